@@ -10,7 +10,10 @@ message holds a patient's name, identifier or UID.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from dicompack.report import Skipped
 
 
 class DicomPackError(Exception):
@@ -21,6 +24,8 @@ class DicomPackError(Exception):
         where: volume, entry, member or offset it was found at; never a patient's name.
         rule: stable ID of the broken rule in ``spec/`` (``VOL-7``).
         hint: what to do next.
+        faults: one line for each thing that is wrong, where there are several.
+        skipped: inputs that were left out before the run failed; only on the sender's side.
     """
 
     kind: ClassVar[str] = "internal"
@@ -33,6 +38,8 @@ class DicomPackError(Exception):
         self.where = where
         self.rule = rule
         self.hint = hint
+        self.faults: tuple[str, ...] = ()
+        self.skipped: tuple[Skipped, ...] = ()
 
     def __reduce__(self) -> tuple[object, ...]:
         """Cross a process boundary with all four fields."""

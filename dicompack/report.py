@@ -89,3 +89,16 @@ class Report:
     def partial(self) -> bool:
         """Whether an instance was left out."""
         return any(skipped.dicom for skipped in self.skipped)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is."""
+
+    phase: str
+    """``finding``, ``packing``, ``writing``, ``checking``, ``unpacking``."""
+    done: int
+    total: int | None
+    """None where nobody knows yet."""
+    unit: str
+    """``instances`` or ``bytes``."""

@@ -1,0 +1,13 @@
+"""The command line: one module per command, one table of exit codes, one module that prints."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+
+def main() -> NoReturn:
+    """Run the command line with the arguments of the process, and leave with its exit code."""
+    from dicompack.cli.program import run
+
+    sys.exit(run(sys.argv[1:]))

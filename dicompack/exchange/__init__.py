@@ -1,0 +1,1 @@
+"""The outside world: where instances come from and where they go."""

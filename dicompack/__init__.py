@@ -1,0 +1,70 @@
+"""DICOMPack packs DICOM studies for transfer, and unpacks them at the other end.
+
+Packing de-identifies the instances, compresses their pixels, signs each one, encrypts them and writes
+volumes; unpacking reverses each step and checks integrity and origin. Public are the names of this module
+and `dicompack.errors`; everything else may change.
+
+Example: pack a folder for one recipient, check it, and get it back.
+
+    import dicompack
+
+    report = dicompack.pack([study], package, originator=originator)
+    dicompack.verify(package, recipient=recipient)
+    dicompack.unpack(package, folder, recipient=recipient)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dicompack import errors
+from dicompack.report import Finding, Member, Progress, Report, SignatureVerdict, Skipped
+
+if TYPE_CHECKING:
+    from dicompack.crypto.contacts import Contact
+    from dicompack.crypto.derivation import ProjectKey
+    from dicompack.crypto.keys import (
+        DecryptionKey,
+        SigningKey,
+        load_decryption_key,
+        load_signing_key,
+        new_identity,
+    )
+    from dicompack.crypto.trust import TrustStore, load_anchor
+    from dicompack.parties import Originator, Recipient
+    from dicompack.pipeline import inspect, pack, test, unpack, verify
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "pack", "unpack", "verify", "test", "inspect",
+    "Originator", "Recipient", "Contact", "SigningKey", "DecryptionKey", "ProjectKey", "TrustStore",
+    "new_identity", "load_signing_key", "load_decryption_key", "load_anchor",
+    "Report", "Member", "Finding", "Skipped", "SignatureVerdict", "Progress",
+    "errors",
+]  # fmt: skip
+
+# Where the rest is. It is loaded when it is asked for: what needs no DICOM does not wait for pydicom.
+_HOMES = {
+    "dicompack.pipeline": ("pack", "unpack", "verify", "test", "inspect"),
+    "dicompack.parties": ("Originator", "Recipient"),
+    "dicompack.crypto.contacts": ("Contact",),
+    "dicompack.crypto.keys": (
+        "SigningKey",
+        "DecryptionKey",
+        "new_identity",
+        "load_signing_key",
+        "load_decryption_key",
+    ),
+    "dicompack.crypto.derivation": ("ProjectKey",),
+    "dicompack.crypto.trust": ("TrustStore", "load_anchor"),
+}
+
+
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(module), name)
+    raise AttributeError(f"module 'dicompack' has no attribute {name!r}")

@@ -1,0 +1,97 @@
+"""What a person has decided for all calls: the pinned contacts, one file each in the configuration folder."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from pathlib import Path
+
+import click
+
+from dicompack.cli.system_errors import system_errors
+from dicompack.errors import OutputError, UsageError
+from dicompack.files import write_new
+
+# A certificate's common name has no more (RFC 5280, ub-common-name), and a file system takes it.
+_LONGEST_NAME = 64
+# Names that Windows takes for devices, whatever follows the first dot.
+_DEVICES = frozenset(
+    ["con", "prn", "aux", "nul"] + [f"{port}{number}" for port in ("com", "lpt") for number in range(10)]
+)
+
+
+def configuration_folder() -> Path:
+    """``DICOMPACK_CONFIG_DIR``, else the platform's folder for the configuration of programs."""
+    named = os.environ.get("DICOMPACK_CONFIG_DIR")
+    return Path(named) if named else Path(click.get_app_dir("dicompack"))
+
+
+def contact_name(text: str) -> str:
+    """The name a contact is pinned under, in form NFC: letters, digits, blanks and some punctuation.
+
+    Raises:
+        UsageError: it could be mistaken for a path or an option, or some system cannot store it.
+    """
+    # CLI-7
+    name = unicodedata.normalize("NFC", text)
+    fault = _fault_of_name(name)
+    if fault:
+        raise UsageError(
+            f"cannot pin a contact under this name: {fault}", rule="CLI-7", hint="choose one with --name TEXT"
+        )
+    return name
+
+
+def _fault_of_name(name: str) -> str:
+    if not name:
+        return "it is empty"
+    if len(name) > _LONGEST_NAME:
+        return f"it has more than {_LONGEST_NAME} characters"
+    strange = sorted({c for c in name if not (unicodedata.category(c)[0] in "LMN" or c in " ,._-@+()'&")})
+    if strange:
+        return f"it has the character {strange[0]!a}"
+    if name[0] in " .-" or name[-1] in " .":
+        return "it begins with a blank, dot or hyphen, or ends with a blank or dot"
+    if name.split(".")[0].strip().lower() in _DEVICES:
+        return "it is the name of a device on Windows"
+    return ""
+
+
+def pinned_contacts() -> dict[str, Path]:
+    """The file of each pinned contact, by name, in the order of the names."""
+    folder = configuration_folder() / "contacts"
+    if not folder.is_dir():
+        return {}
+    found = {unicodedata.normalize("NFC", path.stem): path for path in folder.glob("*.pem") if path.is_file()}
+    return {name: found[name] for name in sorted(found) if not _fault_of_name(name)}
+
+
+def find_pinned(name: str) -> Path | None:
+    """The file of a pinned contact, or None; upper and lower case are the same name."""
+    wanted = unicodedata.normalize("NFC", name).casefold()
+    return next((path for pinned, path in pinned_contacts().items() if pinned.casefold() == wanted), None)
+
+
+def pin(name: str, contact_pem: bytes) -> bool:
+    """Write a contact whose fingerprint was confirmed; False if exactly this one was pinned already.
+
+    Raises:
+        OutputError: another contact has this name: a change of keys is never silent.
+    """
+    # CLI-8
+    name = contact_name(name)
+    present = find_pinned(name)
+    if present is not None:
+        if present.read_bytes() == contact_pem:
+            return False
+        raise OutputError(
+            "another contact is pinned under this name",
+            where=name,
+            rule="CLI-8",
+            hint=f"choose another --name; or, if the keys were really changed, delete {present.name} first",
+        )
+    folder = configuration_folder() / "contacts"
+    with system_errors(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_new(folder / f"{name}.pem", [contact_pem])
+    return True

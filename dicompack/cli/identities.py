@@ -1,0 +1,177 @@
+"""From what a person names on the command line to keys, contacts and a trust store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from dicompack.cli.configuration import find_pinned, pinned_contacts
+from dicompack.cli.key_files import read_key_file, read_passphrases
+from dicompack.cli.terminal import Terminal
+from dicompack.errors import NoMatchError, UsageError
+
+if TYPE_CHECKING:
+    from dicompack.crypto.keys import Contact, DecryptionKey, SigningKey
+    from dicompack.crypto.trust import TrustStore
+    from dicompack.parties import Recipient
+
+# The names inside an identity folder, as `keys new` writes them.
+SIGNING_FILE = "signing.p12"
+DECRYPTION_FILE = "decryption.p12"
+CONTACT_FILE = "contact.pem"
+
+# How often a person may mistype.
+_TRIES = 3
+# The rule that `crypto.keys` names when a passphrase does not fit; no other refusal is worth another try.
+_KEY_NOT_OPENED = "KEY-5"
+
+Key = TypeVar("Key")
+Ask = Callable[[], bytes]
+
+
+class Passphrases:
+    """The passphrases of one call: from a file, or asked for once and tried on each further key."""
+
+    def __init__(self, terminal: Terminal, file: Path | None) -> None:
+        self._terminal = terminal
+        self._asks = file is None
+        self._known = [] if file is None else read_passphrases(file)
+
+    def unlock(self, name: str, load: Callable[[Ask], Key]) -> Key:
+        """Load a key; `load` calls for a passphrase only if the file is encrypted.
+
+        Raises:
+            NoMatchError: no passphrase fits (three tries on a terminal), or it is not such a key.
+            UsageError: a passphrase is needed and there is neither file nor terminal.
+        """
+        # CLI-6
+        candidates = self._candidates(name)
+        given: list[bytes] = []
+
+        def ask() -> bytes:
+            passphrase = next(candidates, None)
+            if passphrase is None:
+                raise NoMatchError("no passphrase fits", where=name, rule="CLI-6")
+            given.append(passphrase)
+            return passphrase
+
+        while True:
+            before = len(given)
+            try:
+                key = load(ask)
+            except NoMatchError as error:
+                if len(given) == before or error.rule != _KEY_NOT_OPENED:
+                    raise
+                continue
+            if len(given) > before and given[-1] not in self._known:
+                self._known.append(given[-1])
+            return key
+
+    def _candidates(self, name: str) -> Iterator[bytes]:
+        yield from tuple(self._known)
+        for attempt in range(_TRIES if self._asks else 0):
+            if attempt:
+                self._terminal.warn("this passphrase does not fit, try again")
+            yield self._terminal.ask_passphrase(f"passphrase of {name}").encode()
+
+
+def signing_key(path: Path, passphrases: Passphrases) -> SigningKey:
+    """The signing key of an IDENTITY: a folder, a .p12, or a PEM file with key and certificate."""
+    from dicompack.crypto.keys import load_signing_key
+
+    file = _file_of_role(path, SIGNING_FILE)
+    data = read_key_file(file)
+    return passphrases.unlock(file.name, lambda ask: load_signing_key(data, ask))
+
+
+def decryption_key(path: Path, passphrases: Passphrases) -> DecryptionKey:
+    """The decryption key of an IDENTITY."""
+    from dicompack.crypto.keys import load_decryption_key
+
+    file = _file_of_role(path, DECRYPTION_FILE)
+    data = read_key_file(file)
+    return passphrases.unlock(file.name, lambda ask: load_decryption_key(data, ask))
+
+
+def _file_of_role(path: Path, name: str) -> Path:
+    if not path.is_dir():
+        return path
+    file = path / name
+    if not file.exists():
+        raise UsageError(
+            f"the identity folder has no {name}",
+            where=path.name,
+            hint="dicompack keys new DIR makes an identity",
+        )
+    return file
+
+
+def recipient_contact(text: str) -> Contact:
+    """The CONTACT of ``--recipient``, which must have a key to encrypt to."""
+    from dicompack.crypto.keys import Contact
+
+    file = find_contact(text)
+    contact = Contact.parse(read_key_file(file))
+    if contact.decryption is None:
+        raise NoMatchError(
+            "this contact has no certificate to encrypt to",
+            where=file.name,
+            hint="ask for the whole contact.pem, which holds both certificates",
+        )
+    return contact
+
+
+def trust_store(anchors: Sequence[str]) -> TrustStore:
+    """The anchors named by ``--trust``; without any, the pinned contacts."""
+    # CLI-10
+    from dicompack.crypto.trust import TrustStore, load_anchor
+
+    files = {text: find_contact(text) for text in anchors} if anchors else pinned_contacts()
+    return TrustStore(tuple(load_anchor(_name_of(text), read_key_file(file)) for text, file in files.items()))
+
+
+def _name_of(text: str) -> str:
+    return Path(text).name or text
+
+
+def find_contact(text: str) -> Path:
+    """The file of a CONTACT or ANCHOR: a file, or the name of a pinned contact.
+
+    Raises:
+        UsageError: it is neither; or it is both, and nobody can know which was meant.
+    """
+    # CLI-7
+    pinned = find_pinned(text)
+    file = Path(text)
+    if pinned is None:
+        if file.is_dir() and (file / CONTACT_FILE).is_file():
+            return file / CONTACT_FILE
+        if not file.exists():
+            raise UsageError(
+                "neither a file nor a pinned contact", where=_name_of(text), rule="CLI-7", hint=_pinned_hint()
+            )
+        return file
+    if file.exists():
+        raise UsageError(
+            "both a file here and a pinned contact have this name",
+            where=text,
+            rule="CLI-7",
+            hint=f"write ./{text} for the file, or go to another folder for the contact",
+        )
+    return pinned
+
+
+def _pinned_hint() -> str:
+    names = ", ".join(pinned_contacts())
+    return (
+        f"pinned are: {names}" if names else "no contact is pinned yet: dicompack keys trust CONTACT pins one"
+    )
+
+
+def recipient(identities: Sequence[Path], anchors: Sequence[str], passphrases: Passphrases) -> Recipient:
+    """Who reads: the decryption keys, and whom to trust."""
+    from dicompack.parties import Recipient
+
+    trust = trust_store(anchors)
+    return Recipient(keys=tuple(decryption_key(path, passphrases) for path in identities), trust=trust)

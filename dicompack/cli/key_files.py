@@ -1,0 +1,47 @@
+"""Key files, contacts and passphrase files: read within bounds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dicompack.errors import UsageError
+
+# A certificate chain with its key has some kilobytes; whatever is larger is another kind of file.
+_LARGEST_KEY_FILE = 1 << 20
+# Lines of a passphrase file: each wrong one costs the key derivation once, about a third of a second.
+_MOST_PASSPHRASES = 8
+
+
+def read_key_file(path: Path) -> bytes:
+    """The bytes of a key, certificate or contact file.
+
+    Raises:
+        UsageError: it is too large to be one.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        data = file.read(_LARGEST_KEY_FILE + 1)
+    if len(data) > _LARGEST_KEY_FILE:
+        raise UsageError("too large for a key or a certificate", where=path.name)
+    return data
+
+
+def read_passphrases(path: Path) -> list[bytes]:
+    """The passphrases of a file, one per line; the line end, LF or CRLF, belongs to none.
+
+    Raises:
+        UsageError: no passphrase, an empty line, too many lines, or not UTF-8.
+        OSError: it cannot be read.
+    """
+    data = read_key_file(path)
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise UsageError("the passphrase file is not UTF-8 text", rule="CLI-6") from None
+    lines = data.removesuffix(b"\n").split(b"\n")
+    passphrases = [line.removesuffix(b"\r") for line in lines]
+    if b"" in passphrases:
+        raise UsageError("the passphrase file is empty or has an empty line", rule="CLI-6")
+    if len(passphrases) > _MOST_PASSPHRASES:
+        raise UsageError(f"the passphrase file has more than {_MOST_PASSPHRASES} lines", rule="CLI-6")
+    return passphrases

@@ -1,0 +1,65 @@
+"""``dicompack list``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dicompack.cli import options
+from dicompack.cli.identities import Passphrases, recipient
+from dicompack.cli.outcome import Outcome, plural, say_findings, say_signatures
+from dicompack.cli.terminal import Terminal, size_text
+from dicompack.report import Member
+
+_TITLES = ("NUMBER", "MODALITY", "SIZE", "PACKED", "TRANSFER SYNTAX", "SOP INSTANCE UID")
+_RIGHT = ("NUMBER", "SIZE", "PACKED")
+
+
+@click.command(
+    "list",
+    short_help="List the instances of a package.",
+    epilog=options.example('dicompack list study.dcmpack --identity me --trust "Clinic A"'),
+)
+@options.package
+@options.identities
+@options.trust
+@options.passphrase_file
+@options.common
+@click.pass_obj
+def list_command(
+    terminal: Terminal,
+    *,
+    package: Path,
+    identities: tuple[Path, ...],
+    trust: tuple[str, ...],
+    passphrase_file: Path | None,
+) -> Outcome:
+    """List the instances of a package from its signed manifest; the instances are not read.
+
+    PACKAGE is any one volume, or the folder that holds them.
+    """
+    reader = recipient(identities, trust, Passphrases(terminal, passphrase_file))
+
+    import dicompack
+
+    report = dicompack.inspect(package, recipient=reader)
+    rows = [_row(member) for member in report.members]
+    terminal.table(_TITLES, rows, right=_RIGHT)
+    terminal.say(
+        f"{plural(len(report.members), 'instance')}; the instances themselves were not checked (verify does)"
+    )
+    say_signatures(terminal, report.signatures)
+    say_findings(terminal, report.findings)
+    return Outcome(report)
+
+
+def _row(member: Member) -> tuple[str, ...]:
+    return (
+        str(member.number),
+        member.modality,
+        size_text(member.size),
+        size_text(member.packed_size),
+        member.transfer_syntax_uid,
+        member.sop_instance_uid,
+    )

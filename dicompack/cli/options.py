@@ -1,0 +1,117 @@
+"""Options and arguments that several commands share, and the sizes they take."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from dicompack.cli.terminal import Terminal
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+PATH = click.Path(path_type=Path)
+
+_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)([KMG]?)(I?)(B?)", re.IGNORECASE | re.ASCII)
+_POWER = {"": 0, "K": 1, "M": 2, "G": 3}
+
+
+def parse_size(text: str) -> int:
+    """Bytes of a size like ``25M``, ``4.7G`` (powers of 10) or ``64MiB`` (powers of 2).
+
+    Raises:
+        ValueError: another unit, no number, not a whole number of bytes, or nothing.
+    """
+    # CLI-9
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(text)
+    number, prefix, binary, unit = match.groups()
+    if binary and not (prefix and unit):
+        raise ValueError(text)
+    size = Decimal(number) * (1024 if binary else 1000) ** _POWER[prefix.upper()]
+    if size != int(size) or size < 1:
+        raise ValueError(text)
+    return int(size)
+
+
+def example(line: str) -> str:
+    """The foot of a help text: one call as a person types it, not wrapped."""
+    return f"\b\nExample:\n  {line}"
+
+
+def size_option(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
+    """The callback of an option that takes a size."""
+    if value is None:
+        return None
+    try:
+        return parse_size(value)
+    except ValueError:
+        raise click.BadParameter("a size is a number with K, M, G or KiB, MiB, GiB, such as 25M") from None
+
+
+class HelpfulGroup(click.Group):
+    """A group of commands that shows its help where no command is named, and still fails."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        """The commands in the order of a person's work, not of the alphabet."""
+        return list(self.commands)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse, after the help was shown to those who typed nothing more."""
+        if not args and not ctx.resilient_parsing:
+            terminal = ctx.ensure_object(Terminal)
+            for line in ctx.get_help().splitlines():
+                terminal.say(line)
+            raise click.UsageError("no command given", ctx)
+        return super().parse_args(ctx, args)
+
+
+def _flag_of_terminal(name: str, help_text: str) -> Callable[[Function], Function]:
+    def set_flag(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+        # Runs for each flag, given or not: the first place that knows which command it is.
+        terminal = ctx.ensure_object(Terminal)
+        terminal.command = ctx.command_path.removeprefix("dicompack").strip()
+        if value:
+            setattr(terminal, name, True)
+
+    return click.option(f"--{name}", is_flag=True, expose_value=False, callback=set_flag, help=help_text)
+
+
+def common(command: Function) -> Function:
+    """``--json``, ``--quiet`` and ``--verbose``: they set up the terminal and do not reach the command."""
+    command = _flag_of_terminal("verbose", "Say more.")(command)
+    command = _flag_of_terminal("quiet", "Say nothing but errors.")(command)
+    return _flag_of_terminal("json", "Print one JSON object on stdout at the end.")(command)
+
+
+passphrase_file = click.option(
+    "--passphrase-file",
+    type=PATH,
+    metavar="FILE",
+    help="Read passphrases from FILE, one per line, instead of asking.",
+)
+jobs = click.option(
+    "--jobs", type=click.IntRange(min=1), metavar="N", help="Worker processes.  [default: one per core]"
+)
+trust = click.option(
+    "--trust",
+    multiple=True,
+    metavar="ANCHOR",
+    help="Whom to trust, instead of the pinned contacts: a contact.pem, a certificate, or a pinned name. "
+    "Repeatable.",
+)
+identities = click.option(
+    "--identity",
+    "identities",
+    required=True,
+    multiple=True,
+    type=PATH,
+    metavar="IDENTITY",
+    help="Your identity: its folder, a .p12, or a PEM file with key and certificate. Repeatable.",
+)
+package = click.argument("package", type=PATH, metavar="PACKAGE")

@@ -1,0 +1,147 @@
+"""What a command ends with: its exit code, the one object of ``--json``, and the words for a person."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+
+from dicompack.cli.exit_codes import ExitCode, exit_code_of
+from dicompack.cli.terminal import Terminal, size_text
+from dicompack.errors import DicomPackError
+from dicompack.report import Finding, Report, SignatureVerdict
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of a command, good or bad."""
+
+    report: Report
+    error: DicomPackError | None = None
+    details: Mapping[str, object] = field(default_factory=dict)
+    """Further keys of the JSON object, for commands that are not about a package."""
+
+    @property
+    def code(self) -> ExitCode:
+        """3 only where pack left DICOM out: a package packed that way unpacks with 0."""
+        # CLI-1
+        if self.error is not None:
+            return exit_code_of(self.error)
+        return ExitCode.PARTIAL if self.report.partial and self.report.command == "pack" else ExitCode.SUCCESS
+
+    def document(self, seconds: float) -> dict[str, object]:
+        """The object of ``--json``: the same keys for every command and every end."""
+        # CLI-2
+        report = self.report
+        document: dict[str, object] = {
+            "command": report.command,
+            "ok": self.error is None,
+            "exit_code": int(self.code),
+            "set_id": report.set_id,
+            "instances_in": report.instances_in,
+            "instances_out": report.instances_out,
+            "skipped": [asdict(skipped) for skipped in report.skipped],
+            "bytes_in": report.bytes_in,
+            "bytes_out": report.bytes_out,
+            "volumes": list(report.volumes),
+            "findings": [asdict(finding) for finding in (*report.findings, *findings_of(self.error))],
+            "signatures": [asdict(verdict) for verdict in report.signatures],
+            "recipients": list(report.recipients),
+            "members": [asdict(member) for member in report.members],
+            "complete": report.complete if self.error is None else "not-checked",
+            "seconds": round(seconds, 3),
+            **self.details,
+        }
+        if self.error is not None:
+            document["error"] = {
+                "kind": self.code.kind,
+                "code": int(self.code),
+                "message": self.error.message,
+                "where": self.error.where,
+                "rule": self.error.rule,
+                "hint": self.error.hint,
+                "faults": list(faults_of(self.error)),
+            }
+        return document
+
+
+def faults_of(error: DicomPackError | None) -> Sequence[str]:
+    """All that an error names, one line each, where it names several."""
+    return tuple(getattr(error, "faults", ()))
+
+
+def findings_of(error: DicomPackError | None) -> Sequence[Finding]:
+    """What was found before a run failed."""
+    return tuple(getattr(error, "findings", ()))
+
+
+def say_signatures(terminal: Terminal, signatures: Sequence[SignatureVerdict]) -> None:
+    """Three facts for each signature, never one word."""
+    for verdict, count in Counter(signatures).items():
+        times = f" ({count} signatures)" if count > 1 else ""
+        trusted = (
+            f"yes, as {verdict.trusted_as}"
+            if verdict.trusted and verdict.trusted_as
+            else _yes(verdict.trusted)
+        )
+        terminal.say(f"signer: {verdict.signer}{times}")
+        terminal.say(f"  fingerprint {verdict.fingerprint}")
+        terminal.say(f"  intact {_yes(verdict.intact)}; valid {_yes(verdict.valid)}; trusted {trusted}")
+
+
+def say_checked(terminal: Terminal, report: Report) -> None:
+    """What was found whole."""
+    terminal.say(
+        f"{plural(report.instances_in, 'instance')}, {plural(len(report.volumes), 'volume')}: checked"
+    )
+
+
+def say_skipped(terminal: Terminal, report: Report) -> None:
+    """Each instance that was left out with its reason; other files counted, by name with ``--verbose``."""
+    others = [skipped for skipped in report.skipped if not skipped.dicom]
+    for skipped in report.skipped:
+        if skipped.dicom:
+            terminal.say(f"left out: {skipped.name}: {skipped.reason}")
+    if others:
+        terminal.say(f"not DICOM: {plural(len(others), 'file')}")
+    for skipped in others:
+        terminal.detail(f"  {skipped.name}: {skipped.reason}")
+
+
+def say_findings(terminal: Terminal, findings: Sequence[Finding]) -> None:
+    """Findings by kind with their number; each one with ``--verbose``."""
+    for kind, count in sorted(Counter(finding.kind for finding in findings).items()):
+        terminal.say(f"finding {kind}: {count}")
+        for finding in findings:
+            if finding.kind == kind:
+                place = f"{finding.where}: " if finding.where else ""
+                terminal.detail(f"  {place}{finding.message}")
+    if findings and not terminal.verbose:
+        terminal.say("--verbose shows each finding")
+
+
+def say_volumes(terminal: Terminal, report: Report) -> None:
+    """The files of a package, the first and the last where there are many."""
+    names = report.volumes
+    shown = ", ".join(names) if len(names) <= 3 or terminal.verbose else f"{names[0]} ... {names[-1]}"
+    terminal.say(f"{plural(len(names), 'volume')}: {shown}")
+
+
+def say_recipients(terminal: Terminal, report: Report) -> None:
+    """Recipients' fingerprints, in full."""
+    for fingerprint in report.recipients:
+        terminal.say(f"for {fingerprint}")
+
+
+def share(part: int, whole: int) -> str:
+    """A size against another one: ``11.3 MB (45 %)``."""
+    return f"{size_text(part)} ({100 * part / whole:.0f} %)" if whole else size_text(part)
+
+
+def plural(count: int, noun: str) -> str:
+    """A number with its noun: ``1 volume``, ``3 volumes``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _yes(fact: bool) -> str:
+    return "yes" if fact else "NO"

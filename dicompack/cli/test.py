@@ -1,0 +1,46 @@
+"""``dicompack test``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dicompack.cli import options
+from dicompack.cli.identities import trust_store
+from dicompack.cli.outcome import Outcome, say_checked, say_findings, say_signatures
+from dicompack.cli.terminal import Terminal
+from dicompack.errors import UsageError
+
+
+@click.command(
+    "test",
+    short_help="Check a package without any decryption key.",
+    epilog=options.example('dicompack test study.dcmpack --trust "Clinic A"'),
+)
+@options.package
+@options.trust
+@click.option("--integrity-only", is_flag=True, help="Do not judge who signed it.")
+@options.common
+@click.pass_obj
+def test_command(
+    terminal: Terminal, *, package: Path, trust: tuple[str, ...], integrity_only: bool
+) -> Outcome:
+    """Check integrity, completeness and origin of a package; needs no decryption key.
+
+    PACKAGE is any one volume, or the folder that holds them.
+    """
+    if integrity_only and trust:
+        raise UsageError(
+            "--integrity-only judges nobody, so --trust makes no sense", hint="leave one of them out"
+        )
+    anchors = None if integrity_only else trust_store(trust)
+
+    import dicompack
+
+    with terminal.progress() as on_progress:
+        report = dicompack.test(package, trust=anchors, on_progress=on_progress)
+    say_checked(terminal, report)
+    say_signatures(terminal, report.signatures)
+    say_findings(terminal, report.findings)
+    return Outcome(report)

@@ -1,0 +1,68 @@
+"""``dicompack unpack``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dicompack.cli import options
+from dicompack.cli.identities import Passphrases, recipient
+from dicompack.cli.outcome import Outcome, plural, say_findings, say_signatures
+from dicompack.cli.system_errors import system_errors
+from dicompack.cli.terminal import Terminal, size_text
+
+
+@click.command(
+    "unpack",
+    short_help="Check a package and write its instances.",
+    epilog=options.example('dicompack unpack study.dcmpack -d STUDY --identity me --trust "Clinic A"'),
+)
+@options.package
+@click.option(
+    "-d",
+    "--directory",
+    "target",
+    required=True,
+    type=options.PATH,
+    metavar="DIR",
+    help="A new or an empty folder.",
+)
+@options.identities
+@options.trust
+@click.option(
+    "--keep-signed",
+    is_flag=True,
+    help="Give the signed JPEG 2000 instances as they travelled, for an archive.",
+)
+@options.passphrase_file
+@options.jobs
+@options.common
+@click.pass_obj
+def unpack_command(
+    terminal: Terminal,
+    *,
+    package: Path,
+    target: Path,
+    identities: tuple[Path, ...],
+    trust: tuple[str, ...],
+    keep_signed: bool,
+    passphrase_file: Path | None,
+    jobs: int | None,
+) -> Outcome:
+    """Check a package and write its instances into DIR; nothing is written unless all of it passes.
+
+    PACKAGE is any one volume, or the folder that holds them.
+    """
+    reader = recipient(identities, trust, Passphrases(terminal, passphrase_file))
+
+    import dicompack
+
+    with system_errors(target.parent), terminal.progress() as on_progress:
+        report = dicompack.unpack(
+            package, target, recipient=reader, keep_signed=keep_signed, jobs=jobs, on_progress=on_progress
+        )
+    terminal.say(f"unpacked {plural(report.instances_out, 'instance')}, {size_text(report.bytes_out)}")
+    say_signatures(terminal, report.signatures)
+    say_findings(terminal, report.findings)
+    return Outcome(report)

@@ -1,0 +1,49 @@
+"""``dicompack verify``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dicompack.cli import options
+from dicompack.cli.identities import Passphrases, recipient
+from dicompack.cli.outcome import Outcome, say_checked, say_findings, say_signatures
+from dicompack.cli.terminal import Terminal
+
+
+@click.command(
+    "verify",
+    short_help="Check all that unpack checks, and write nothing.",
+    epilog=options.example('dicompack verify study.dcmpack --identity me --trust "Clinic A"'),
+)
+@options.package
+@options.identities
+@options.trust
+@options.passphrase_file
+@options.jobs
+@options.common
+@click.pass_obj
+def verify_command(
+    terminal: Terminal,
+    *,
+    package: Path,
+    identities: tuple[Path, ...],
+    trust: tuple[str, ...],
+    passphrase_file: Path | None,
+    jobs: int | None,
+) -> Outcome:
+    """Check everything that unpack checks, down to each instance's signature, and write nothing.
+
+    PACKAGE is any one volume, or the folder that holds them.
+    """
+    reader = recipient(identities, trust, Passphrases(terminal, passphrase_file))
+
+    import dicompack
+
+    with terminal.progress() as on_progress:
+        report = dicompack.verify(package, recipient=reader, jobs=jobs, on_progress=on_progress)
+    say_checked(terminal, report)
+    say_signatures(terminal, report.signatures)
+    say_findings(terminal, report.findings)
+    return Outcome(report)

@@ -1,0 +1,67 @@
+"""DIGESTS: 64 bytes for each sealed object, members in order, then the MANIFEST."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from dicompack.container.limits import MAXIMUM_MEMBERS
+from dicompack.errors import FormatError
+
+_COLUMN = 32
+_ROW = 2 * _COLUMN
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectDigest:
+    """The two SHA-256 of one sealed object."""
+
+    whole: bytes
+    """Of all its bytes."""
+    content: bytes
+    """Of its bytes after the RecipientInfos: encrypted content and tag. New recipients do not change it."""
+
+
+@dataclass(frozen=True)
+class Digests:
+    """The table: one row for each member, the last row for the MANIFEST."""
+
+    rows: tuple[ObjectDigest, ...]
+
+    @property
+    def columns(self) -> tuple[str, str]:
+        """SHA-256 of each column, in lower-case hex, as the SEAL has them."""
+        whole, content = hashlib.sha256(), hashlib.sha256()
+        for row in self.rows:
+            whole.update(row.whole)
+            content.update(row.content)
+        return whole.hexdigest(), content.hexdigest()
+
+
+def size_of_digests(members: int) -> int:
+    """Bytes of DIGESTS for a number of members."""
+    return (members + 1) * _ROW
+
+
+def marshal(digests: Digests) -> bytes:
+    """The bytes of DIGESTS."""
+    return b"".join(row.whole + row.content for row in digests.rows)
+
+
+def parse(raw: bytes, members: int) -> Digests:
+    """Read DIGESTS of a package with this many members.
+
+    Raises:
+        FormatError: PKG-8 another length than the number of members gives.
+    """
+    if not 1 <= members <= MAXIMUM_MEMBERS or len(raw) != size_of_digests(members):  # PKG-8
+        raise FormatError(
+            f"{len(raw)} bytes, but {members} members and the MANIFEST need {size_of_digests(members)}",
+            where="DIGESTS",
+            rule="PKG-8",
+        )
+    rows = (
+        ObjectDigest(raw[start : start + _COLUMN], raw[start + _COLUMN : start + _ROW])
+        for start in range(0, len(raw), _ROW)
+    )
+    return Digests(tuple(rows))

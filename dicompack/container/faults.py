@@ -1,0 +1,62 @@
+"""Errors that name every fault, not the first one only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dicompack.container.limits import MAXIMUM_PROBLEMS_SHOWN
+from dicompack.errors import DamagedError, FormatError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def _headline(faults: Sequence[str]) -> str:
+    more = len(faults) - 1
+    return faults[0] + (f" (and {more} more)" if more else "")
+
+
+class DamagedVolumesError(DamagedError):
+    """Volumes are missing or damaged.
+
+    Attributes:
+        faults: one line for each fault, beginning with the volume's file name.
+    """
+
+    def __init__(self, faults: Sequence[str], *, rule: str, hint: str | None = None) -> None:
+        super().__init__(
+            _headline(faults), rule=rule, hint=hint or "get the volumes that are named again from the sender"
+        )
+        self.faults = tuple(faults)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Cross a process boundary with the faults."""
+        return _rebuild_damaged, (self.faults, self.rule, self.hint)
+
+
+def _rebuild_damaged(faults: tuple[str, ...], rule: str, hint: str) -> DamagedVolumesError:
+    return DamagedVolumesError(faults, rule=rule, hint=hint)
+
+
+class ContentsFormatError(FormatError):
+    """A MANIFEST or SEAL breaks its rules in one or more places.
+
+    Attributes:
+        faults: one line for each fault; members are named by number.
+    """
+
+    def __init__(self, faults: Sequence[str], *, where: str, rule: str) -> None:
+        super().__init__(_headline(faults), where=where, rule=rule)
+        shown = faults[:MAXIMUM_PROBLEMS_SHOWN]
+        more = len(faults) - len(shown)
+        self.faults = (*shown, f"and {more} more") if more else tuple(shown)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Cross a process boundary with the faults."""
+        return _rebuild_contents, (self.message, self.faults, self.where, self.rule)
+
+
+def _rebuild_contents(message: str, faults: tuple[str, ...], where: str, rule: str) -> ContentsFormatError:
+    error = ContentsFormatError(faults, where=where, rule=rule)
+    error.message, error.faults = message, faults
+    return error

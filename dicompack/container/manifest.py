@@ -1,0 +1,347 @@
+"""The MANIFEST's contents: the closed list of members, and how each was made. For recipients only.
+
+What stands here is what a recipient may know: nothing about a source file but what the de-identified
+instance itself says (``spec/5-package.md``). UIDs are plain strings to this layer.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from dicompack.container import canonical_json
+from dicompack.container.faults import ContentsFormatError
+from dicompack.container.limits import (
+    MAXIMUM_CERTIFICATE_SIZE,
+    MAXIMUM_MANIFEST_SIZE,
+    MAXIMUM_MEMBERS,
+    MAXIMUM_RECIPIENTS,
+)
+from dicompack.container.seal import ENVELOPE_AEAD, FORMAT, check_supported
+from dicompack.container.shapes import (
+    CODE_STRING,
+    PLAIN_TEXT,
+    SET_ID_HEX,
+    SHA256_HEX,
+    TIME,
+    UID,
+    UID_OR_EMPTY,
+    WORD,
+    Record,
+    array,
+    base64_field,
+    integer,
+    is_sorted_set,
+    one_of,
+    parse_time,
+    time_text,
+)
+from dicompack.errors import UsageError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+CODEC_JPEG_TWO_THOUSAND = "j2k"
+CODEC_KEEP = "keep"
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """One form of an instance: its whole file."""
+
+    sha256: str
+    """In hex, as all digests here."""
+    size: int
+    transfer_syntax_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class PixelFacts:
+    """The native pixel data as delivered."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """What the decompressed pixel data is called in the delivered instance."""
+
+    vr: str
+    """``OB`` or ``OW``."""
+    photometric_interpretation: str
+    planar_configuration: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Compression:
+    """How the pixel data travels."""
+
+    codec: str
+    """``j2k``, or ``keep``: as it was."""
+    reason: str
+    """Why it was kept; empty for ``j2k``."""
+    restore: Restore | None
+    """None for ``keep``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestMember:
+    """One SOP Instance of the package. Its number is its place in the list."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    modality: str
+    signed: FileFacts
+    """As it travels, with its Digital Signature."""
+    delivered: FileFacts
+    """As `unpack` gives it."""
+    pixels: PixelFacts | None
+    """None where the instance has no pixel data."""
+    compression: Compression
+    signature_uid: str
+    objects: int = 1
+    """CMS objects that hold it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientKey:
+    """One key that the package was sealed to by its originator."""
+
+    key: str
+    """SHA-256 of the SubjectPublicKeyInfo, in hex."""
+    role: str = "recipient"
+
+
+@dataclass(frozen=True, slots=True)
+class Deidentification:
+    """What was done to every instance (PS3.15 Annex E)."""
+
+    profile: str
+    options: tuple[str, ...]
+    """Ascending."""
+    edition: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The whole list."""
+
+    set_id: bytes
+    created: datetime
+    """UTC; written in whole seconds."""
+    originator: str
+    """SHA-256 of the signer's certificate, in hex."""
+    recipients: tuple[RecipientKey, ...]
+    """In ascending order of their keys."""
+    instance_signer: bytes
+    """DER of the certificate that signed the instances."""
+    members: tuple[ManifestMember, ...]
+    """In ascending order of SOP Instance UID, then of the signed file's SHA-256."""
+    deidentification: Deidentification | None
+    seal: str = "public"
+    envelope: str = ENVELOPE_AEAD
+
+
+_SIZE = integer(1, (1 << 63) - 1)
+_FILE = Record({"sha256": SHA256_HEX, "size": _SIZE, "transfer_syntax_uid": UID})
+_RESTORE = Record(
+    {
+        "photometric_interpretation": CODE_STRING,
+        "planar_configuration": one_of(None, 0, 1),
+        "vr": one_of("OB", "OW"),
+    },
+    nullable=True,
+)
+_MEMBER = Record(
+    {
+        "compression": Record(
+            {"codec": one_of(CODEC_JPEG_TWO_THOUSAND, CODEC_KEEP), "reason": PLAIN_TEXT, "restore": _RESTORE}
+        ),
+        "delivered": _FILE,
+        "modality": CODE_STRING,
+        "objects": one_of(1),
+        "pixels": Record({"sha256": SHA256_HEX, "size": _SIZE}, nullable=True),
+        "series_instance_uid": UID_OR_EMPTY,
+        "signature_uid": UID,
+        "signed": _FILE,
+        "sop_class_uid": UID,
+        "sop_instance_uid": UID,
+        "study_instance_uid": UID_OR_EMPTY,
+    }
+)
+_RECIPIENT = Record({"key": SHA256_HEX, "role": one_of("recipient")})
+_SHAPE = Record(
+    {
+        "created": TIME,
+        "deidentification": Record(
+            {
+                "edition": WORD,
+                "options": array(
+                    "different words in ascending order",
+                    lambda v: all(map(WORD.holds, v)) and is_sorted_set(v),
+                ),
+                "profile": one_of("basic"),
+            },
+            nullable=True,
+        ),
+        "envelope": one_of(ENVELOPE_AEAD),
+        "format": one_of(FORMAT),
+        "instance_signer": base64_field("a certificate in base64", MAXIMUM_CERTIFICATE_SIZE),
+        "members": array(f"a list of 1 to {MAXIMUM_MEMBERS}", lambda v: 1 <= len(v) <= MAXIMUM_MEMBERS),
+        "originator": SHA256_HEX,
+        "recipients": array(
+            f"a list of 1 to {MAXIMUM_RECIPIENTS}", lambda v: 1 <= len(v) <= MAXIMUM_RECIPIENTS
+        ),
+        "seal": one_of("public", "hidden"),
+        "set_id": SET_ID_HEX,
+    }
+)
+
+
+def marshal(manifest: Manifest) -> bytes:
+    """The JSON of a manifest.
+
+    Raises:
+        ContentsFormatError: PKG-2 to PKG-5 no reader would take it.
+        UsageError: the time of creation has no time zone.
+    """
+    if manifest.created.tzinfo is None:
+        raise UsageError("the time of creation needs a time zone")
+    done = manifest.deidentification
+    value = {
+        "created": time_text(manifest.created),
+        "deidentification": None
+        if done is None
+        else {"edition": done.edition, "options": list(done.options), "profile": done.profile},
+        "envelope": manifest.envelope,
+        "format": FORMAT,
+        "instance_signer": base64.b64encode(manifest.instance_signer).decode("ascii"),
+        "members": [_member_value(member) for member in manifest.members],
+        "originator": manifest.originator,
+        "recipients": [{"key": recipient.key, "role": recipient.role} for recipient in manifest.recipients],
+        "seal": manifest.seal,
+        "set_id": manifest.set_id.hex(),
+    }
+    _check(value)
+    return canonical_json.marshal(value)
+
+
+def parse(raw: bytes) -> Manifest:
+    """Read a manifest, after its tag and signature have been checked.
+
+    Raises:
+        ContentsFormatError: PKG-2 to PKG-5, with every fault in `faults`.
+        FormatError: PKG-1.
+        UnsupportedError: PKG-9 a newer format or envelope.
+    """
+    value = canonical_json.parse(raw, maximum_size=MAXIMUM_MANIFEST_SIZE, where="MANIFEST")
+    check_supported(value, "MANIFEST")
+    _check(value)
+    done = value["deidentification"]
+    return Manifest(
+        set_id=bytes.fromhex(value["set_id"]),
+        created=parse_time(value["created"]),
+        originator=value["originator"],
+        recipients=tuple(RecipientKey(item["key"], item["role"]) for item in value["recipients"]),
+        instance_signer=base64.b64decode(value["instance_signer"]),
+        members=tuple(_member(item) for item in value["members"]),
+        deidentification=None
+        if done is None
+        else Deidentification(done["profile"], tuple(done["options"]), done["edition"]),
+        seal=value["seal"],
+        envelope=value["envelope"],
+    )
+
+
+def _member_value(member: ManifestMember) -> dict[str, Any]:
+    compression, restore, pixels = member.compression, member.compression.restore, member.pixels
+    return {
+        "compression": {
+            "codec": compression.codec,
+            "reason": compression.reason,
+            "restore": None
+            if restore is None
+            else {
+                "photometric_interpretation": restore.photometric_interpretation,
+                "planar_configuration": restore.planar_configuration,
+                "vr": restore.vr,
+            },
+        },
+        "delivered": _file_value(member.delivered),
+        "modality": member.modality,
+        "objects": member.objects,
+        "pixels": None if pixels is None else {"sha256": pixels.sha256, "size": pixels.size},
+        "series_instance_uid": member.series_instance_uid,
+        "signature_uid": member.signature_uid,
+        "signed": _file_value(member.signed),
+        "sop_class_uid": member.sop_class_uid,
+        "sop_instance_uid": member.sop_instance_uid,
+        "study_instance_uid": member.study_instance_uid,
+    }
+
+
+def _file_value(facts: FileFacts) -> dict[str, Any]:
+    return {"sha256": facts.sha256, "size": facts.size, "transfer_syntax_uid": facts.transfer_syntax_uid}
+
+
+def _member(value: dict[str, Any]) -> ManifestMember:
+    compression, pixels = value["compression"], value["pixels"]
+    restore = compression["restore"]
+    return ManifestMember(
+        sop_class_uid=value["sop_class_uid"],
+        sop_instance_uid=value["sop_instance_uid"],
+        study_instance_uid=value["study_instance_uid"],
+        series_instance_uid=value["series_instance_uid"],
+        modality=value["modality"],
+        signed=FileFacts(**value["signed"]),
+        delivered=FileFacts(**value["delivered"]),
+        pixels=None if pixels is None else PixelFacts(**pixels),
+        compression=Compression(
+            compression["codec"], compression["reason"], None if restore is None else Restore(**restore)
+        ),
+        signature_uid=value["signature_uid"],
+        objects=value["objects"],
+    )
+
+
+def _check(value: Any) -> None:
+    faults = _SHAPE.faults(value)
+    if faults:  # PKG-2
+        raise ContentsFormatError(faults, where="MANIFEST", rule="PKG-2")
+    for number, recipient in enumerate(value["recipients"], start=1):
+        faults += _RECIPIENT.faults(recipient, f"recipient {number}")
+    if not faults and not is_sorted_set([recipient["key"] for recipient in value["recipients"]]):
+        faults.append("the recipients are not in ascending order, or one is there twice")
+    if faults:  # PKG-5
+        raise ContentsFormatError(faults, where="MANIFEST", rule="PKG-5")
+    for number, member in enumerate(value["members"], start=1):
+        faults += _MEMBER.faults(member, f"member {number}") or _compression_faults(member, number)
+    if faults:  # PKG-4
+        raise ContentsFormatError(faults, where="MANIFEST", rule="PKG-4")
+    order = [(member["sop_instance_uid"], member["signed"]["sha256"]) for member in value["members"]]
+    faults = [
+        f"member {number} is not after the one before it"
+        for number, (before, after) in enumerate(pairwise(order), start=2)
+        if before >= after
+    ]
+    if faults:  # PKG-3
+        raise ContentsFormatError(faults, where="MANIFEST", rule="PKG-3")
+
+
+def _compression_faults(member: dict[str, Any], number: int) -> list[str]:
+    """What the fields of a compression must be together."""
+    compression = member["compression"]
+    kept = compression["codec"] == CODEC_KEEP
+    faults = []
+    if kept != (compression["reason"] != ""):
+        faults.append(f"member {number}.compression.reason does not go with its codec")
+    if kept != (compression["restore"] is None):
+        faults.append(f"member {number}.compression.restore does not go with its codec")
+    if not kept and member["pixels"] is None:
+        faults.append(f"member {number}.pixels is null, although they were compressed")
+    return faults

@@ -1,0 +1,298 @@
+"""Volumes as they are found, joined to one package: names and order of the files mean nothing."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING
+
+from dicompack.container.conditions import (
+    Fault,
+    RandomAccess,
+    VolumeCondition,
+    check_blocks,
+    examine,
+    judged_pieces,
+    merged,
+)
+from dicompack.container.faults import DamagedVolumesError
+from dicompack.container.names import is_well_named
+from dicompack.container.structure import FoundVolume, check_span, damage_lines, read_structure
+from dicompack.errors import FormatError, UnsupportedError, UsageError
+from dicompack.report import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from dicompack.container.layout import Entry, Layout, SetIds
+
+__all__ = [
+    "Fault",
+    "Package",
+    "RandomAccess",
+    "VolumeCondition",
+    "check_blocks",
+    "examine",
+    "join",
+]
+
+_COMPARE_SIZE = 1 << 20
+
+
+class Package:
+    """A complete set of volumes whose structure is exactly what a writer makes. Made by `join`."""
+
+    def __init__(
+        self,
+        volumes: Sequence[FoundVolume],
+        layout: Layout,
+        crcs: Mapping[str, int],
+        findings: Sequence[Finding],
+    ) -> None:
+        self._volumes = tuple(volumes)
+        self._crcs = crcs
+        self._pieces: dict[str, list[tuple[FoundVolume, Entry]]] = {}
+        for found, volume in zip(self._volumes, layout.volumes, strict=True):
+            for entry in volume.entries:
+                self._pieces.setdefault(entry.object_name, []).append((found, entry))
+        self.layout = layout
+        self.findings = tuple(findings)
+
+    @property
+    def ids(self) -> SetIds:
+        """Set id and volume set."""
+        return self.layout.ids
+
+    @property
+    def volume_size(self) -> int | None:
+        """Bytes of every volume but the last; None where there is one only."""
+        return self.layout.volume_size
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the objects, in their order."""
+        return tuple(item.name for item in self.layout.objects)
+
+    @property
+    def volume_names(self) -> tuple[str, ...]:
+        """File names of the volumes as found, in the order of their numbers."""
+        return tuple(volume.file_name for volume in self._volumes)
+
+    def size(self, name: str) -> int:
+        """Bytes of an object. KeyError: there is none of this name."""
+        return sum(entry.size for _, entry in self._pieces[name])
+
+    def read(self, name: str) -> bytes:
+        """A whole object, its CRC-32 checked. KeyError: there is none of this name.
+
+        Raises:
+            DamagedVolumesError: VOL-10 its bytes are not what was written.
+            FormatError: ZIP-8 its CRC-32 is wrong, although the block hashes are right.
+        """
+        pieces = []
+        for volume, entry in self._pieces[name]:
+            data = volume.read_at(entry.data_position, entry.size)
+            if zlib.crc32(data) != self._crcs[entry.name]:  # ZIP-8
+                check_span(volume, entry.data_position, entry.data_position + entry.size)
+                raise _wrong_crc(volume, entry)
+            pieces.append(data)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def read_at(self, name: str, offset: int, size: int) -> bytes:
+        """Some bytes of an object, fewer where it ends. Not checked: `check_frames` or a digest does that."""
+        end = offset + size
+        parts = []
+        for volume, entry in self._pieces[name]:
+            start = max(offset, entry.object_offset)
+            stop = min(end, entry.object_offset + entry.size)
+            if start < stop:
+                position = entry.data_position + start - entry.object_offset
+                parts.append(volume.read_at(position, stop - start))
+        return b"".join(parts)
+
+    def check_frames(self, on_bytes: Callable[[int], None] | None = None) -> None:
+        """Read every byte once: all block hashes and the CRC-32 of every entry.
+
+        Args:
+            on_bytes: called with the number of bytes after every piece.
+
+        Raises:
+            DamagedVolumesError: VOL-10 with all damaged ranges of all volumes.
+            FormatError: ZIP-8 a wrong CRC-32 under right block hashes.
+        """
+        faults: list[str] = []
+        wrong: list[FormatError] = []
+        for found, volume in zip(self._volumes, self.layout.volumes, strict=True):
+            damaged: list[tuple[int, int]] = []
+            sums = _EntrySums(volume.entries)
+            for position, piece, ranges in judged_pieces(found, found.condition.descriptor):
+                damaged += ranges
+                sums.update(position, piece)
+                if on_bytes is not None:
+                    on_bytes(len(piece))
+            faults += damage_lines(found, merged(damaged))
+            wrong += [
+                _wrong_crc(found, entry) for entry, crc in sums.finished if crc != self._crcs[entry.name]
+            ]
+        if faults:  # VOL-10
+            raise DamagedVolumesError(faults, rule="VOL-10")
+        if wrong:  # ZIP-8
+            raise wrong[0]
+
+
+class _EntrySums:
+    """CRC-32 of each entry of a volume, from the volume's bytes in order."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self._entries = entries
+        self._crc = 0
+        self.finished: list[tuple[Entry, int]] = []
+
+    def update(self, position: int, piece: bytes) -> None:
+        view = memoryview(piece)
+        end = position + len(piece)
+        while len(self.finished) < len(self._entries):
+            entry = self._entries[len(self.finished)]
+            stop = entry.data_position + entry.size
+            start = max(position, entry.data_position)
+            if start >= end:
+                return
+            self._crc = zlib.crc32(view[start - position : min(stop, end) - position], self._crc)
+            if stop > end:
+                return
+            self.finished.append((entry, self._crc))
+            self._crc = 0
+
+
+def _wrong_crc(volume: FoundVolume, entry: Entry) -> FormatError:
+    return FormatError(
+        "the CRC-32 does not fit, although the volume is undamaged",
+        where=f"{volume.file_name}, {entry.name}",
+        rule="ZIP-8",
+    )
+
+
+def join(volumes: Mapping[str, RandomAccess]) -> Package:
+    """Put a set of volumes together. Reads frames, directory and local headers, not the objects.
+
+    Args:
+        volumes: the files by name. Names are for messages only: what a volume is, its content says.
+
+    Raises:
+        FormatError: VOL-1 none of the files is a volume; VOL-4, VOL-12, ZIP-*: bytes that no writer makes.
+        UnsupportedError: VOL-2, VOL-5.
+        UsageError: VOL-11 volumes of more than one set.
+        DamagedVolumesError: VOL-3, 6, 7, 8, 9, 10, 13, 15: all missing or damaged volumes by name and number.
+    """
+    found, strangers = _examine_all(volumes)
+    _check_one_set(found)
+    found.sort(key=lambda volume: volume.condition.index)
+    findings = [
+        Finding("not-a-volume", name, "this file is no volume of the package and was left aside", "VOL-1")
+        for name in strangers
+    ]
+    sound, faults, rules = _choose(found, findings)
+    if faults:
+        faults += [
+            f"{name}: not a volume, or nothing of its head and tail is left [VOL-1]" for name in strangers
+        ]
+        raise DamagedVolumesError(faults, rule=rules[0])
+    layout, crcs = read_structure(sound)
+    return Package(sound, layout, crcs, findings)
+
+
+def _examine_all(volumes: Mapping[str, RandomAccess]) -> tuple[list[FoundVolume], list[str]]:
+    found, strangers = [], []
+    for name, file in volumes.items():
+        try:
+            found.append(FoundVolume(name, file, examine(file)))
+        except (FormatError, UnsupportedError) as error:
+            if error.rule != "VOL-1":
+                error.where = name
+                raise
+            strangers.append(name)
+    if not found:  # VOL-1
+        where = strangers[0] if len(strangers) == 1 else None
+        raise FormatError(
+            "not a DICOMPack volume, or nothing of its head and tail is left", where=where, rule="VOL-1"
+        )
+    return found, strangers
+
+
+def _check_one_set(found: Sequence[FoundVolume]) -> None:
+    sets: dict[bytes, list[FoundVolume]] = {}
+    for volume in found:
+        sets.setdefault(volume.condition.volume_set, []).append(volume)
+    if len(sets) > 1:  # VOL-11
+        listed = "; ".join(
+            f"{volume_set.hex()[:8]} ({', '.join(volume.file_name for volume in members)})"
+            for volume_set, members in sets.items()
+        )
+        raise UsageError(
+            f"volumes of {len(sets)} sets: {listed}", rule="VOL-11", hint="give the volumes of one set only"
+        )
+    first = found[0]
+    for volume in found[1:]:
+        if (
+            volume.condition.descriptor.set_description != first.condition.descriptor.set_description
+        ):  # VOL-12
+            raise FormatError(
+                f"contradicts {first.file_name}, although both name the same set",
+                where=volume.file_name,
+                rule="VOL-12",
+            )
+
+
+def _choose(
+    found: Sequence[FoundVolume], findings: list[Finding]
+) -> tuple[list[FoundVolume], list[str], list[str]]:
+    """One volume for each number, every fault in one line, and the rules of the faults."""
+    sound: list[FoundVolume] = []
+    faults: list[str] = []
+    rules: list[str] = []
+    by_index: dict[int, FoundVolume] = {}
+    for volume in found:
+        name, condition = volume.file_name, volume.condition
+        for fault in condition.faults:
+            faults.append(
+                f"{name}: volume {condition.index} of {condition.count}: {fault.message} [{fault.rule}]"
+            )
+            rules.append(fault.rule)
+        if not is_well_named(name, condition.index, condition.count):  # VOL-16
+            message = f"the name does not say that this is volume {condition.index} of {condition.count}"
+            findings.append(Finding("misnamed", name, message, "VOL-16"))
+        first = by_index.setdefault(condition.index, volume)
+        if first is volume:
+            sound.append(volume)
+        elif _is_same(first.file, volume.file):
+            findings.append(Finding("duplicate", name, f"the same bytes as {first.file_name}", "VOL-13"))
+        else:  # VOL-13
+            faults.append(
+                f"{name}: volume {condition.index} again, but not the bytes of {first.file_name} [VOL-13]"
+            )
+            rules.append("VOL-13")
+    count = found[0].condition.count
+    for start, end in _gaps(sorted(by_index), count):  # VOL-15
+        what = f"volume {start} of {count} is" if start == end else f"volumes {start} to {end} of {count} are"
+        faults.append(f"{what} missing [VOL-15]")
+        rules.append("VOL-15")
+    return sound, faults, rules
+
+
+def _gaps(present: Sequence[int], count: int) -> list[tuple[int, int]]:
+    """Runs of numbers from 1 to `count` that are not there."""
+    gaps = []
+    expected = 1
+    for index in (*present, count + 1):
+        if index > expected:
+            gaps.append((expected, index - 1))
+        expected = index + 1
+    return gaps
+
+
+def _is_same(one: RandomAccess, other: RandomAccess) -> bool:
+    if one.size != other.size:
+        return False
+    return all(
+        one.read_at(start, _COMPARE_SIZE) == other.read_at(start, _COMPARE_SIZE)
+        for start in range(0, one.size, _COMPARE_SIZE)
+    )

@@ -1,0 +1,74 @@
+"""The closed list of algorithms, each with its one AlgorithmIdentifier in DER. Nothing else is accepted.
+
+To allow or retire an algorithm, change `spec/4-envelope.md` first, then this file.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from cryptography.hazmat.primitives import hashes
+
+from dicompack.crypto import der
+
+# Content types (RFC 5652 §4, §5.1; RFC 5083 §2)
+DATA: Final = der.object_identifier("1.2.840.113549.1.7.1")
+SIGNED_DATA: Final = der.object_identifier("1.2.840.113549.1.7.2")
+AUTH_ENVELOPED_DATA: Final = der.object_identifier("1.2.840.113549.1.9.16.1.23")
+
+# Signed attributes (RFC 5652 §11, RFC 5035 §3, RFC 6211 §2)
+CONTENT_TYPE: Final = der.object_identifier("1.2.840.113549.1.9.3")
+MESSAGE_DIGEST: Final = der.object_identifier("1.2.840.113549.1.9.4")
+SIGNING_TIME: Final = der.object_identifier("1.2.840.113549.1.9.5")
+SIGNING_CERTIFICATE: Final = der.object_identifier("1.2.840.113549.1.9.16.2.47")
+ALGORITHM_PROTECTION: Final = der.object_identifier("1.2.840.113549.1.9.52")
+
+_SHA256: Final = der.object_identifier("2.16.840.1.101.3.4.2.1")
+
+# Digest and signature of SignedData (RFC 5754 §2.2, RFC 3370 §3.2)
+SHA256: Final = der.sequence(_SHA256)
+RSA_PKCS1: Final = der.sequence(der.object_identifier("1.2.840.113549.1.1.1"), der.null())
+
+# Content encryption (RFC 5084 §3.2)
+_AES256_GCM: Final = der.object_identifier("2.16.840.1.101.3.4.1.46")
+GCM_IV_SIZE: Final = 12
+GCM_TAG_SIZE: Final = 16
+AES256_KEY_SIZE: Final = 32
+
+
+def aes256_gcm(iv: der.Buffer) -> bytes:
+    """AlgorithmIdentifier of AES-256-GCM with this IV and a tag of 16 bytes."""
+    return der.sequence(_AES256_GCM, der.sequence(der.octet_string(iv), der.integer(GCM_TAG_SIZE)))
+
+
+def _oaep(digest: bytes) -> bytes:
+    mask = der.sequence(der.object_identifier("1.2.840.113549.1.1.8"), digest)
+    parameters = der.sequence(der.explicit(0, digest), der.explicit(1, mask))
+    return der.sequence(der.object_identifier("1.2.840.113549.1.1.7"), parameters)
+
+
+# Key transport (RFC 4055 §4.1): SHA-256 for both, no label
+RSA_OAEP: Final = _oaep(der.sequence(_SHA256, der.null()))
+# OpenSSL leaves the NULL out; RFC 4055 §2.1 demands that readers take both.
+RSA_OAEP_WITHOUT_NULL: Final = _oaep(der.sequence(_SHA256))
+KEY_TRANSPORT: Final = frozenset((RSA_OAEP, RSA_OAEP_WITHOUT_NULL))
+
+
+class Digest(StrEnum):
+    """Digests for raw signatures; values are the names that are written beside the signature."""
+
+    SHA256 = "SHA256"
+    SHA384 = "SHA384"
+    SHA512 = "SHA512"
+
+    @property
+    def algorithm(self) -> hashes.HashAlgorithm:
+        """A fresh object of the matching class."""
+        match self:
+            case Digest.SHA256:
+                return hashes.SHA256()
+            case Digest.SHA384:
+                return hashes.SHA384()
+            case Digest.SHA512:
+                return hashes.SHA512()

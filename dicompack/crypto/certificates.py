@@ -1,0 +1,244 @@
+"""What a certificate must be before its key is used: strength, permitted usage; its name and fingerprint.
+
+Every check takes the class of error to raise: the same weak key is `NoMatchError` in one's own key file,
+`BadSignatureError` under a signature and `UntrustedError` in front of the trust store.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Final, TypeAlias, TypeVar
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from dicompack.crypto import der
+from dicompack.errors import DicomPackError, FormatError
+
+ErrorClass: TypeAlias = type[DicomPackError]
+
+MIN_RSA_BITS: Final = 2048
+MAX_RSA_BITS: Final = 8192
+"""One operation with a larger key takes seconds; nobody issues such certificates."""
+MIN_EXPONENT: Final = 65_537
+MAX_EXPONENT_BITS: Final = 64
+MAX_NAME: Final = 64
+"""ub-common-name of RFC 5280, and a line on a terminal."""
+MAX_CHAIN: Final = 8
+"""Issuers above an end-entity certificate."""
+
+_FINGERPRINT_TAG: Final = b"dicompack-fingerprint-1"
+_FINGERPRINT_SIZE: Final = 20
+"""160 bits: 8 groups of 4 characters in base32."""
+_SIGNER_PURPOSES: Final = frozenset(
+    (ExtendedKeyUsageOID.EMAIL_PROTECTION, x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36"))
+)
+"""RFC 5280 §4.2.1.12 emailProtection, RFC 9336 documentSigning."""
+_TLS_PURPOSES: Final = frozenset((ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH))
+
+_Extension = TypeVar("_Extension", bound=x509.ExtensionType)
+
+
+def parse_der(data: bytes | memoryview, error: ErrorClass) -> x509.Certificate:
+    """A certificate, of which every part that is used later can be read.
+
+    Raises:
+        error: not a certificate, bytes besides it, or not its one encoding.
+    """
+    raw = bytes(data)
+    try:
+        der.parse(raw)  # so that it can stand inside CMS, which is read by the same rules
+        certificate = x509.load_der_x509_certificate(raw)
+        readable = certificate.public_bytes(Encoding.DER) == raw
+        # All of these are parsed late; after this line none of them raises.
+        _ = certificate.extensions, certificate.subject, certificate.issuer, certificate.public_key()
+        _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc, certificate.serial_number
+    except (
+        ValueError,
+        TypeError,
+        UnsupportedAlgorithm,
+        x509.DuplicateExtension,
+        x509.InvalidVersion,
+        FormatError,
+    ) as cause:
+        raise error("this is no certificate, or it is malformed", rule="KEY-1") from cause
+    if not readable:  # KEY-1
+        raise error("the certificate is not in its one encoding", rule="KEY-1")
+    return certificate
+
+
+def parse_any(data: bytes, error: ErrorClass) -> list[x509.Certificate]:
+    """The certificates of a PEM file in their order, or one in DER.
+
+    Raises:
+        error: none, or one that cannot be read.
+    """
+    if b"-----BEGIN " not in data:
+        return [parse_der(data, error)]
+    try:
+        found = x509.load_pem_x509_certificates(data)
+    except (ValueError, x509.InvalidVersion) as cause:
+        raise error("there is no certificate in this file, or it is malformed", rule="KEY-1") from cause
+    return [readable(certificate, error) for certificate in found]
+
+
+def readable(certificate: x509.Certificate, error: ErrorClass) -> x509.Certificate:
+    """A certificate that a lenient reader loaded, held to the rules of `parse_der`.
+
+    Raises:
+        error: it breaks them.
+    """
+    return parse_der(certificate.public_bytes(Encoding.DER), error)
+
+
+def check_strength(certificate: x509.Certificate, error: ErrorClass) -> rsa.RSAPublicKey:
+    """The public key, if it is RSA of 2048 to 8192 bits with an odd exponent from 65537.
+
+    Raises:
+        error: another kind of key, or one outside these bounds.
+    """
+    try:
+        key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm) as cause:
+        raise error("the certificate's key cannot be used", rule="KEY-2") from cause
+    if not isinstance(key, rsa.RSAPublicKey):  # KEY-2
+        raise error("the certificate's key is not RSA", rule="KEY-2")
+    if not MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS:  # KEY-2
+        raise error(
+            f"the certificate's key has {key.key_size} bits; {MIN_RSA_BITS} to {MAX_RSA_BITS} are accepted",
+            rule="KEY-2",
+        )
+    exponent = key.public_numbers().e
+    if exponent < MIN_EXPONENT or not exponent & 1 or exponent.bit_length() > MAX_EXPONENT_BITS:  # KEY-2
+        raise error("the certificate's key has a public exponent that is not accepted", rule="KEY-2")
+    return key
+
+
+def check_signer(certificate: x509.Certificate, error: ErrorClass) -> None:
+    """Check strength, end entity, key usage digitalSignature or nonRepudiation, and that it is not for TLS.
+
+    Raises:
+        error: it may not.
+    """
+    check_strength(certificate, error)
+    if not may_sign(certificate):  # KEY-3
+        reason = "it is for decryption" if may_decrypt(certificate) else "its key usage does not allow it"
+        raise error(f"this certificate does not sign: {reason}", rule="KEY-3")
+    if is_authority(certificate):  # KEY-3
+        raise error("this certificate does not sign: it is that of a certification authority", rule="KEY-3")
+    purposes = _extension(certificate, x509.ExtendedKeyUsage)
+    if purposes is not None:
+        named = frozenset(purposes)
+        if named & _TLS_PURPOSES or not named & _SIGNER_PURPOSES:  # KEY-3
+            raise error("this certificate does not sign: it is for TLS or another purpose", rule="KEY-3")
+
+
+def check_recipient(certificate: x509.Certificate, error: ErrorClass) -> None:
+    """Check strength, end entity, key usage keyEncipherment, and that it has a SubjectKeyIdentifier.
+
+    Raises:
+        error: they may not.
+    """
+    check_strength(certificate, error)
+    if not may_decrypt(certificate):  # KEY-4
+        reason = "it signs" if may_sign(certificate) else "its key usage does not allow it"
+        raise error(f"this certificate does not decrypt: {reason}", rule="KEY-4")
+    if is_authority(certificate):  # KEY-4
+        raise error(
+            "this certificate does not decrypt: it is that of a certification authority", rule="KEY-4"
+        )
+    subject_key_identifier(certificate, error)
+
+
+def may_sign(certificate: x509.Certificate) -> bool:
+    """Whether the key usage names digitalSignature or nonRepudiation (RFC 5280 §4.2.1.3)."""
+    usage = _extension(certificate, x509.KeyUsage)
+    return usage is not None and (usage.digital_signature or usage.content_commitment)
+
+
+def may_decrypt(certificate: x509.Certificate) -> bool:
+    """Whether the key usage names keyEncipherment (RFC 5280 §4.2.1.3)."""
+    usage = _extension(certificate, x509.KeyUsage)
+    return usage is not None and usage.key_encipherment
+
+
+def is_authority(certificate: x509.Certificate) -> bool:
+    """Whether basicConstraints or the key usage make it a certification authority."""
+    constraints = _extension(certificate, x509.BasicConstraints)
+    usage = _extension(certificate, x509.KeyUsage)
+    return (constraints is not None and constraints.ca) or (usage is not None and usage.key_cert_sign)
+
+
+def subject_key_identifier(certificate: x509.Certificate, error: ErrorClass) -> bytes:
+    """The identifier that recipients are named by: 1 to 64 bytes.
+
+    Raises:
+        error: the certificate has none.
+    """
+    extension = _extension(certificate, x509.SubjectKeyIdentifier)
+    if extension is None or not 1 <= len(extension.digest) <= 64:  # KEY-4
+        raise error("this certificate has no usable subject key identifier", rule="KEY-4")
+    return extension.digest
+
+
+def spki_sha256(certificate: x509.Certificate) -> bytes:
+    """SHA-256 of the SubjectPublicKeyInfo in DER: the same for every certificate of one key."""
+    key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(key).digest()
+
+
+def fingerprint(certificates: Iterable[x509.Certificate]) -> str:
+    """160 bits over all public keys, whatever their order: 8 groups of 4 base32 characters."""
+    keys = sorted({spki_sha256(certificate) for certificate in certificates})
+    digest = hashlib.sha256(_FINGERPRINT_TAG + b"".join(keys)).digest()[:_FINGERPRINT_SIZE]
+    text = base64.b32encode(digest).decode("ascii")
+    return " ".join(text[start : start + 4] for start in range(0, len(text), 4))
+
+
+def name_of(certificate: x509.Certificate) -> str:
+    """The common name, else the organisation, else "unnamed"; printable and at most 64 characters."""
+    for kind in (NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME):
+        for attribute in certificate.subject.get_attributes_for_oid(kind):
+            text = attribute.value if isinstance(attribute.value, str) else ""
+            # A name may not move the cursor or turn the line around.
+            shown = "".join(character if character.isprintable() else "?" for character in text).strip()
+            if shown:
+                return shown[:MAX_NAME]
+    return "unnamed"
+
+
+def ordered_chain(
+    certificate: x509.Certificate, pool: Sequence[x509.Certificate]
+) -> tuple[x509.Certificate, ...]:
+    """Those of ``pool`` that issued ``certificate``, each followed by its own issuer; others are dropped."""
+    chain: list[x509.Certificate] = []
+    current = certificate
+    while len(chain) < MAX_CHAIN:
+        issuer = next(
+            (one for one in pool if one not in (certificate, *chain) and _issued(one, current)), None
+        )
+        if issuer is None:
+            break
+        chain.append(issuer)
+        current = issuer
+    return tuple(chain)
+
+
+def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def _extension(certificate: x509.Certificate, kind: type[_Extension]) -> _Extension | None:
+    try:
+        return certificate.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None

@@ -1,0 +1,90 @@
+"""A contact: the public half of somebody's identity, as it is handed around in `contact.pem`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from dicompack.crypto import certificates
+from dicompack.errors import NoMatchError
+
+
+@dataclass(frozen=True)
+class Contact:
+    """Whom signatures come from (`signing`) and whom one encrypts to (`decryption`); at least one of both."""
+
+    name: str
+    """From the certificate; what its owner calls himself, not what anybody has checked."""
+    signing: x509.Certificate | None = None
+    decryption: x509.Certificate | None = None
+
+    def __post_init__(self) -> None:
+        if self.signing is None and self.decryption is None:  # KEY-6
+            raise NoMatchError("a contact has at least one certificate", rule="KEY-6")
+        if self.signing is not None:
+            certificates.check_signer(self.signing, NoMatchError)
+        if self.decryption is not None:
+            certificates.check_recipient(self.decryption, NoMatchError)
+        if (
+            self.signing != self.decryption and self.signing_spki_sha256 == self.decryption_spki_sha256
+        ):  # KEY-6
+            raise NoMatchError("two certificates of a contact have the same key", rule="KEY-6")
+
+    @classmethod
+    def parse(cls, data: bytes) -> Contact:
+        """From PEM (decryption first, then signing; the reverse is understood), or one certificate in DER.
+
+        Raises:
+            NoMatchError: not one or two end-entity certificates of fitting usage and strength, or a key.
+        """
+        if b"PRIVATE KEY-----" in data:  # KEY-6
+            raise NoMatchError(
+                "this file holds a private key; a contact is public",
+                rule="KEY-6",
+                hint="give contact.pem away, never a key",
+            )
+        found = certificates.parse_any(data, NoMatchError)
+        if len(found) > 2:  # KEY-6
+            raise NoMatchError("a contact has at most two certificates", rule="KEY-6")
+        if len(found) == 1:
+            return cls._of_one(found[0])
+        decryption, signing = found
+        if not (certificates.may_decrypt(decryption) and certificates.may_sign(signing)):
+            decryption, signing = signing, decryption
+        return cls(certificates.name_of(signing), signing, decryption)
+
+    @classmethod
+    def _of_one(cls, certificate: x509.Certificate) -> Contact:
+        name = certificates.name_of(certificate)
+        decrypts = certificates.may_decrypt(certificate)
+        signs = certificates.may_sign(certificate)
+        if not signs and not decrypts:  # KEY-6
+            raise NoMatchError("this certificate neither signs nor decrypts", rule="KEY-6")
+        return cls(name, certificate if signs else None, certificate if decrypts else None)
+
+    def marshal(self) -> bytes:
+        """PEM: decryption first, so that `openssl cms -encrypt` takes the right one, then signing."""
+        return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in self.certificates)
+
+    @property
+    def certificates(self) -> tuple[x509.Certificate, ...]:
+        """Decryption first, then signing; one that does both stands once."""
+        both = (self.decryption, None if self.signing == self.decryption else self.signing)
+        return tuple(certificate for certificate in both if certificate is not None)
+
+    @property
+    def fingerprint(self) -> str:
+        """Over all public keys; what two people compare on the telephone, in full."""
+        return certificates.fingerprint(self.certificates)
+
+    @property
+    def signing_spki_sha256(self) -> bytes | None:
+        """SHA-256 of the signing key's SubjectPublicKeyInfo."""
+        return None if self.signing is None else certificates.spki_sha256(self.signing)
+
+    @property
+    def decryption_spki_sha256(self) -> bytes | None:
+        """SHA-256 of the decryption key's SubjectPublicKeyInfo."""
+        return None if self.decryption is None else certificates.spki_sha256(self.decryption)

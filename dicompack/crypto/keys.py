@@ -1,0 +1,222 @@
+"""Private keys with their certificates, read from what people have: PKCS #12 (RFC 7292) or PEM (RFC 7468)."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Self, TypeAlias
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import NoEncryption, load_pem_private_key, pkcs12
+
+from dicompack.crypto import certificates
+from dicompack.crypto.contacts import Contact
+from dicompack.crypto.identities import NewIdentity, new_identity
+from dicompack.errors import NoMatchError, UsageError
+
+__all__ = [
+    "SigningKey",
+    "DecryptionKey",
+    "Contact",
+    "NewIdentity",
+    "new_identity",
+    "load_signing_key",
+    "load_decryption_key",
+]
+
+
+@dataclass(frozen=True)
+class SigningKey:
+    """A private key that signs, its certificate, and the certificates above it (issuers, possibly none)."""
+
+    certificate: x509.Certificate
+    private_key: rsa.RSAPrivateKey = field(repr=False, compare=False)
+    chain: tuple[x509.Certificate, ...] = ()
+
+    def __post_init__(self) -> None:
+        if certificates.may_decrypt(self.certificate) and not certificates.may_sign(
+            self.certificate
+        ):  # KEY-3
+            raise NoMatchError("this key decrypts, it does not sign", rule="KEY-3", hint="use signing.p12")
+        certificates.check_signer(self.certificate, NoMatchError)
+        _check_pair(self.certificate, self.private_key)
+
+    def marshal(self) -> bytes:
+        """Unencrypted PKCS #12, to hand it to a worker process in memory; never written anywhere."""
+        return _marshal(self.certificate, self.private_key, self.chain)
+
+    @classmethod
+    def parse(cls, data: bytes) -> Self:
+        """The reverse of `marshal`.
+
+        Raises:
+            NoMatchError: not what `marshal` gave.
+        """
+        certificate, key, pool = _only(_read_pkcs12(data, _no_passphrase))
+        return cls(certificate, key, certificates.ordered_chain(certificate, pool))
+
+
+@dataclass(frozen=True)
+class DecryptionKey:
+    """A private key that decrypts, and its certificate."""
+
+    certificate: x509.Certificate
+    private_key: rsa.RSAPrivateKey = field(repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if certificates.may_sign(self.certificate) and not certificates.may_decrypt(
+            self.certificate
+        ):  # KEY-4
+            raise NoMatchError("this key signs, it does not decrypt", rule="KEY-4", hint="use decryption.p12")
+        certificates.check_recipient(self.certificate, NoMatchError)
+        _check_pair(self.certificate, self.private_key)
+
+    def marshal(self) -> bytes:
+        """Unencrypted PKCS #12, to hand it to a worker process in memory; never written anywhere."""
+        return _marshal(self.certificate, self.private_key, ())
+
+    @classmethod
+    def parse(cls, data: bytes) -> Self:
+        """The reverse of `marshal`.
+
+        Raises:
+            NoMatchError: not what `marshal` gave.
+        """
+        certificate, key, _ = _only(_read_pkcs12(data, _no_passphrase))
+        return cls(certificate, key)
+
+
+def load_signing_key(data: bytes, passphrase: Callable[[], bytes]) -> SigningKey:
+    """The signing key of a .p12 or PEM file; ``passphrase`` is called at most once, and only if needed.
+
+    Raises:
+        NoMatchError: wrong passphrase, no key in it, or only one that does not sign.
+        UsageError: several keys that sign.
+    """
+    found = _read(data, passphrase)
+    certificate, key, pool = _only([one for one in found if certificates.may_sign(one[0])] or found)
+    return SigningKey(certificate, key, certificates.ordered_chain(certificate, pool))
+
+
+def load_decryption_key(data: bytes, passphrase: Callable[[], bytes]) -> DecryptionKey:
+    """The decryption key of a .p12 or PEM file; ``passphrase`` is called at most once, and only if needed.
+
+    Raises:
+        NoMatchError: wrong passphrase, no key in it, or only one that does not decrypt.
+        UsageError: several keys that decrypt.
+    """
+    found = _read(data, passphrase)
+    certificate, key, _ = _only([one for one in found if certificates.may_decrypt(one[0])] or found)
+    return DecryptionKey(certificate, key)
+
+
+# -------------------------------------------------------------------------------------------- reading
+
+_Found: TypeAlias = tuple[x509.Certificate, rsa.RSAPrivateKey, list[x509.Certificate]]
+"""A certificate, the private key that belongs to it, and all other certificates of the file."""
+
+_PEM_KEY: Final = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.+?-----END \1-----", re.DOTALL)
+_PFX_VERSION: Final = b"\x02\x01\x03"
+"""RFC 7292 §4: a PFX begins with version 3; a bare private key with 0, a certificate with a SEQUENCE."""
+_ASK: Final = "check the passphrase; an identity file is a .p12, or PEM with key and certificate"
+
+
+def _read(data: bytes, passphrase: Callable[[], bytes]) -> list[_Found]:
+    if b"-----BEGIN " in data:
+        return _read_pem(data, passphrase)
+    if data[:1] == b"\x30" and _PFX_VERSION in data[2:10]:
+        return _read_pkcs12(data, passphrase)
+    try:
+        x509.load_der_x509_certificate(data)
+    except ValueError as error:  # KEY-5
+        raise NoMatchError("this is no key file", rule="KEY-5", hint=_ASK) from error
+    raise _certificate_only()  # KEY-5
+
+
+def _read_pkcs12(data: bytes, passphrase: Callable[[], bytes]) -> list[_Found]:
+    try:
+        # An unprotected file opens without a passphrase; some programs protect with an empty one.
+        content = pkcs12.load_pkcs12(data, None)
+    except (ValueError, UnsupportedAlgorithm):
+        try:
+            content = pkcs12.load_pkcs12(data, passphrase())
+        except (ValueError, UnsupportedAlgorithm) as error:
+            raise NoMatchError(
+                "the passphrase is wrong, or the key file is damaged", rule="KEY-5", hint=_ASK
+            ) from error
+    if content.key is None:  # KEY-5
+        raise _certificate_only()
+    if content.cert is None:  # KEY-5
+        raise NoMatchError("there is a key but no certificate in this file", rule="KEY-5", hint=_ASK)
+    if not isinstance(content.key, rsa.RSAPrivateKey):  # KEY-2
+        raise NoMatchError("the private key is not RSA", rule="KEY-2")
+    pool = [certificates.readable(one.certificate, NoMatchError) for one in content.additional_certs]
+    return [(certificates.readable(content.cert.certificate, NoMatchError), content.key, pool)]
+
+
+def _read_pem(data: bytes, passphrase: Callable[[], bytes]) -> list[_Found]:
+    blocks = [match.group(0) for match in _PEM_KEY.finditer(data)]
+    if not blocks:  # KEY-5
+        raise _certificate_only()
+    ask = functools.cache(passphrase)
+    keys = [_pem_key(block, ask) for block in blocks]
+    pool = certificates.parse_any(data, NoMatchError)
+    found = [(one, key, pool) for one in pool for key in keys if _belongs(one, key)]
+    if not found:  # KEY-5
+        raise NoMatchError("no certificate in this file belongs to its key", rule="KEY-5", hint=_ASK)
+    return found
+
+
+def _pem_key(block: bytes, passphrase: Callable[[], bytes]) -> rsa.RSAPrivateKey:
+    try:
+        try:
+            key = load_pem_private_key(block, None)
+        except TypeError:
+            # The library's way of saying that the key is encrypted.
+            key = load_pem_private_key(block, passphrase())
+    except (ValueError, UnsupportedAlgorithm) as error:  # KEY-5
+        raise NoMatchError(
+            "the passphrase is wrong, or the key file is damaged", rule="KEY-5", hint=_ASK
+        ) from error
+    if not isinstance(key, rsa.RSAPrivateKey):  # KEY-2
+        raise NoMatchError("the private key is not RSA", rule="KEY-2")
+    return key
+
+
+def _only(found: list[_Found]) -> _Found:
+    if len(found) > 1:  # KEY-5
+        raise UsageError(
+            "there are several keys of this kind in the file", rule="KEY-5", hint="keep one in it"
+        )
+    return found[0]
+
+
+def _check_pair(certificate: x509.Certificate, key: rsa.RSAPrivateKey) -> None:
+    if not _belongs(certificate, key):  # KEY-5
+        raise NoMatchError("the certificate does not belong to the key", rule="KEY-5")
+
+
+def _belongs(certificate: x509.Certificate, key: rsa.RSAPrivateKey) -> bool:
+    return certificate.public_key() == key.public_key()
+
+
+def _marshal(
+    certificate: x509.Certificate, key: rsa.RSAPrivateKey, chain: tuple[x509.Certificate, ...]
+) -> bytes:
+    return pkcs12.serialize_key_and_certificates(None, key, certificate, chain, NoEncryption())
+
+
+def _no_passphrase() -> bytes:
+    raise NoMatchError("the key is encrypted where it must not be", rule="KEY-5")
+
+
+def _certificate_only() -> NoMatchError:
+    return NoMatchError(
+        "there is a certificate but no private key in this file",
+        rule="KEY-5",
+        hint="an identity holds the private key; contact.pem is for others",
+    )

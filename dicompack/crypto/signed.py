@@ -1,0 +1,332 @@
+"""CMS SignedData with the content inside (RFC 5652 §5): one signer, one byte representation.
+
+    ContentInfo                       id-signedData
+      SignedData                      version 1
+        digestAlgorithms              SET OF: SHA-256
+        encapContentInfo              id-data, OCTET STRING with the content
+        certificates                  SET OF: the signer's and its issuers', nothing else
+        signerInfos                   SET OF one SignerInfo
+          version 1, issuer and serial number, SHA-256
+          signedAttrs                 contentType, messageDigest, signingTime,
+                                      signing-certificate-v2, CMSAlgorithmProtection
+          rsaEncryption, signature
+
+signing-certificate-v2 lists *all* certificates, the signer's first and each followed by its issuer: so the
+signature covers every byte that is not fixed. `verify` makes the object anew from what it read and compares.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, NoReturn
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from dicompack.crypto import certificates, der
+from dicompack.crypto.algorithms import (
+    ALGORITHM_PROTECTION,
+    CONTENT_TYPE,
+    DATA,
+    MESSAGE_DIGEST,
+    RSA_PKCS1,
+    SHA256,
+    SIGNED_DATA,
+    SIGNING_CERTIFICATE,
+    SIGNING_TIME,
+)
+from dicompack.crypto.keys import SigningKey
+from dicompack.errors import BadSignatureError, UnsupportedError
+
+_CERTIFICATES: Final = 0xA0
+_SIGNED_ATTRIBUTES: Final = 0xA0
+_LAST_UTC_YEAR: Final = 2049
+"""RFC 5652 §11.3: UTCTime through 2049, GeneralizedTime from 2050."""
+_FIRST_YEAR: Final = 1970
+_NO_TIME: Final = "the signing time is not in its one form"
+
+
+@dataclass(frozen=True)
+class Signed:
+    """What a valid signature says. Whether its signer is trusted is for `trust.TrustStore` to judge."""
+
+    content: bytes
+    certificate: x509.Certificate
+    chain: tuple[x509.Certificate, ...]
+    """The issuers that the signer sent along, from the signer's own upwards."""
+    claimed_time: datetime
+    """The signer's own clock, in UTC; a claim."""
+
+
+# -------------------------------------------------------------------------------------------- sign
+
+
+def sign(content: bytes, signer: SigningKey, at: datetime) -> bytes:
+    """The SignedData over ``content`` with ``at`` (aware, cut to seconds) as its signing time.
+
+    Raises:
+        ValueError: ``at`` has no time zone, or lies before the year 1970.
+    """
+    moment = _time(at)
+    chain = tuple(one.public_bytes(Encoding.DER) for one in (signer.certificate, *signer.chain))
+    attributes = _attributes(hashlib.sha256(content).digest(), moment, chain)
+    signature = signer.private_key.sign(der.set_of(attributes), padding.PKCS1v15(), hashes.SHA256())
+    return _marshal(content, chain, attributes, _issuer_and_serial(signer.certificate), signature)
+
+
+def _marshal(
+    content: der.Buffer,
+    chain: tuple[bytes, ...],
+    attributes: list[bytes],
+    issuer_and_serial: bytes,
+    signature: der.Buffer,
+) -> bytes:
+    signer_info = der.sequence(
+        der.integer(1),
+        issuer_and_serial,
+        SHA256,
+        der.set_of(attributes, _SIGNED_ATTRIBUTES),
+        RSA_PKCS1,
+        der.octet_string(signature),
+    )
+    signed_data = der.sequence(
+        der.integer(1),
+        der.set_of([SHA256]),
+        der.sequence(DATA, der.explicit(0, der.octet_string(content))),
+        der.set_of(chain, _CERTIFICATES),
+        der.set_of([signer_info]),
+    )
+    return der.sequence(SIGNED_DATA, der.explicit(0, signed_data))
+
+
+def _attributes(content_digest: bytes, moment: bytes, chain: tuple[bytes, ...]) -> list[bytes]:
+    # ESSCertIDv2 leaves hashAlgorithm out: SHA-256 is its DEFAULT, and DER omits defaults.
+    ids = [der.sequence(der.octet_string(hashlib.sha256(certificate).digest())) for certificate in chain]
+    # RFC 6211 §2: the signature algorithm has the implicit tag [1].
+    protection = der.sequence(
+        SHA256, der.encode(0xA1, *(child.raw for child in der.parse(RSA_PKCS1).children))
+    )
+    return [
+        der.sequence(CONTENT_TYPE, der.set_of([DATA])),
+        der.sequence(MESSAGE_DIGEST, der.set_of([der.octet_string(content_digest)])),
+        der.sequence(SIGNING_TIME, der.set_of([moment])),
+        der.sequence(SIGNING_CERTIFICATE, der.set_of([der.sequence(der.sequence(*ids))])),
+        der.sequence(ALGORITHM_PROTECTION, der.set_of([protection])),
+    ]
+
+
+def _issuer_and_serial(certificate: x509.Certificate) -> bytes:
+    """IssuerAndSerialNumber, both as they stand in the certificate itself (RFC 5280 §4.1)."""
+    outer = der.parse(certificate.public_bytes(Encoding.DER))
+    fields = der.Fields(der.Fields(outer).take(der.SEQUENCE))
+    fields.take_optional(0xA0)  # version
+    serial = fields.take(der.INTEGER)
+    fields.take(der.SEQUENCE)  # signature
+    return der.sequence(fields.take(der.SEQUENCE).raw, serial.raw)
+
+
+def _time(at: datetime) -> bytes:
+    if at.tzinfo is None:
+        raise ValueError("a time without its zone")
+    moment = at.astimezone(UTC)
+    if moment.year < _FIRST_YEAR:
+        raise ValueError("a signing time before 1970")
+    if moment.year <= _LAST_UTC_YEAR:
+        return der.encode(der.UTC_TIME, f"{moment:%y%m%d%H%M%SZ}".encode("ascii"))
+    return der.encode(der.GENERALIZED_TIME, f"{moment:%Y%m%d%H%M%SZ}".encode("ascii"))
+
+
+# -------------------------------------------------------------------------------------------- verify
+
+
+def verify(data: bytes) -> Signed:
+    """Check everything that can be checked without trust, in this order.
+
+    1. DER, and the structure above with nothing added.
+    2. Algorithms of the list.
+    3. Certificates: each as the signing-certificate-v2 attribute names it, none besides.
+    4. The object made anew from what was read equals the input.
+    5. The signer's key is strong enough.
+    6. The digest of the content; the signature over the attributes.
+
+    Raises:
+        FormatError: not DER, or not this structure.
+        UnsupportedError: an algorithm that is not in the list.
+        BadSignatureError: everything else.
+    """
+    parts = _parse(data)  # 1, 2
+    chain = _chain(parts)  # 3
+    certificate = chain[0]
+    # RFC 5652 §5.4: digested with the tag SET OF instead of the implicit one.
+    attributes = _attributes(
+        bytes(parts.digest), parts.moment, tuple(one.public_bytes(Encoding.DER) for one in chain)
+    )
+    anew = _marshal(
+        parts.content,
+        tuple(one.public_bytes(Encoding.DER) for one in chain),
+        attributes,
+        _issuer_and_serial(certificate),
+        parts.signature,
+    )
+    if anew != data:  # 4: CMS-6
+        _bad("not in its one byte representation", "CMS-6")
+    key = certificates.check_strength(certificate, BadSignatureError)  # 5
+    content = bytes(parts.content)
+    if not hmac.compare_digest(hashlib.sha256(content).digest(), bytes(parts.digest)):  # 6: CMS-7
+        _bad("the content is not what was signed", "CMS-7")
+    try:
+        key.verify(bytes(parts.signature), der.set_of(attributes), padding.PKCS1v15(), hashes.SHA256())
+    except InvalidSignature as error:  # CMS-8
+        raise BadSignatureError(
+            "the signature does not fit the signer's certificate", rule="CMS-8", hint="do not use the data"
+        ) from error
+    return Signed(content, certificate, tuple(chain[1:]), parts.claimed_time)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What a SignedData consists of; everything else in it is fixed."""
+
+    content: memoryview
+    certificates: tuple[bytes, ...]
+    certificate_digests: tuple[bytes, ...]
+    digest: memoryview
+    moment: bytes
+    claimed_time: datetime
+    signature: memoryview
+
+
+def _parse(data: bytes) -> _Parts:
+    info = der.Fields(der.parse(data))
+    kind = info.take(der.OBJECT_IDENTIFIER)
+    if kind.raw != SIGNED_DATA:  # CMS-1
+        _unsupported("not a SignedData", kind, "CMS-1")
+    wrapper = der.Fields(info.take(0xA0))
+    info.end()
+    fields = der.Fields(wrapper.take(der.SEQUENCE))
+    wrapper.end()
+    version = fields.take(der.INTEGER)
+    if der.small_integer(version) != 1:  # CMS-1
+        _unsupported("version of SignedData is not 1", version, "CMS-1")
+    for digest in der.members_of(fields.take(der.SET)):
+        _check_algorithm(digest, SHA256)
+    content = _parse_content(fields.take(der.SEQUENCE))
+    pool = tuple(bytes(one.raw) for one in der.members_of(fields.take(_CERTIFICATES)))
+    signers = der.members_of(fields.take(der.SET))
+    fields.end()
+    if len(signers) != 1:  # CMS-3
+        _bad(f"{len(signers)} signers instead of one", "CMS-3")
+    attributes, signature = _parse_signer(signers[0])
+    return _parse_attributes(attributes, content, pool, signature)
+
+
+def _parse_content(element: der.Element) -> memoryview:
+    fields = der.Fields(element)
+    kind = fields.take(der.OBJECT_IDENTIFIER)
+    if kind.raw != DATA:  # CMS-1
+        _unsupported("the content type inside is not id-data", kind, "CMS-1")
+    wrapper = der.Fields(fields.take(0xA0))
+    fields.end()
+    content = wrapper.take(der.OCTET_STRING).content
+    wrapper.end()
+    return content
+
+
+def _parse_signer(element: der.Element) -> tuple[der.Element, memoryview]:
+    fields = der.Fields(element)
+    version = fields.take(der.INTEGER)
+    if der.small_integer(version) != 1:  # CMS-1
+        _unsupported("version of SignerInfo is not 1", version, "CMS-1")
+    fields.take(der.SEQUENCE)  # issuer and serial number: compared in the whole
+    _check_algorithm(fields.take(der.SEQUENCE), SHA256)
+    attributes = fields.take(_SIGNED_ATTRIBUTES)
+    _check_algorithm(fields.take(der.SEQUENCE), RSA_PKCS1)
+    signature = fields.take(der.OCTET_STRING).content
+    if fields.take_optional(0xA1) is not None:  # CMS-4
+        _bad("unsigned attributes, which anybody could have added", "CMS-4")
+    fields.end()
+    return attributes, signature
+
+
+def _parse_attributes(
+    element: der.Element, content: memoryview, pool: tuple[bytes, ...], signature: memoryview
+) -> _Parts:
+    values: dict[bytes, der.Element] = {}
+    for member in der.members_of(element):
+        fields = der.Fields(member)
+        kind = bytes(fields.take(der.OBJECT_IDENTIFIER).raw)
+        found = der.members_of(fields.take(der.SET))
+        fields.end()
+        if len(found) != 1 or kind in values:  # CMS-5
+            _bad("a signed attribute that does not have exactly one value", "CMS-5")
+        values[kind] = found[0]
+    if values.keys() != {
+        CONTENT_TYPE,
+        MESSAGE_DIGEST,
+        SIGNING_TIME,
+        SIGNING_CERTIFICATE,
+        ALGORITHM_PROTECTION,
+    }:  # CMS-5
+        _bad("the signed attributes are not those that must stand", "CMS-5")
+    moment = values[SIGNING_TIME]
+    # Content type and algorithm protection have one possible value each: compared in the whole.
+    return _Parts(
+        content=content,
+        certificates=pool,
+        certificate_digests=_parse_certificate_ids(values[SIGNING_CERTIFICATE]),
+        digest=values[MESSAGE_DIGEST].content,
+        moment=bytes(moment.raw),
+        claimed_time=_parse_time(moment),
+        signature=signature,
+    )
+
+
+def _parse_certificate_ids(element: der.Element) -> tuple[bytes, ...]:
+    outer = der.Fields(element)
+    digests: list[bytes] = []
+    for identifier in outer.take(der.SEQUENCE).children:
+        fields = der.Fields(identifier)
+        digests.append(bytes(fields.take(der.OCTET_STRING).content))
+        fields.end()
+    outer.end()
+    return tuple(digests)
+
+
+def _parse_time(element: der.Element) -> datetime:
+    form = "%y%m%d%H%M%SZ" if element.tag == der.UTC_TIME else "%Y%m%d%H%M%SZ"
+    try:
+        moment = datetime.strptime(str(element.content, "ascii"), form).replace(tzinfo=UTC)
+        if _time(moment) == element.raw:
+            return moment
+    except ValueError as error:
+        raise BadSignatureError(_NO_TIME, rule="CMS-5") from error
+    raise BadSignatureError(_NO_TIME, rule="CMS-5")  # CMS-5
+
+
+def _chain(parts: _Parts) -> list[x509.Certificate]:
+    by_digest = {hashlib.sha256(raw).digest(): raw for raw in parts.certificates}
+    listed = parts.certificate_digests
+    if not 1 <= len(listed) <= certificates.MAX_CHAIN + 1 or len(set(listed)) != len(listed):  # CMS-2
+        _bad("the signing-certificate attribute does not list each certificate once", "CMS-2")
+    if set(listed) != by_digest.keys():  # CMS-2
+        _bad("the certificates are not those that the signer named", "CMS-2")
+    return [certificates.parse_der(by_digest[digest], BadSignatureError) for digest in listed]
+
+
+def _check_algorithm(element: der.Element, allowed: bytes) -> None:
+    if element.raw != allowed:  # CMS-9
+        _unsupported("an algorithm that is not in the list", element, "CMS-9")
+
+
+def _unsupported(message: str, element: der.Element, rule: str) -> NoReturn:
+    raise UnsupportedError(message, where=f"offset {element.start}", rule=rule)
+
+
+def _bad(message: str, rule: str) -> NoReturn:
+    raise BadSignatureError(message, rule=rule, hint="do not use the data")

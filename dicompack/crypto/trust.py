@@ -1,0 +1,226 @@
+"""Whom to believe: pinned contacts, and authorities by certification path (RFC 5280 §6), at a given time.
+
+There is no trust on first use, and no verdict that could be forgotten: `TrustStore.judge` returns what the
+signer is trusted by, or raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final, Literal, TypeAlias
+
+from cryptography import x509
+from cryptography.x509.verification import (
+    Criticality,
+    ExtensionPolicy,
+    Policy,
+    PolicyBuilder,
+    Store,
+    VerificationError,
+)
+
+from dicompack.crypto import certificates
+from dicompack.crypto.certificates import fingerprint, spki_sha256
+from dicompack.crypto.contacts import Contact
+from dicompack.errors import NoMatchError, UntrustedError
+
+__all__ = [
+    "Role",
+    "PinnedContact",
+    "AuthorityAnchor",
+    "Anchor",
+    "Trusted",
+    "TrustStore",
+    "load_anchor",
+    "fingerprint",
+    "spki_sha256",
+]
+
+
+class Role(StrEnum):
+    """What somebody is trusted to be."""
+
+    SIGNER = "signer"
+    RECIPIENT = "recipient"
+    CUSTODIAN = "custodian"
+    TIMESTAMP = "timestamp"
+
+
+@dataclass(frozen=True)
+class PinnedContact:
+    """Somebody whose fingerprint was confirmed. Trusted by key, so that it survives a renewed certificate."""
+
+    name: str
+    contact: Contact
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the contact, over all its keys."""
+        return self.contact.fingerprint
+
+
+@dataclass(frozen=True)
+class AuthorityAnchor:
+    """A certification authority, for the roles it may vouch for and no others."""
+
+    name: str
+    certificate: x509.Certificate
+    roles: frozenset[Role] = frozenset((Role.SIGNER, Role.RECIPIENT))
+
+    def __post_init__(self) -> None:
+        if not certificates.is_authority(self.certificate):  # TRU-7
+            raise NoMatchError("this certificate is not that of a certification authority", rule="TRU-7")
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the authority's key."""
+        return fingerprint((self.certificate,))
+
+
+Anchor: TypeAlias = PinnedContact | AuthorityAnchor
+
+
+@dataclass(frozen=True)
+class Trusted:
+    """Why somebody is trusted."""
+
+    name: str
+    """Of the anchor."""
+    how: Literal["pinned", "authority"]
+    fingerprint: str
+    """Of the anchor: the contact's over all its keys, or the authority's."""
+
+
+def load_anchor(name: str, data: bytes) -> Anchor:
+    """An anchor from a contact.pem, one end-entity certificate (a pinned contact), or one CA certificate.
+
+    An authority vouches for signers and recipients only: never for custodians or time-stamps.
+
+    Raises:
+        NoMatchError: none of these.
+    """
+    # A private key in the file is for Contact to refuse.
+    found = certificates.parse_any(data, NoMatchError) if b"PRIVATE KEY-----" not in data else []
+    if len(found) == 1 and certificates.is_authority(found[0]):
+        return AuthorityAnchor(name, found[0])
+    return PinnedContact(name, Contact.parse(data))
+
+
+@dataclass(frozen=True)
+class TrustStore:
+    """A closed list of anchors."""
+
+    anchors: tuple[Anchor, ...] = ()
+
+    def judge(
+        self,
+        certificate: x509.Certificate,
+        chain: Sequence[x509.Certificate],
+        at: datetime,
+        role: Role = Role.SIGNER,
+    ) -> Trusted:
+        """Decide whether ``certificate`` is trusted in ``role`` at the time ``at`` (aware).
+
+        1. The certificate's own usage and strength fit the role.
+        2. A contact is pinned with this key for this role; or an authority with this role has issued it,
+           through ``chain`` if need be.
+        3. ``at`` lies in its validity, for an authority in that of every certificate of the path.
+
+        Raises:
+            UntrustedError: unknown, expired, not yet valid, or wrong usage.
+            ValueError: ``at`` has no time zone.
+        """
+        if at.tzinfo is None:
+            raise ValueError("a time without its zone")
+        _check_usage(certificate, role)  # 1
+        pinned = self._pinned(certificate, role)  # 2
+        if pinned is not None:
+            _check_validity(certificate, at)  # 3
+            return Trusted(pinned.name, "pinned", pinned.fingerprint)
+        authority = self._authority(certificate, chain, at, role)  # 2, 3
+        return Trusted(authority.name, "authority", authority.fingerprint)
+
+    def _pinned(self, certificate: x509.Certificate, role: Role) -> PinnedContact | None:
+        key = spki_sha256(certificate)
+        for anchor in self.anchors:
+            if isinstance(anchor, PinnedContact) and key == _pinned_key(anchor.contact, role):  # TRU-1
+                return anchor
+        return None
+
+    def _authority(
+        self, certificate: x509.Certificate, chain: Sequence[x509.Certificate], at: datetime, role: Role
+    ) -> AuthorityAnchor:
+        for anchor in self.anchors:
+            if isinstance(anchor, AuthorityAnchor) and role in anchor.roles:  # TRU-6
+                if _has_path(anchor, certificate, chain, at):
+                    return anchor
+                # An issuer that is known says more than "unknown": look whether time alone is wrong.
+                if _has_path(anchor, certificate, chain, certificate.not_valid_after_utc):
+                    _check_validity(certificate, at)
+        raise UntrustedError(  # TRU-1
+            f"the {role} is unknown: neither pinned nor certified by a trusted authority",
+            rule="TRU-1",
+            hint="confirm the fingerprint with its owner, then: dicompack keys trust CONTACT",
+        )
+
+
+def _pinned_key(contact: Contact, role: Role) -> bytes | None:
+    match role:
+        case Role.SIGNER:
+            return contact.signing_spki_sha256
+        case Role.RECIPIENT | Role.CUSTODIAN:
+            return contact.decryption_spki_sha256
+        case Role.TIMESTAMP:
+            return None
+
+
+def _check_usage(certificate: x509.Certificate, role: Role) -> None:
+    if role is Role.SIGNER:  # TRU-4
+        certificates.check_signer(certificate, UntrustedError)
+    elif role in (Role.RECIPIENT, Role.CUSTODIAN):  # TRU-4
+        certificates.check_recipient(certificate, UntrustedError)
+
+
+def _check_validity(certificate: x509.Certificate, at: datetime) -> None:
+    if at < certificate.not_valid_before_utc:  # TRU-2
+        start = f"{certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
+        raise UntrustedError(
+            f"the certificate is not yet valid, only from {start}", rule="TRU-2", hint=_CLOCK
+        )
+    if at > certificate.not_valid_after_utc:  # TRU-3
+        end = f"{certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
+        raise UntrustedError(
+            f"the certificate expired on {end}", rule="TRU-3", hint="ask its owner for a renewed one"
+        )
+
+
+def _has_path(
+    anchor: AuthorityAnchor, certificate: x509.Certificate, chain: Sequence[x509.Certificate], at: datetime
+) -> bool:
+    verifier = (
+        PolicyBuilder()
+        .store(Store([anchor.certificate]))
+        .time(at.astimezone(UTC))
+        .max_chain_depth(certificates.MAX_CHAIN)
+        .extension_policies(ca_policy=ExtensionPolicy.webpki_defaults_ca(), ee_policy=_END_ENTITY)
+        .build_client_verifier()
+    )
+    try:
+        verifier.verify(certificate, list(chain[: certificates.MAX_CHAIN]))  # TRU-5
+    except VerificationError:
+        return False
+    return True
+
+
+def _usage_was_checked(_policy: Policy, _certificate: x509.Certificate, _usage: x509.KeyUsage) -> None:
+    """`_check_usage` has judged the key usage already; the path only demands that there is one."""
+
+
+# The library's own policy is for web servers: it wants a DNS name in every certificate.
+_END_ENTITY: Final = ExtensionPolicy.permit_all().require_present(
+    x509.KeyUsage, Criticality.AGNOSTIC, _usage_was_checked
+)
+_CLOCK: Final = "check the clocks of both computers"

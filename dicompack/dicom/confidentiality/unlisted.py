@@ -1,0 +1,98 @@
+"""Attributes without a row in Table E.1-1: which of them may stay.
+
+The table says nothing about an attribute because an attribute *of its VR* with *that meaning* identifies
+nobody. Where meaning or VR is not what the data dictionary says, the silence says nothing, and it is removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
+
+from dicompack.dicom.confidentiality.table import Action, Rule
+from dicompack.dicom.dataset import Element, Node, Sequence
+
+# DEI-13: what the table forgets, and what only another de-identifier or encryptor could have put there.
+BEYOND_THE_TABLE: Final[Mapping[int, Rule]] = {
+    0x00080001: Rule(Action.REMOVE, "UL"),  # Length to End: wrong as soon as anything changes
+    0x00081190: Rule(Action.REMOVE, "UR"),  # Retrieve URL: host of the institution, UIDs
+    0x00120062: Rule(
+        Action.REMOVE, "CS"
+    ),  # Patient Identity Removed: somebody else's claim, as the next three
+    0x00120063: Rule(Action.REMOVE, "LO"),  # De-identification Method
+    0x00120064: Rule(Action.REMOVE, "SQ"),  # De-identification Method Code Sequence
+    0x00280303: Rule(Action.REMOVE, "CS"),  # Longitudinal Temporal Information Modified
+    0x00287FE0: Rule(Action.REMOVE, "UR"),  # Pixel Data Provider URL: as Retrieve URL
+    0x0040A160: Rule(
+        Action.DUMMY, "UT"
+    ),  # Text Value of a content item that stands outside a Content Sequence
+    0x0040E010: Rule(Action.REMOVE, "UR"),  # Retrieve URI: as Retrieve URL
+    0x04000500: Rule(
+        Action.REMOVE, "SQ"
+    ),  # Encrypted Attributes Sequence: the identity, for someone else's key
+    0x4FFE0001: Rule(Action.REMOVE, "SQ"),  # MAC Parameters Sequence: its signatures are gone
+}
+
+# VRs that writers take for one another without changing what kind of thing the value is.
+_FAMILIES: Final = tuple(
+    frozenset(family.split())
+    for family in (
+        "AT FD FL SL SS SV UL US UV",
+        "OB OD OF OL OV OW",
+        "DS IS",
+        "DA DT TM",
+        "AE CS LO LT PN SH ST UC UR UT",
+    )
+)
+
+# PS3.5 Table 6.2-1, and the padding of sloppy writers; ranges, as a query has them, do not occur in objects.
+_DIGITS = b"0123456789"
+_REPERTOIRES: Final = {
+    "AS": _DIGITS + b"DWMY\\ \0",
+    "DA": _DIGITS + b".\\ \0",
+    "DS": _DIGITS + b"+-.eE\\ \0",
+    "DT": _DIGITS + b"+-.\\ \0",
+    "IS": _DIGITS + b"+-\\ \0",
+    "TM": _DIGITS + b":.\\ \0",
+    "UI": _DIGITS + b".\\ \0",
+}
+
+# Tags met in a run are few; the bound is for data sets made to exhaust memory.
+_REMEMBERED_TAGS = 8192
+
+
+def is_structure(tag: int) -> bool:
+    """Whether an attribute has no place in a de-identified Data Set, whatever it is."""
+    group = tag >> 16
+    return bool(
+        group & 1  # DEI-8: private, creators included
+        or group < 0x0008  # DEI-8: Command Set, File Meta Information, DICOMDIR
+        or not tag & 0xFFFF  # DEI-8: group length
+        or group & 0xFF00 in (0x5000, 0x6000)  # DEI-9: half a curve or overlay module is an invalid one
+    )
+
+
+def complaint(node: Node) -> str | None:
+    """The ID of the rule by which an unlisted attribute has to go, or None where it may stay."""
+    vrs = _allowed_vrs(node.tag)
+    if not vrs or node.vr == "UN":  # DEI-10
+        return "DEI-10"
+    if node.vr not in vrs or isinstance(node, Sequence) is not (node.vr == "SQ"):  # DEI-11
+        return "DEI-11"
+    repertoire = _REPERTOIRES.get(node.vr)
+    if repertoire and isinstance(node, Element) and bytes(node.value).translate(None, repertoire):  # DEI-12
+        return "DEI-12"
+    return None
+
+
+@lru_cache(_REMEMBERED_TAGS)
+def _allowed_vrs(tag: int) -> frozenset[str]:
+    """The VRs of the data dictionary for a tag with what is taken for them; none for an unknown tag."""
+    from pydicom.datadict import dictionary_VR
+
+    try:
+        known = frozenset(dictionary_VR(tag).split(" or "))
+    except KeyError:
+        return frozenset()
+    return known.union(*(family for family in _FAMILIES if family & known))

@@ -1,0 +1,268 @@
+"""A DICOM File, both directions: preamble, prefix, File Meta Information, data set (PS3.10 §7).
+
+What is DICOM is decided by content alone: the ``DICM`` prefix after 128 bytes or, where it is missing, a
+sound data set from the first byte on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zlib
+from dataclasses import dataclass
+
+from dicompack.dicom import encoding, tags
+from dicompack.dicom.dataset import Buffer, DataSet, Element, padded, string_element
+from dicompack.dicom.dictionary import LONG_VRS, SHORT_VRS, dictionary_vr
+from dicompack.dicom.transfer_syntaxes import (
+    EXPLICIT_BIG,
+    EXPLICIT_LITTLE,
+    IMPLICIT_LITTLE,
+    TransferSyntax,
+    transfer_syntax,
+)
+from dicompack.errors import FormatError, InputError, NotDicomError
+
+PREAMBLE_SIZE = 128
+PREFIX = b"DICM"
+_META_GROUP = b"\2\0"
+HEAD_SIZE = PREAMBLE_SIZE + len(PREFIX)
+
+DICOMDIR_CLASS = "1.2.840.10008.1.3.10"
+IMPLEMENTATION_CLASS = "2.25.217408312871309482176359250436135318129"
+IMPLEMENTATION_VERSION = "DICOMPACK_1"
+
+# A data set of zeros deflates 1032 : 1; medical images stay below 20 : 1 and headers below 200 : 1.
+MAX_INFLATION = 200
+MIN_INFLATED_LIMIT = 64 << 20  # small deflated files may be blank images
+
+_UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
+
+
+@dataclass(frozen=True, slots=True)
+class DicomFile:
+    """What a DICOM File holds. The values of `data_set` are views into the bytes that were parsed."""
+
+    preamble: bytes
+    meta: DataSet
+    transfer_syntax: TransferSyntax
+    data_set: DataSet
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether this is a DICOMDIR, which is no SOP Instance to transfer (PS3.10 §8.6)."""
+        return DICOMDIR_CLASS in (
+            self.meta.text(tags.MEDIA_STORAGE_SOP_CLASS_UID),
+            self.data_set.text(tags.SOP_CLASS_UID),
+        )
+
+
+def looks_like_dicom(head: bytes) -> bool:
+    """Whether a file that begins with these `HEAD_SIZE` bytes is worth a walk."""
+    view = memoryview(head)
+    return (
+        head[PREAMBLE_SIZE:HEAD_SIZE] == PREFIX
+        or (head[:2] == _META_GROUP and _starts_explicit(view))
+        or _guess(view) is not None
+    )
+
+
+def parse(data: Buffer) -> DicomFile:
+    """Walk a whole file.
+
+    Raises:
+        NotDicomError: it is something else.
+        InputError, FormatError, UnsupportedError: it is DICOM, and broken or of an unknown kind.
+    """
+    view = memoryview(data)
+    if view[PREAMBLE_SIZE:HEAD_SIZE] == PREFIX:
+        return _parse_file(bytes(view[:PREAMBLE_SIZE]), view[HEAD_SIZE:])
+    if len(view) >= 8 and bytes(view[:2]) == _META_GROUP and _starts_explicit(view):
+        return _parse_file(b"", view)  # File Meta Information without preamble and prefix
+    return _parse_bare(view)
+
+
+def _parse_file(preamble: bytes, view: memoryview) -> DicomFile:
+    meta, end = _parse_meta(view)
+    rest = view[end:]
+    uid = meta.text(tags.TRANSFER_SYNTAX_UID)
+    if not uid:
+        try:
+            bare = _parse_bare(rest)
+        except NotDicomError as error:
+            raise InputError(
+                "no transfer syntax is named, and no data set is recognised", rule="DCM-3"
+            ) from error
+        return DicomFile(preamble, meta, bare.transfer_syntax, bare.data_set)
+    syntax = transfer_syntax(uid)
+    if syntax.deflated:
+        rest = memoryview(inflate(rest))
+    return DicomFile(preamble, meta, syntax, encoding.parse(rest, syntax))
+
+
+def _parse_meta(view: memoryview) -> tuple[DataSet, int]:
+    """File Meta Information: group 0002, always explicit VR little endian (PS3.10 §7.1)."""
+    at, claimed = 0, -1
+    elements: list[Element] = []
+    while bytes(view[at : at + 2]) == _META_GROUP:
+        tag = 0x00020000 | int.from_bytes(view[at + 2 : at + 4], "little")
+        vr = bytes(view[at + 4 : at + 6]).decode("ascii", "replace")
+        if vr in SHORT_VRS:
+            start = at + 8
+            length = int.from_bytes(view[at + 6 : start], "little")
+        elif vr in LONG_VRS and vr not in ("SQ", "UN"):
+            start = at + 12
+            length = int.from_bytes(view[at + 8 : start], "little")
+        else:
+            raise FormatError(
+                "file meta information is not explicit VR", where=f"byte {at}", rule="DCM-2"
+            )  # DCM-2
+        if start + length > len(view):
+            raise FormatError("truncated in the file meta information", where=f"byte {at}", rule="DCM-2")
+        if elements and tag <= elements[-1].tag:
+            raise FormatError("file meta elements out of order or twice", where=f"byte {at}", rule="DCM-2")
+        elements.append(Element(tag, vr, view[start : start + length]))
+        at = start + length
+        if tag == tags.GROUP_LENGTH:
+            claimed = at + int.from_bytes(elements[0].value, "little")
+    meta = DataSet(elements)
+    if tags.GROUP_LENGTH in meta and claimed != at:
+        raise FormatError("the file meta group length contradicts the elements", rule="DCM-2")
+    return meta, at
+
+
+def _parse_bare(view: memoryview) -> DicomFile:
+    """A data set from the first byte on: the encoding is the one that all of it is sound in."""
+    syntax = _guess(view)
+    if syntax is None:
+        raise NotDicomError("not DICOM: no prefix, and no data set", rule="DCM-1")  # DCM-1
+    try:
+        data_set = encoding.parse(view, syntax)
+    except FormatError as error:
+        raise InputError(
+            f"looks like a data set without file meta information, but is broken: {error}", rule="DCM-1"
+        ) from error
+    if not data_set.text(tags.SOP_CLASS_UID) or not data_set.text(tags.SOP_INSTANCE_UID):
+        raise NotDicomError("not DICOM: elements, but no SOP Instance", rule="DCM-1")
+    return DicomFile(b"", DataSet(), syntax, data_set)
+
+
+def _guess(view: memoryview) -> TransferSyntax | None:
+    if len(view) < 16:
+        return None
+    little = int.from_bytes(view[:2], "little"), int.from_bytes(view[2:4], "little")
+    big = int.from_bytes(view[:2], "big"), int.from_bytes(view[2:4], "big")
+    if _starts_explicit(view):
+        if little[0] == 0x0008:
+            return EXPLICIT_LITTLE
+        if big[0] == 0x0008:
+            return EXPLICIT_BIG
+        return None
+    length = int.from_bytes(view[4:8], "little")
+    known = dictionary_vr(little[0] << 16 | little[1]) != "UN"
+    # The first element of every real data set is short: a character set, an image type, a group length.
+    if little[0] == 0x0008 and known and length % 2 == 0 and length <= 256:
+        return IMPLICIT_LITTLE
+    return None
+
+
+def _starts_explicit(view: memoryview) -> bool:
+    return bytes(view[4:6]).decode("ascii", "replace") in SHORT_VRS | LONG_VRS
+
+
+def inflate(data: Buffer) -> bytes:
+    """Undo the deflation of a data set (PS3.5 A.5), within bounds.
+
+    Raises:
+        FormatError: it is not deflated, is truncated, is followed by more than a pad byte, or grows beyond
+            what a data set can be (DCM-11).
+    """
+    limit = max(MIN_INFLATED_LIMIT, MAX_INFLATION * len(data))
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        result = inflater.decompress(data, limit)
+    except zlib.error as error:
+        raise FormatError("the deflated data set is damaged", rule="DCM-11") from error  # DCM-11
+    if not inflater.eof:
+        why = "grows too large" if inflater.unconsumed_tail else "is truncated"
+        raise FormatError(f"the deflated data set {why}", rule="DCM-11")
+    # Some writers leave the trailer of gzip behind the data; where it fits, it is no foreign bytes.
+    trailer = zlib.crc32(result).to_bytes(4, "little") + (len(result) & 0xFFFFFFFF).to_bytes(4, "little")
+    if inflater.unused_data.removeprefix(trailer) not in (b"", b"\0"):
+        raise FormatError("bytes follow the deflated data set", rule="DCM-11")
+    return result
+
+
+def marshal(data_set: DataSet, syntax: TransferSyntax, *, deflate: bool = True) -> list[Buffer]:
+    """A whole file in pieces: zero preamble, our own File Meta Information, the data set.
+
+    With ``deflate=False`` the data set of the deflated Transfer Syntax is left as it is before deflation:
+    that form is hashed, as deflated bytes differ from one zlib to the next.
+
+    Raises:
+        InputError: the data set lacks SOP Class UID or SOP Instance UID, or they are no UIDs.
+    """
+    body = encoding.marshal(data_set, syntax)
+    if syntax.deflated and deflate:
+        deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+        body = [padded(b"".join([*map(deflater.compress, body), deflater.flush()]), b"\0")]
+    return [bytes(PREAMBLE_SIZE), PREFIX, *encoding.marshal(_meta(data_set, syntax), EXPLICIT_LITTLE), *body]
+
+
+def _meta(data_set: DataSet, syntax: TransferSyntax) -> DataSet:
+    sop_class, sop_instance = check_identity(data_set)
+    elements = [
+        Element(tags.FILE_META_VERSION, "OB", b"\0\1"),
+        string_element(tags.MEDIA_STORAGE_SOP_CLASS_UID, "UI", sop_class),
+        string_element(tags.MEDIA_STORAGE_SOP_INSTANCE_UID, "UI", sop_instance),
+        string_element(tags.TRANSFER_SYNTAX_UID, "UI", syntax.uid),
+        string_element(tags.IMPLEMENTATION_CLASS_UID, "UI", IMPLEMENTATION_CLASS),
+        string_element(tags.IMPLEMENTATION_VERSION_NAME, "SH", IMPLEMENTATION_VERSION),
+    ]
+    length = encoding.sizes(encoding.marshal(DataSet(elements), EXPLICIT_LITTLE))
+    return DataSet([Element(tags.GROUP_LENGTH, "UL", length.to_bytes(4, "little")), *elements])
+
+
+def check_identity(data_set: DataSet) -> tuple[str, str]:
+    """SOP Class UID and SOP Instance UID of an instance.
+
+    Raises:
+        InputError: one is missing or is not a UID (PS3.5 §9).
+    """
+    identity = data_set.text(tags.SOP_CLASS_UID), data_set.text(tags.SOP_INSTANCE_UID)
+    for name, uid in zip(("SOP Class UID", "SOP Instance UID"), identity, strict=True):
+        if len(uid) > 64 or not _UID.fullmatch(uid):
+            raise InputError(f"the {name} is missing or malformed", rule="DCM-13")  # DCM-13
+    return identity
+
+
+def check_complete(data_set: DataSet) -> None:
+    """Find a file that was cut just between two elements, which no length can tell.
+
+    Raises:
+        InputError: an image that says how large it is, and has no pixels.
+    """
+    carriers = (
+        tags.PIXEL_DATA,
+        tags.FLOAT_PIXEL_DATA,
+        tags.DOUBLE_FLOAT_PIXEL_DATA,
+        tags.SPECTROSCOPY_DATA,
+        tags.PIXEL_DATA_PROVIDER_URL,
+    )
+    if tags.ROWS in data_set and tags.COLUMNS in data_set and not any(tag in data_set for tag in carriers):
+        raise InputError("truncated: Rows and Columns, but no Pixel Data", rule="DCM-14")  # DCM-14
+
+
+def parse_canonical(data: Buffer) -> DicomFile:
+    """Walk a file that `marshal` wrote, and refuse any other bytes.
+
+    Raises:
+        FormatError: a byte of the file is not what `marshal` would have written (DCM-15).
+    """
+    file = parse(data)
+    written = hashlib.sha256()
+    for piece in marshal(file.data_set, file.transfer_syntax):
+        written.update(piece)
+    if written.digest() != hashlib.sha256(data).digest():  # DCM-15
+        raise FormatError("a DICOM file that is not in its one canonical form", rule="DCM-15")
+    return file

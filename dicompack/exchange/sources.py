@@ -1,0 +1,71 @@
+"""Where instances come from: files and folders, as a person names them. DICOM is found by content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+from dicompack import files
+from dicompack.dicom.dicom_file import HEAD_SIZE, looks_like_dicom
+from dicompack.errors import InputError
+from dicompack.report import Skipped
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file that looks like DICOM from its first bytes."""
+
+    name: str
+    """Relative to the source that it was found in, with ``/`` between components."""
+    path: Path
+
+
+def find(sources: Sequence[Path], exclude: Iterable[str] = ()) -> Iterator[SourceFile | Skipped]:
+    """Walk the sources in the order of names; what is no DICOM comes out as `Skipped`.
+
+    Each file comes once, however many sources lead to it.
+
+    Raises:
+        InputError: a source does not exist.
+    """
+    patterns = tuple(exclude)
+    seen: set[Path] = set()
+    for source in sources:
+        if not source.exists():
+            raise InputError(f"{source.name or source} does not exist", hint="check the path")
+    for source in sources:
+        several = len(sources) > 1
+        for name, path, problem in _files(source, several):
+            if any(fnmatch(name, pattern) or fnmatch(path.name, pattern) for pattern in patterns):
+                yield Skipped(name, dicom=False, reason="excluded")
+                continue
+            resolved = path.resolve()
+            if resolved in seen:
+                continue
+            seen.add(resolved)
+            yield Skipped(name, dicom=False, reason=problem) if problem else _look(name, path)
+
+
+def _files(source: Path, several: bool) -> Iterator[tuple[str, Path, str]]:
+    if not source.is_dir():
+        yield source.name, source, "" if source.is_file() else "neither a file nor a folder"
+        return
+    for path, problem in files.walk(source):
+        relative = path.relative_to(source).as_posix()
+        yield f"{source.resolve().name}/{relative}" if several else relative, path, problem
+
+
+def _look(name: str, path: Path) -> SourceFile | Skipped:
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD_SIZE)
+    except OSError as error:
+        # Nobody can tell whether it is an instance; it counts as one so that the exit code speaks.
+        return Skipped(name, dicom=True, reason=f"cannot be read: {error.strerror}")
+    if not head:
+        return Skipped(name, dicom=False, reason="empty")
+    if looks_like_dicom(head):
+        return SourceFile(name, path)
+    return Skipped(name, dicom=False, reason="not DICOM")

@@ -1,0 +1,366 @@
+"""All work on the disk: staging, atomic output, path rules, random access. Nothing else writes.
+
+Results are made in a *staging* folder beside their target, mode 0700 and locked, and get their final names
+at the end. A run that finds a staging folder whose owner is gone removes it; one whose owner lives is busy.
+Where a system lacks a call (`O_NOFOLLOW`, `flock`, fsync of a folder, hard links), the portable way beside
+it gives the same result; only the promise for a power cut is weaker there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import shutil
+import stat
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+
+from dicompack.errors import InputError, OutputError
+
+STAGING_SUFFIX = ".dcmpack-staging"
+_LOCK = "lock"
+_OPEN_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_OPEN_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+_COMPONENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,127})")
+# Windows gives these names to devices, with any extension.
+_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
+
+
+class Staging:
+    """A private folder beside `target` for the time of a run; gone when the `with` block ends.
+
+    Raises:
+        OutputError: the parent folder is missing, cannot be written, or another run works on this target.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.path = target.parent / f".{target.name}{STAGING_SUFFIX}"
+        self._lock = -1
+
+    def __enter__(self) -> Staging:
+        if not self.target.parent.is_dir():
+            raise OutputError("the folder to write into does not exist", hint="create it first")
+        try:
+            self.path.mkdir(mode=0o700)
+        except FileExistsError:
+            self._take_over()
+        self._lock = _lock_file(self.path / _LOCK)
+        if self._lock < 0:
+            raise OutputError("busy: another run works on this target", hint="wait for it to end")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._lock)
+        _remove_tree(self.path)
+
+    def folder(self, name: str) -> Path:
+        """A new folder in here."""
+        path = self.path / name
+        path.mkdir(mode=0o700)
+        return path
+
+    def _take_over(self) -> None:
+        """Clear what a run left that has died; the lock tells it from one that lives."""
+        if self.path.is_symlink() or not self.path.is_dir():
+            raise OutputError("the staging folder's name is taken by something else", hint="remove it")
+        lock = _lock_file(self.path / _LOCK)
+        if lock < 0:
+            raise OutputError("busy: another run works on this target", hint="wait for it to end")
+        for entry in self.path.iterdir():
+            if entry.name != _LOCK:
+                _remove_tree(entry)
+        os.close(lock)
+
+
+def _remove_tree(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock_file(path: Path) -> int:
+        """An open descriptor that holds the lock, or -1 where somebody else does."""
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            os.close(descriptor)
+            return -1
+        return descriptor
+
+else:
+    import fcntl
+
+    def _lock_file(path: Path) -> int:
+        """An open descriptor that holds the lock, or -1 where somebody else does."""
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            if error.errno in (errno.EACCES, errno.EAGAIN):
+                return -1
+            raise
+        return descriptor
+
+
+def write_new(path: Path, pieces: Iterable[bytes | memoryview], *, durable: bool = True) -> int:
+    """Write a file that must not exist yet, mode 0600; return its size in bytes.
+
+    With `durable` it is on the medium when this returns. A file that could not be finished is removed.
+    """
+    descriptor = os.open(path, _OPEN_NEW, 0o600)
+    try:
+        size = 0
+        try:
+            for piece in pieces:
+                size += _write_all(descriptor, piece)
+            if durable:
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return size
+
+
+def _write_all(descriptor: int, piece: bytes | memoryview) -> int:
+    view = memoryview(piece).cast("B")
+    done = 0
+    while done < len(view):  # a write may be short, and a signal may cut it
+        done += os.write(descriptor, view[done : done + (1 << 26)])
+    return done
+
+
+def read_whole(path: Path) -> bytes:
+    """The bytes of a source, read once.
+
+    Raises:
+        InputError: the file changed while it was read; it is still being written.
+    """
+    with path.open("rb") as file:
+        before = os.fstat(file.fileno())
+        data = file.read()
+        after = os.fstat(file.fileno())
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or len(
+        data
+    ) != after.st_size:
+        raise InputError("the file changed while it was read", hint="wait until it is complete")
+    return data
+
+
+class FileAccess:
+    """A file for reading at any place; the path is opened once and stays what it was."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, _OPEN_READ)
+        facts = os.fstat(self._descriptor)
+        if not stat.S_ISREG(facts.st_mode):
+            os.close(self._descriptor)
+            raise IsADirectoryError(errno.EISDIR, "not a regular file")
+        self.size = facts.st_size
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """`size` bytes from `offset`; fewer only where the file ends."""
+        if hasattr(os, "pread"):
+            piece = os.pread(self._descriptor, size, offset)
+            if len(piece) in (0, size):
+                return piece
+            return piece + self.read_at(offset + len(piece), size - len(piece))
+        os.lseek(self._descriptor, offset, os.SEEK_SET)
+        pieces = bytearray()
+        while len(pieces) < size and (piece := os.read(self._descriptor, size - len(pieces))):
+            pieces += piece
+        return bytes(pieces)
+
+    def close(self) -> None:
+        """Give the file back."""
+        os.close(self._descriptor)
+
+    def __enter__(self) -> FileAccess:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def check_room(folder: Path, size: int) -> None:
+    """See that `size` bytes fit where `folder` is, before the work is done.
+
+    Raises:
+        OutputError: they do not.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise OutputError(f"not enough room: {size} bytes are needed, {free} are free", hint="make room")
+
+
+def publish_files(staged: list[Path], folder: Path, *, replace: bool = False) -> None:
+    """Give finished files of the same file system their final names, the first one last.
+
+    Raises:
+        OutputError: a name is taken; then none of the new files stays.
+    """
+    done: list[Path] = []
+    try:
+        for path in reversed(staged):
+            _make_public(path)
+            final = folder / path.name
+            if replace:
+                path.replace(final)
+            else:
+                _rename_new(path, final)
+            done.append(final)
+    except BaseException:
+        if not replace:
+            for final in done:
+                final.unlink(missing_ok=True)
+        raise
+    sync_folder(folder)
+
+
+def _rename_new(path: Path, final: Path) -> None:
+    """Rename without replacing anything."""
+    try:
+        os.link(path, final)
+    except FileExistsError as error:
+        raise OutputError(f"{final.name} exists", hint="choose another name, or --force") from error
+    except OSError:  # no hard links here: FAT, some network shares
+        if os.path.lexists(final):
+            raise OutputError(f"{final.name} exists", hint="choose another name, or --force") from None
+        path.rename(final)
+    else:
+        path.unlink()
+
+
+def publish_folder(staged: Path, target: Path) -> None:
+    """Give a finished folder its final name; the target is absent or an empty folder.
+
+    Raises:
+        OutputError: the target is in use.
+    """
+    for path in [staged, *staged.rglob("*")]:
+        _make_public(path)
+    sync_folder(staged)
+    try:
+        if sys.platform == "win32" and target.is_dir():
+            target.rmdir()
+        staged.rename(target)
+    except OSError as error:
+        if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EBUSY, errno.EACCES):
+            raise OutputError("the target folder is in use", hint="name a new folder") from error
+        raise
+    sync_folder(target.parent)
+
+
+def check_target_folder(target: Path) -> None:
+    """See that a folder can be made of this name.
+
+    Raises:
+        OutputError: it is something else, or holds something.
+    """
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise OutputError("the target exists and is not a folder", hint="name a new folder")
+    if target.is_dir() and any(target.iterdir()):
+        raise OutputError("the target folder is not empty", hint="name a new or an empty folder")
+
+
+def member_path(folder: Path, components: Iterable[str]) -> Path:
+    """The path of an unpacked instance. Components are made by us, and still must be plain names.
+
+    Raises:
+        OutputError: a component could lead elsewhere or is no name on some system.
+    """
+    path = folder
+    for component in components:
+        if not _COMPONENT.fullmatch(component) or component.endswith(".") or _RESERVED.fullmatch(component):
+            raise OutputError("a name that is not safe to write")
+        path /= component
+    return path
+
+
+def make_folders(folder: Path, path: Path) -> None:
+    """Create the folders between `folder` and `path`, mode 0700."""
+    missing: list[Path] = []
+    while path != folder and not path.is_dir():
+        missing.append(path)
+        path = path.parent
+    for path in reversed(missing):
+        with contextlib.suppress(FileExistsError):  # another worker was faster
+            path.mkdir(mode=0o700)
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+_UMASK = _umask()  # once, at import: it cannot be read without setting it
+
+
+def _make_public(path: Path) -> None:
+    """What the person's umask would have given; staging had taken it away."""
+    path.chmod((0o777 if path.is_dir() else 0o666) & ~_UMASK)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names in a folder last through a power cut, where the system can."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network and FUSE file systems
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def walk(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Every file below a folder in the order of names, as (path, problem): symbolic links are followed.
+
+    The problem is ``""``, or says why there is no file to open: a link that leads back, a folder that cannot
+    be read, something that is no regular file.
+    """
+    yield from _walk(folder, set())
+
+
+def _walk(folder: Path, seen: set[Path]) -> Iterator[tuple[Path, str]]:
+    try:
+        place = folder.resolve()
+        if place in seen:
+            yield folder, "a link to a folder that is read already"
+            return
+        seen.add(place)
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        yield folder, f"a folder that cannot be read: {error.strerror}"
+        return
+    for entry in entries:
+        try:
+            mode = entry.stat().st_mode
+        except OSError:
+            yield entry, "a link that leads nowhere" if entry.is_symlink() else "cannot be read"
+            continue
+        if stat.S_ISDIR(mode):
+            yield from _walk(entry, seen)
+        elif stat.S_ISREG(mode):
+            yield entry, ""
+        else:
+            yield entry, "neither a file nor a folder"

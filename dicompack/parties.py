@@ -1,0 +1,65 @@
+"""Who holds which keys: the packer never has the reader's secret, and the reader never the packer's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cryptography import x509
+
+from dicompack.crypto.certificates import spki_sha256
+from dicompack.crypto.contacts import Contact
+from dicompack.crypto.derivation import ProjectKey
+from dicompack.crypto.keys import DecryptionKey, SigningKey
+from dicompack.crypto.trust import TrustStore
+from dicompack.errors import UsageError
+
+MAX_RECIPIENTS = 256  # design limit: a reader never has to look through more RecipientInfos
+
+
+@dataclass(frozen=True)
+class Originator:
+    """Signs the package and its instances, and encrypts to the recipients."""
+
+    signing: SigningKey
+    recipients: tuple[Contact, ...]
+    instance_signing: SigningKey | None = None
+    """Signs the instances in place of `signing`, so that its name need not stand in every instance."""
+    project_key: ProjectKey = field(default_factory=ProjectKey.new)
+    """What pseudonyms come from; a fresh one serves one package."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.recipients) <= MAX_RECIPIENTS:
+            raise UsageError(
+                f"{len(self.recipients)} recipients, 1 to {MAX_RECIPIENTS} are possible",
+                hint="name one with --recipient",
+            )
+
+    @property
+    def signer_of_instances(self) -> SigningKey:
+        """Whose DICOM Digital Signature the instances carry."""
+        return self.instance_signing or self.signing
+
+    @property
+    def recipient_certificates(self) -> tuple[x509.Certificate, ...]:
+        """The certificates to encrypt to, each key once.
+
+        Raises:
+            UsageError: a contact has no decryption certificate.
+        """
+        certificates: dict[bytes, x509.Certificate] = {}
+        for contact in self.recipients:
+            if contact.decryption is None:
+                raise UsageError(
+                    f"{contact.name} cannot be a recipient: there is no decryption certificate",
+                    hint="ask for the whole contact.pem",
+                )
+            certificates.setdefault(spki_sha256(contact.decryption), contact.decryption)
+        return tuple(certificates.values())
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """Decrypts, and decides whom to trust."""
+
+    keys: tuple[DecryptionKey, ...]
+    trust: TrustStore

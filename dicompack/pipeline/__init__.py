@@ -1,0 +1,20 @@
+"""The order of the stages: the only module that knows it.
+
+::
+
+             pack                                            unpack
+      |  deidentification   PS3.15 Annex E                      ^
+      |  compression        JPEG 2000 lossless    decompress    |
+      |  signature          PS3.15 Annex C        verify        |
+      |  envelope           CMS                   open          |
+      |  package            MANIFEST DIGESTS SEAL check         |
+      v  volumes            numbered files        join          |
+
+The first four see one instance at a time and run in worker processes; `INSTANCE_STAGES` walked backwards is
+the way back. Nothing has its final name before everything has passed.
+"""
+
+from dicompack.pipeline.packing import pack
+from dicompack.pipeline.unpacking import inspect, test, unpack, verify
+
+__all__ = ["pack", "unpack", "verify", "test", "inspect"]

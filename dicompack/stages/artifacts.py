@@ -1,0 +1,60 @@
+"""What flows between the stages of one instance: a wrong order is a type error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dicompack.container.manifest import Compression, FileFacts, PixelFacts
+from dicompack.dicom.dataset import Buffer, DataSet
+from dicompack.dicom.transfer_syntaxes import TransferSyntax
+from dicompack.report import Finding
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A SOP Instance in memory, as it came."""
+
+    data_set: DataSet
+    transfer_syntax: TransferSyntax
+
+
+@dataclass(frozen=True)
+class Deidentified:
+    """An instance that says nothing about the patient, in the encoding that it is to be delivered in."""
+
+    data_set: DataSet
+    transfer_syntax: TransferSyntax
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """An instance in the encoding that it travels in, and what proves the way back."""
+
+    data_set: DataSet
+    transfer_syntax: TransferSyntax
+    delivered: FileFacts
+    pixels: PixelFacts | None
+    compression: Compression
+
+
+@dataclass(frozen=True)
+class Signed:
+    """The bytes of a DICOM File that carries a Digital Signature over everything signable."""
+
+    file: bytes
+    signature_uid: str
+    unsigned_tags: tuple[int, ...] = ()
+    """Top-level elements that the standard keeps out of the signature."""
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A signed file in its CMS envelope."""
+
+    pieces: tuple[Buffer, ...]
+    size: int
+    sha256: bytes
+    """Of the whole object: first column of DIGESTS."""
+    content_sha256: bytes
+    """Of what follows the RecipientInfos: second column."""

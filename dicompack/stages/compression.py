@@ -1,0 +1,79 @@
+"""Stage 2: compression. Native pixel data travel as JPEG 2000 and come back in their own Transfer Syntax."""
+
+from __future__ import annotations
+
+import hashlib
+
+from dicompack.container.manifest import Compression, FileFacts, ManifestMember, PixelFacts, Restore
+from dicompack.dicom import dicom_file, pixels
+from dicompack.dicom.dataset import DataSet
+from dicompack.dicom.transfer_syntaxes import (
+    EXPLICIT_LITTLE,
+    JPEG_2000_LOSSLESS,
+    TransferSyntax,
+    transfer_syntax,
+)
+from dicompack.errors import DamagedError
+from dicompack.stages.artifacts import Compressed, Deidentified
+
+CODECS = ("j2k", "keep")
+
+
+def pack(item: Deidentified, codec: str) -> Compressed:
+    """Compress what can be proved to come back, and say what is to come back.
+
+    Raises:
+        InputError: the pixel data contradict their description.
+    """
+    delivered = file_facts(item.data_set, item.transfer_syntax)
+    result = pixels.compress(item.data_set) if codec == "j2k" else _kept(item.data_set)
+    pixel_facts = PixelFacts(result.native_sha256, result.native_size) if result.native_sha256 else None
+    if isinstance(result, pixels.Compressed):
+        restore = result.restore
+        facts = Compression(
+            "j2k",
+            "",
+            Restore(restore.vr, restore.photometric_interpretation, restore.planar_configuration),
+        )
+        return Compressed(result.data_set, JPEG_2000_LOSSLESS, delivered, pixel_facts, facts)
+    syntax = item.transfer_syntax if item.transfer_syntax.encapsulated else EXPLICIT_LITTLE
+    return Compressed(item.data_set, syntax, delivered, pixel_facts, Compression("keep", result.reason, None))
+
+
+def _kept(data_set: DataSet) -> pixels.Kept:
+    digest = pixels.native_digest(data_set)
+    return pixels.Kept("as asked for", *(digest or (None, 0)))
+
+
+def unpack(item: Compressed, member: ManifestMember) -> Deidentified:
+    """Decompress, and check that what is delivered is what was packed.
+
+    Raises:
+        DamagedError: pixels or file differ from what the MANIFEST says (CMP-1, CMP-2).
+        FormatError: the codestream is none that a packer writes.
+    """
+    data_set = item.data_set
+    restore = member.compression.restore
+    if restore is not None:
+        data_set = pixels.decompress(
+            data_set,
+            pixels.Restore(restore.vr, restore.photometric_interpretation, restore.planar_configuration),
+        )
+    digest = pixels.native_digest(data_set)
+    due = (member.pixels.sha256, member.pixels.size) if member.pixels else None
+    if digest != due:  # CMP-1
+        raise DamagedError("the pixel data are not those that were packed", rule="CMP-1")
+    syntax = transfer_syntax(member.delivered.transfer_syntax_uid)
+    if file_facts(data_set, syntax) != member.delivered:  # CMP-2
+        raise DamagedError("the restored file is not the one that was packed", rule="CMP-2")
+    return Deidentified(data_set, syntax)
+
+
+def file_facts(data_set: DataSet, syntax: TransferSyntax) -> FileFacts:
+    """Digest and size of an instance as a DICOM File; of the deflated Transfer Syntax before deflation."""
+    digest = hashlib.sha256()
+    size = 0
+    for piece in dicom_file.marshal(data_set, syntax, deflate=False):
+        digest.update(piece)
+        size += len(piece)
+    return FileFacts(digest.hexdigest(), size, syntax.uid)

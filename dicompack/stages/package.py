@@ -1,0 +1,220 @@
+"""Stage 5: the package. Sealed objects with MANIFEST, DIGESTS and SEAL, and the checks on the way back.
+
+The order of checks (the numbers stand beside the code that does them, here and in the pipeline):
+
+1. volume frames and entry grammar                                       (stage volumes)
+2. SEAL chain: signature, trust, predecessor, the set and the number of volumes
+3. DIGESTS against the newest SEAL; every object's digests, content type and algorithm
+4. MANIFEST: digest, tag, signature, signer trusted; only then parsed
+5. MANIFEST against SEAL: set id, members, envelope, and one and the same signer; addressed to me
+6. every member: digest, tag, plaintext digest, strict walk, DICOM signature, pixels   (stages 4, 3, 2)
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from dicompack.container import digests, manifest, names, seal
+from dicompack.container.digests import Digests, ObjectDigest
+from dicompack.container.layout import Layout, SetIds, StoredObject, lay_out
+from dicompack.container.manifest import Deidentification, Manifest, ManifestMember, RecipientKey
+from dicompack.container.seal import Seal
+from dicompack.container.volumes import Package
+from dicompack.crypto import enveloped, signed
+from dicompack.crypto.certificates import spki_sha256
+from dicompack.crypto.keys import DecryptionKey
+from dicompack.crypto.signed import Signed
+from dicompack.crypto.trust import Trusted
+from dicompack.errors import BadSignatureError, FormatError, NoMatchError, UntrustedError
+from dicompack.parties import Originator
+from dicompack.stages import envelope
+
+Judge = Callable[[x509.Certificate, tuple[x509.Certificate, ...]], Trusted]
+
+# A SEAL says how many volumes there are, and its own size may change that number: two rounds are enough,
+# more would mean that it swings.
+_MAX_ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class SealedMember:
+    """A member as stages 1 to 4 left it: the object's bytes are elsewhere."""
+
+    facts: ManifestMember
+    size: int
+    digest: ObjectDigest
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A package before it is written: where everything goes, and the objects that are not members."""
+
+    layout: Layout
+    objects: dict[str, bytes]
+
+
+def pack(
+    members: Sequence[SealedMember],
+    originator: Originator,
+    deidentification: Deidentification | None,
+    ids: SetIds,
+    volume_size: int | None,
+    at: datetime,
+) -> Packed:
+    """MANIFEST, DIGESTS and SEAL for members that stand in their final order."""
+    recipients = originator.recipient_certificates
+    keys = tuple(sorted(spki_sha256(certificate).hex() for certificate in recipients))
+    content = manifest.marshal(
+        Manifest(
+            set_id=ids.set_id,
+            created=at,
+            originator=certificate_sha256(originator.signing.certificate),
+            recipients=tuple(RecipientKey(key) for key in keys),
+            instance_signer=originator.signer_of_instances.certificate.public_bytes(Encoding.DER),
+            members=tuple(member.facts for member in members),
+            deidentification=deidentification,
+        )
+    )
+    sealed = envelope.pack(signed.sign(content, originator.signing, at), recipients)
+    table = Digests(
+        (*(member.digest for member in members), ObjectDigest(sealed.sha256, sealed.content_sha256))
+    )
+    objects = {names.MANIFEST: b"".join(sealed.pieces), names.DIGESTS: digests.marshal(table)}
+    stored = [
+        *(
+            StoredObject(names.member_name(number), member.size)
+            for number, member in enumerate(members, start=1)
+        ),
+        *(StoredObject(name, len(data)) for name, data in objects.items()),
+    ]
+    count = 1
+    for _ in range(_MAX_ROUNDS):
+        text = seal.marshal(
+            Seal(
+                set_id=ids.set_id,
+                volume_set=ids.volume_set,
+                members=len(members),
+                data_volumes=count,
+                recipients=keys,
+                digests=table.columns,
+            )
+        )
+        newest = signed.sign(text, originator.signing, at)
+        layout = lay_out([*stored, StoredObject(names.seal_name(1), len(newest))], ids, volume_size)
+        if layout.count == count:
+            return Packed(layout, {**objects, names.seal_name(1): newest})
+        count = layout.count
+    raise AssertionError("the number of volumes does not settle")
+
+
+def certificate_sha256(certificate: x509.Certificate) -> str:
+    """SHA-256 of a whole certificate, in hex."""
+    return hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
+
+
+@dataclass(frozen=True)
+class CheckedSeal:
+    """What the SEALs say, after step 3."""
+
+    newest: Seal
+    signatures: tuple[tuple[Signed, Trusted | None], ...]
+    """Oldest first; without a trust decision only where none was asked for."""
+    table: Digests
+
+
+def check_seals(package: Package, judge: Judge | None) -> CheckedSeal:
+    """Steps 2 and 3 but for the objects' own digests; without `judge` nothing is said about origin.
+
+    Raises:
+        BadSignatureError: there is no SEAL, one is wrong, or it does not fit the package.
+        UntrustedError: a signer is not trusted.
+    """
+    found = [name for name in package.names if name.startswith("SEAL")]
+    if not found:  # (2) PKG-10
+        raise BadSignatureError("there is no SEAL", rule="PKG-10", hint="do not use the data")
+    if len(found) > 1:
+        raise FormatError("more than one SEAL", where=found[1], rule="PKG-15")  # PKG-15
+    verified = signed.verify(package.read(found[0]))
+    content = seal.parse(verified.content, found[0])
+    if (content.set_id, content.volume_set) != (package.ids.set_id, package.ids.volume_set):  # PKG-11
+        raise BadSignatureError("the SEAL is that of another package", where=found[0], rule="PKG-11")
+    members = sum(name.startswith("DICOM/") for name in package.names)
+    if (content.sequence, content.members, content.data_volumes) != (
+        1,
+        members,
+        package.layout.count,
+    ):  # PKG-11
+        raise BadSignatureError(
+            "the SEAL does not fit the package's members or volumes", where=found[0], rule="PKG-11"
+        )
+    trusted = judge(verified.certificate, verified.chain) if judge else None
+    table = digests.parse(package.read(names.DIGESTS), content.members)  # (3)
+    if table.columns != content.digests:  # PKG-12
+        raise BadSignatureError(
+            "DIGESTS are not those that the SEAL signs", where=names.DIGESTS, rule="PKG-12"
+        )
+    return CheckedSeal(content, ((verified, trusted),), table)
+
+
+def check_object(sealed: bytes, due: ObjectDigest, where: str) -> None:
+    """Step 3 for one sealed object: its digests, its content type, algorithms and one representation.
+
+    Raises:
+        BadSignatureError: it is not the object that the SEAL covers.
+    """
+    if hashlib.sha256(sealed).digest() != due.whole:  # PKG-13
+        raise BadSignatureError("not the object that the SEAL covers", where=where, rule="PKG-13")
+    offset = enveloped.inspect(sealed).content_offset
+    if hashlib.sha256(memoryview(sealed)[offset:]).digest() != due.content:
+        raise BadSignatureError("DIGESTS contradict the object", where=where, rule="PKG-13")
+
+
+def check_manifest(
+    package: Package, sealed: CheckedSeal, keys: Sequence[DecryptionKey], judge: Judge
+) -> Manifest:
+    """Steps 4 and 5.
+
+    Raises:
+        NoMatchError: none of the keys is a recipient's.
+        BadSignatureError: the MANIFEST is not authentic, or contradicts the SEAL.
+        UntrustedError: its signer is not trusted, or the originator did not address it to these keys.
+    """
+    own = {spki_sha256(key.certificate).hex() for key in keys}
+    if not own & set(sealed.newest.recipients):  # PKG-14
+        raise NoMatchError(
+            "none of your keys is a recipient's",
+            rule="PKG-14",
+            hint="use the identity that it was packed for",
+        )
+    data = package.read(names.MANIFEST)
+    check_object(data, sealed.table.rows[-1], names.MANIFEST)  # (4)
+    verified = signed.verify(envelope.unpack(data, keys))
+    judge(verified.certificate, verified.chain)
+    content = manifest.parse(verified.content)
+    first = sealed.signatures[0][0]
+    facts = (  # (5)
+        content.set_id == sealed.newest.set_id,
+        len(content.members) == sealed.newest.members,
+        content.envelope == sealed.newest.envelope,
+        content.seal == "public",
+        verified.certificate == first.certificate,
+        content.originator == certificate_sha256(verified.certificate),
+    )
+    if not all(facts):  # PKG-16
+        raise BadSignatureError("the MANIFEST contradicts the SEAL", where=names.MANIFEST, rule="PKG-16")
+    addressed = {recipient.key for recipient in content.recipients}
+    if not own & addressed:  # PKG-17
+        raise UntrustedError(
+            "the originator did not address this to you", where=names.MANIFEST, rule="PKG-17"
+        )
+    if addressed != set(sealed.newest.recipients):
+        raise BadSignatureError(
+            "MANIFEST and SEAL name other recipients", where=names.MANIFEST, rule="PKG-16"
+        )
+    return content

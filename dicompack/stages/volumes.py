@@ -1,0 +1,158 @@
+"""Stage 6: volumes. Split a package into numbered files; find and join them again, whatever their names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from dicompack.container.conditions import examine
+from dicompack.container.faults import DamagedVolumesError
+from dicompack.container.layout import Layout
+from dicompack.container.volume_writer import ReadObject, VolumeWriter
+from dicompack.container.volumes import Package, VolumeCondition, join
+from dicompack.errors import FormatError, InputError, UnsupportedError
+from dicompack.files import FileAccess, write_new
+from dicompack.report import Finding
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Where a piece of an object lies: a worker needs no more to read it."""
+
+    path: str
+    offset: int
+    size: int
+
+
+def pack(
+    layout: Layout, read: ReadObject, folder: Path, name: str, on_bytes: Callable[[int], None]
+) -> list[Path]:
+    """Write the volumes of a package called `name` into a folder; gives their paths in order."""
+    writer = VolumeWriter(layout, read)
+    paths = [folder / volume_name for volume_name in layout.volume_names(name)]
+    for index, path in enumerate(paths, start=1):
+        write_new(path, _counted(writer.chunks(index), on_bytes))
+    return paths
+
+
+def _counted(
+    chunks: Iterator[bytes | memoryview], on_bytes: Callable[[int], None]
+) -> Iterator[bytes | memoryview]:
+    for chunk in chunks:
+        yield chunk
+        on_bytes(len(chunk))
+
+
+class Volumes:
+    """An opened package: its volumes found, open and joined. Use it in a ``with`` block."""
+
+    def __init__(
+        self, package: Package, paths: dict[str, Path], findings: Sequence[Finding], files: ExitStack
+    ) -> None:
+        self.package = package
+        self.findings = (*package.findings, *findings)
+        self._paths = paths
+        self._files = files
+
+    def __enter__(self) -> Volumes:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._files.close()
+
+    @property
+    def size(self) -> int:
+        """Bytes of all volumes."""
+        return self.package.layout.total
+
+    def extents(self) -> dict[str, tuple[Extent, ...]]:
+        """Where each object lies."""
+        result: dict[str, list[Extent]] = {}
+        for file_name, volume in zip(self.package.volume_names, self.package.layout.volumes, strict=True):
+            path = str(self._paths[file_name])
+            for entry in volume.entries:
+                result.setdefault(entry.object_name, []).append(Extent(path, entry.data_position, entry.size))
+        return {name: tuple(extents) for name, extents in result.items()}
+
+
+def unpack(path: Path) -> Volumes:
+    """Find the volumes of a package, given any one of them or the folder they are in, and join them.
+
+    Checks step (1) of the order of checks but for the blocks' hashes: frames and the grammar of entries.
+
+    Raises:
+        InputError: the path does not exist.
+        FormatError: nothing there is a volume, or bytes that no writer makes.
+        UsageError: the folder has volumes of several sets.
+        DamagedError: volumes are missing or damaged; its `faults` name each.
+    """
+    if not path.exists():
+        raise InputError(f"{path.name} does not exist", hint="check the path")
+    with ExitStack() as stack:
+        found = _candidates(path, stack)
+        own = _own_set(path, found)
+        foreign = [
+            name for name, (_, condition) in found.items()
+            if condition is not None and own is not None and condition.volume_set != own
+            and _stem(name) == _stem(path.name)
+        ]  # fmt: skip
+        wanted = {
+            name: access for name, (access, condition) in found.items()
+            if condition is None or own is None or condition.volume_set == own
+        }  # fmt: skip
+        try:
+            package = join(wanted)
+        except DamagedVolumesError as error:
+            named = [f"{name}: a volume of another set [VOL-11]" for name in foreign]
+            raise DamagedVolumesError(
+                [*error.faults, *named], rule=error.rule or "", hint=error.hint
+            ) from error
+        folder = path if path.is_dir() else path.parent
+        findings = [Finding("foreign", name, "a volume of another set", "VOL-11") for name in foreign]
+        paths = {name: folder / name for name in package.volume_names}
+        return Volumes(package, paths, findings, stack.pop_all())
+
+
+def _candidates(path: Path, stack: ExitStack) -> dict[str, tuple[FileAccess, VolumeCondition | None]]:
+    """Files that are volumes by content, and those that only have the name of one (None)."""
+    folder = path if path.is_dir() else path.parent
+    found: dict[str, tuple[FileAccess, VolumeCondition | None]] = {}
+    for entry in sorted(folder.iterdir()):
+        if not entry.is_file():
+            continue
+        try:
+            access = FileAccess(entry)
+        except OSError:
+            if entry.name == path.name:
+                raise
+            continue
+        try:
+            found[entry.name] = (stack.enter_context(access), examine(access))
+        except (FormatError, UnsupportedError) as error:
+            if entry.name == path.name:
+                error.where = entry.name
+                raise
+            if error.rule != "VOL-1" or ".dcmpack" in entry.name:
+                found[entry.name] = (access, None)
+            else:
+                access.close()
+    if not any(condition for _, condition in found.values()):
+        raise FormatError("there is no DICOMPack volume in this folder", rule="VOL-1")
+    return found
+
+
+def _own_set(path: Path, found: dict[str, tuple[FileAccess, VolumeCondition | None]]) -> bytes | None:
+    """The set of the volume that was named; None for a folder, which has one set or is refused."""
+    if path.is_dir():
+        return None
+    condition = found[path.name][1]
+    return condition.volume_set if condition else None
+
+
+def _stem(name: str) -> str:
+    return name.partition(".dcmpack")[0]

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import dicompack
+from dicompack.cli.program import run
+from dicompack.crypto.keys import NewIdentity, new_identity
+from dicompack.report import Report
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a call ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        lines = self.out.splitlines()
+        assert len(lines) == 1, "exactly one object on stdout"
+        assert self.out.isascii()
+        document = json.loads(lines[0])
+        assert isinstance(document, dict)
+        return document
+
+
+@pytest.fixture(autouse=True)
+def configuration(tmp_path, monkeypatch) -> Path:
+    folder = tmp_path / "configuration"
+    monkeypatch.setenv("DICOMPACK_CONFIG_DIR", str(folder))
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    return folder
+
+
+@pytest.fixture
+def call(capfd):
+    def call_with(*arguments: object) -> Ended:
+        capfd.readouterr()
+        code = run([str(argument) for argument in arguments])
+        printed = capfd.readouterr()
+        return Ended(int(code), printed.out, printed.err)
+
+    return call_with
+
+
+@pytest.fixture(scope="session")
+def clinic() -> NewIdentity:
+    return new_identity("Clinic A", None)
+
+
+@pytest.fixture(scope="session")
+def locked() -> NewIdentity:
+    """Protected by the passphrase ``open sesame``."""
+    return new_identity("Clinic B", b"open sesame")
+
+
+def write_identity(folder: Path, identity: NewIdentity) -> Path:
+    folder.mkdir()
+    (folder / "signing.p12").write_bytes(identity.signing_p12)
+    (folder / "decryption.p12").write_bytes(identity.decryption_p12)
+    (folder / "contact.pem").write_bytes(identity.contact_pem)
+    return folder
+
+
+@pytest.fixture
+def me(tmp_path, clinic) -> Path:
+    return write_identity(tmp_path / "me", clinic)
+
+
+@pytest.fixture
+def them(tmp_path, locked) -> Path:
+    return write_identity(tmp_path / "them", locked)
+
+
+class Library:
+    """Stands in for the library: keeps what it was called with, and gives or raises what a test wants."""
+
+    def __init__(self) -> None:
+        self.calls: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {}
+        self.answers: dict[str, Report | BaseException] = {}
+
+    def function(self, name: str):
+        def called(*arguments: Any, **options: Any) -> Report:
+            self.calls[name] = (arguments, options)
+            answer = self.answers.get(name, Report("list" if name == "inspect" else name))
+            if isinstance(answer, BaseException):
+                raise answer
+            return answer
+
+        return called
+
+
+@pytest.fixture
+def library(monkeypatch) -> Library:
+    library = Library()
+    for name in ("pack", "test", "verify", "inspect", "unpack"):
+        monkeypatch.setattr(dicompack, name, library.function(name), raising=False)
+    return library
