@@ -186,8 +186,10 @@ class FileAccess:
         return bytes(pieces)
 
     def close(self) -> None:
-        """Give the file back."""
-        os.close(self._descriptor)
+        """Give the file back; once is enough."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
     def __enter__(self) -> FileAccess:
         return self

@@ -16,9 +16,9 @@ import click
 
 from dicompack.cli import options
 from dicompack.cli.outcome import Outcome, plural, say_findings, say_skipped, share
-from dicompack.cli.terminal import Step, Terminal, size_text
+from dicompack.cli.terminal import Terminal, size_text
 from dicompack.errors import DamagedError, DicomPackError, InputError
-from dicompack.report import Member, Report
+from dicompack.report import Member, Progress, Report
 
 if TYPE_CHECKING:
     from dicompack.crypto.derivation import ProjectKey
@@ -26,32 +26,24 @@ if TYPE_CHECKING:
 # Small enough that the demonstration package falls into several volumes.
 _VOLUME_SIZE = 1_000_000
 
-# Files that pydicom brings along: many modalities and encodings, all of them well-formed.
-FILES = (
-    "693_J2KI.dcm",
-    "CT_small.dcm",
-    "JPEG2000.dcm",
-    "JPGExtended.dcm",
-    "MR_small.dcm",
-    "MR_small_RLE.dcm",
-    "MR_small_bigendian.dcm",
-    "MR_small_implicit.dcm",
-    "MR_small_jp2klossless.dcm",
-    "MR_small_jpeg_ls_lossless.dcm",
-    "SC_rgb_rle.dcm",
-    "SC_rgb_small_odd.dcm",
-    "examples_jpeg2k.dcm",
-    "examples_overlay.dcm",
-    "examples_palette.dcm",
-    "examples_rgb_color.dcm",
-    "examples_ybr_color.dcm",
-    "liver_1frame.dcm",
-    "reportsi.dcm",
-    "rtdose.dcm",
-    "rtplan.dcm",
-    "rtstruct.dcm",
-    "test-SR.dcm",
-    "waveform_ecg.dcm",
+# What pydicom brings along, without the files that are broken on purpose: many modalities and encodings.
+FILES = tuple(
+    f"{stem}.dcm"
+    for stem in """
+    693_J2KI CT_small ExplVR_BigEnd ExplVR_BigEndNoMeta ExplVR_LitEndNoMeta GDCMJ2K_TextGBR
+    J2K_pixelrep_mismatch JPEG-lossy JPEG2000 JPEG2000-embedded-sequence-delimiter JPEGLSNearLossless_08
+    JPEGLSNearLossless_16 JPGExtended MR_small MR_small_RLE MR_small_bigendian MR_small_expb
+    MR_small_implicit MR_small_jp2klossless MR_small_jpeg_ls_lossless SC_jpeg_no_color_transform
+    SC_jpeg_no_color_transform_2 SC_rgb_dcmtk_+eb+cr SC_rgb_dcmtk_+eb+cy+n1 SC_rgb_dcmtk_+eb+cy+n2
+    SC_rgb_dcmtk_+eb+cy+np SC_rgb_dcmtk_+eb+cy+s2 SC_rgb_dcmtk_+eb+cy+s4 SC_rgb_gdcm_KY
+    SC_rgb_jls_lossy_line SC_rgb_jls_lossy_sample SC_rgb_jpeg_dcmd SC_rgb_jpeg_dcmtk SC_rgb_jpeg_gdcm
+    SC_rgb_jpeg_lossy_gdcm SC_rgb_rle SC_rgb_rle_16bit SC_rgb_rle_16bit_2frame SC_rgb_rle_2frame
+    SC_rgb_rle_32bit SC_rgb_rle_32bit_2frame SC_rgb_small_odd SC_rgb_small_odd_big_endian
+    SC_rgb_small_odd_jpeg SC_ybr_full_422_uncompressed examples_jpeg2k examples_overlay examples_palette
+    examples_rgb_color examples_ybr_color image_dfl liver_1frame liver_expb_1frame reportsi
+    reportsi_with_empty_number_tags rtdose rtdose_1frame rtdose_expb rtdose_expb_1frame rtdose_rle
+    rtdose_rle_1frame rtplan rtstruct test-SR waveform_ecg
+    """.split()
 )
 
 _RIGHT = ("INSTANCES", "BEFORE", "PACKED")
@@ -156,7 +148,7 @@ class _Demonstration:
         return Outcome(replace(packed, command="demo", signatures=verified.signatures), details=details)
 
     @contextmanager
-    def _step(self, name: str) -> Iterator[Callable[[Step], None] | None]:
+    def _step(self, name: str) -> Iterator[Callable[[Progress], None] | None]:
         start = time.monotonic()
         with self._terminal.progress() as on_progress:
             yield on_progress
@@ -167,12 +159,8 @@ class _Demonstration:
         for modality in sorted({line.modality for line in lines}):
             mine = [line for line in lines if line.modality == modality]
             sealed = sum(member.packed_size for member in members if member.modality == modality)
-            before = sum(line.size for line in mine)
-            images = sum(line.has_samples for line in mine)
-            checked = f"{images} equal" + (
-                f", {len(mine) - images} without pixels" if images < len(mine) else ""
-            )
-            rows.append((modality, str(len(mine)), size_text(before), share(sealed, before), checked))
+            rows.append(_row(modality, mine, sealed))
+        rows.append(_row("all", lines, sum(member.packed_size for member in members)))
         self._terminal.table(("MODALITY", "INSTANCES", "BEFORE", "PACKED", "SAMPLES"), rows, right=_RIGHT)
         self._terminal.say(", ".join(f"{name} {seconds:.1f} s" for name, seconds in self._seconds.items()))
         say_skipped(self._terminal, packed)
@@ -180,6 +168,15 @@ class _Demonstration:
         self._terminal.say("where to go from here:")
         for line in _NEXT:
             self._terminal.say(f"  {line}")
+
+
+def _row(modality: str, lines: Sequence[Compared], sealed: int) -> tuple[str, ...]:
+    before = sum(line.size for line in lines)
+    images = sum(line.has_samples for line in lines)
+    checked = [f"{images} equal"] if images else []
+    if images < len(lines):
+        checked.append(f"{len(lines) - images} without pixels")
+    return modality or "none", str(len(lines)), size_text(before), share(sealed, before), ", ".join(checked)
 
 
 @dataclass(frozen=True)

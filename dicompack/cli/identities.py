@@ -128,7 +128,7 @@ def trust_store(anchors: Sequence[str]) -> TrustStore:
     from dicompack.crypto.trust import TrustStore, load_anchor
 
     files = {text: find_contact(text) for text in anchors} if anchors else pinned_contacts()
-    return TrustStore(tuple(load_anchor(_name_of(text), read_key_file(file)) for text, file in files.items()))
+    return TrustStore(tuple(load_anchor(text, read_key_file(file)) for text, file in files.items()))
 
 
 def _name_of(text: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from dicompack.cli.exit_codes import ExitCode, exit_code_of
 from dicompack.cli.terminal import Terminal, size_text
 from dicompack.errors import DicomPackError
-from dicompack.report import Finding, Report, SignatureVerdict
+from dicompack.report import Finding, Report, SignatureVerdict, Skipped
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,10 @@ class Outcome:
             return exit_code_of(self.error)
         return ExitCode.PARTIAL if self.report.partial and self.report.command == "pack" else ExitCode.SUCCESS
 
+    @property
+    def _skipped(self) -> Sequence[Skipped]:
+        return self.report.skipped if self.error is None else self.error.skipped
+
     def document(self, seconds: float) -> dict[str, object]:
         """The object of ``--json``: the same keys for every command and every end."""
         # CLI-2
@@ -40,11 +44,11 @@ class Outcome:
             "set_id": report.set_id,
             "instances_in": report.instances_in,
             "instances_out": report.instances_out,
-            "skipped": [asdict(skipped) for skipped in report.skipped],
+            "skipped": [asdict(skipped) for skipped in self._skipped],
             "bytes_in": report.bytes_in,
             "bytes_out": report.bytes_out,
             "volumes": list(report.volumes),
-            "findings": [asdict(finding) for finding in (*report.findings, *findings_of(self.error))],
+            "findings": [asdict(finding) for finding in report.findings],
             "signatures": [asdict(verdict) for verdict in report.signatures],
             "recipients": list(report.recipients),
             "members": [asdict(member) for member in report.members],
@@ -60,19 +64,9 @@ class Outcome:
                 "where": self.error.where,
                 "rule": self.error.rule,
                 "hint": self.error.hint,
-                "faults": list(faults_of(self.error)),
+                "faults": list(self.error.faults),
             }
         return document
-
-
-def faults_of(error: DicomPackError | None) -> Sequence[str]:
-    """All that an error names, one line each, where it names several."""
-    return tuple(getattr(error, "faults", ()))
-
-
-def findings_of(error: DicomPackError | None) -> Sequence[Finding]:
-    """What was found before a run failed."""
-    return tuple(getattr(error, "findings", ()))
 
 
 def say_signatures(terminal: Terminal, signatures: Sequence[SignatureVerdict]) -> None:
@@ -87,13 +81,6 @@ def say_signatures(terminal: Terminal, signatures: Sequence[SignatureVerdict]) -
         terminal.say(f"signer: {verdict.signer}{times}")
         terminal.say(f"  fingerprint {verdict.fingerprint}")
         terminal.say(f"  intact {_yes(verdict.intact)}; valid {_yes(verdict.valid)}; trusted {trusted}")
-
-
-def say_checked(terminal: Terminal, report: Report) -> None:
-    """What was found whole."""
-    terminal.say(
-        f"{plural(report.instances_in, 'instance')}, {plural(len(report.volumes), 'volume')}: checked"
-    )
 
 
 def say_skipped(terminal: Terminal, report: Report) -> None:
@@ -125,12 +112,6 @@ def say_volumes(terminal: Terminal, report: Report) -> None:
     names = report.volumes
     shown = ", ".join(names) if len(names) <= 3 or terminal.verbose else f"{names[0]} ... {names[-1]}"
     terminal.say(f"{plural(len(names), 'volume')}: {shown}")
-
-
-def say_recipients(terminal: Terminal, report: Report) -> None:
-    """Recipients' fingerprints, in full."""
-    for fingerprint in report.recipients:
-        terminal.say(f"for {fingerprint}")
 
 
 def share(part: int, whole: int) -> str:

@@ -23,8 +23,6 @@ from dicompack.cli.outcome import (
     Outcome,
     plural,
     say_findings,
-    say_recipients,
-    say_signatures,
     say_skipped,
     say_volumes,
     share,
@@ -128,6 +126,13 @@ def _package_name(_ctx: click.Context, _param: click.Parameter, value: Path) -> 
 @options.passphrase_file
 @options.jobs
 @click.option("--temp", type=PATH, metavar="DIR", help="Where encrypted intermediates may lie.")
+@click.option(
+    "--on-suspect",
+    type=click.Choice(["stop", "skip"]),
+    default="stop",
+    show_default=True,
+    help="If an instance cannot be de-identified with certainty: pack nothing, or leave it out.",
+)
 @click.option("--force", is_flag=True, help="Overwrite a package of this name.")
 @options.common
 @click.pass_obj
@@ -150,6 +155,7 @@ def pack_command(
     passphrase_file: Path | None,
     jobs: int | None,
     temp: Path | None,
+    on_suspect: str,
     force: bool,
 ) -> Outcome:
     """De-identify, compress, sign and encrypt the DICOM files in SRC into one package.
@@ -172,7 +178,7 @@ def pack_command(
     from dicompack.crypto.derivation import ProjectKey
 
     key = ProjectKey.parse(read_key_file(project_key)) if project_key else None
-    with system_errors(output.parent, temp), terminal.progress() as on_progress:
+    with system_errors(output, temp), terminal.progress() as on_progress:
         report = dicompack.pack(
             all_sources,
             output,
@@ -184,10 +190,11 @@ def pack_command(
             jobs=jobs,
             exclude=exclude,
             temp=temp,
+            skip_suspect=on_suspect == "skip",
             force=force,
             on_progress=on_progress,
         )
-    _say(terminal, report)
+    _say(terminal, report, originator)
     return Outcome(report)
 
 
@@ -212,6 +219,7 @@ def _originator(
     instance_signer: Path | None,
     contacts: list[Contact],
 ) -> Originator:
+    from dicompack.crypto.certificates import name_of
     from dicompack.crypto.keys import Contact
     from dicompack.parties import Originator
 
@@ -219,7 +227,7 @@ def _originator(
     own = identity or (signer if (signer / DECRYPTION_FILE).is_file() else None)
     if adds_self and own is not None:
         decryption = decryption_key(own, passphrases).certificate
-        contacts = [*contacts, Contact(name="", signing=signing.certificate, decryption=decryption)]
+        contacts = [*contacts, Contact(name_of(signing.certificate), signing.certificate, decryption)]
     unique = {contact.decryption: contact for contact in reversed(contacts)}
     if not unique:
         raise UsageError(
@@ -233,13 +241,17 @@ def _originator(
     )
 
 
-def _say(terminal: Terminal, report: Report) -> None:
+def _say(terminal: Terminal, report: Report, originator: Originator) -> None:
+    from dicompack.crypto.certificates import fingerprint, name_of
+
     terminal.say(
-        f"packed {plural(report.instances_out, 'instance')} of {report.instances_in}: "
+        f"packed {report.instances_out} of {plural(report.instances_in, 'instance')}: "
         f"{size_text(report.bytes_in)} -> {share(report.bytes_out, report.bytes_in)}"
     )
     say_volumes(terminal, report)
-    say_signatures(terminal, report.signatures)
-    say_recipients(terminal, report)
+    signer = originator.signing.certificate
+    terminal.say(f"signed by {name_of(signer)}, {fingerprint([signer])}")
+    for contact in originator.recipients:
+        terminal.say(f"for {contact.name}, {contact.fingerprint}")
     say_skipped(terminal, report)
     say_findings(terminal, report.findings)

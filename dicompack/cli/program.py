@@ -17,7 +17,7 @@ from dicompack.cli.interruption import interruptible
 from dicompack.cli.keys import keys_group
 from dicompack.cli.list import list_command
 from dicompack.cli.options import HelpfulGroup
-from dicompack.cli.outcome import Outcome, faults_of
+from dicompack.cli.outcome import Outcome
 from dicompack.cli.pack import pack_command
 from dicompack.cli.system_errors import system_errors
 from dicompack.cli.terminal import Terminal
@@ -39,8 +39,12 @@ class Program(HelpfulGroup):
 
     def invoke(self, ctx: click.Context) -> Any:
         """What the system refuses is the input's fault, unless the command knows better."""
-        with system_errors():
-            return super().invoke(ctx)
+        try:
+            with system_errors():
+                return super().invoke(ctx)
+        except KeyboardInterrupt:
+            ctx.ensure_object(Terminal).end_line()
+            raise InterruptedRunError("interrupted; nothing was left behind") from None
 
 
 def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
@@ -95,7 +99,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     if outcome is None:
         return ExitCode.SUCCESS
     if outcome.error is not None:
-        terminal.error(outcome.error, faults_of(outcome.error))
+        terminal.error(outcome.error)
     if terminal.json:
         terminal.document(outcome.document(time.monotonic() - started))
     return outcome.code
@@ -111,7 +115,7 @@ def _outcome(terminal: Terminal, arguments: list[str] | None) -> Outcome | None:
     except DicomPackError as error:
         return Outcome(Report(terminal.command), error)
     except (KeyboardInterrupt, click.Abort):
-        return Outcome(Report(terminal.command), InterruptedRunError("interrupted; nothing was left behind"))
+        return Outcome(Report(terminal.command), InterruptedRunError("interrupted before anything was done"))
     except Exception as error:  # noqa: BLE001  # the outermost frame; what else comes is a bug
         return Outcome(Report(terminal.command), _internal_error(terminal, error))
 

@@ -20,18 +20,18 @@ _OUTPUT = frozenset(
 def translated(error: OSError, outputs: tuple[Path, ...] = ()) -> InputError | OutputError:
     """The error, with the last part of the file's name only: the folders above may name a patient."""
     # CLI-3
-    text = error.strerror or type(error).__name__
+    text = error.strerror or "the system refused it"
     message = text[:1].lower() + text[1:]
     file = Path(error.filename) if isinstance(error.filename, str) else None
     where = file.name if file else None
-    if error.errno in _OUTPUT or (file is not None and any(_is_within(file, output) for output in outputs)):
+    if error.errno in _OUTPUT or (file is not None and any(_belongs_to(file, output) for output in outputs)):
         return OutputError(message, where=where, rule="CLI-3")
     return InputError(message, where=where, rule="CLI-3")
 
 
 @contextmanager
 def system_errors(*outputs: Path | None) -> Iterator[None]:
-    """Translate what the system refuses inside; files at or below `outputs` count as output.
+    """Translate what the system refuses inside; files that belong to `outputs` count as output.
 
     Raises:
         InputError: something could not be read.
@@ -43,5 +43,10 @@ def system_errors(*outputs: Path | None) -> Iterator[None]:
         raise translated(error, tuple(output for output in outputs if output is not None)) from error
 
 
-def _is_within(file: Path, folder: Path) -> bool:
-    return file.absolute().is_relative_to(folder.absolute())
+def _belongs_to(file: Path, output: Path) -> bool:
+    """Whether it is the output, its folder, inside it, a volume of it, or the staging folder beside it."""
+    file, output = file.absolute(), output.absolute()
+    if file == output.parent or not file.is_relative_to(output.parent):
+        return file == output.parent
+    name = file.relative_to(output.parent).parts[0]
+    return name == output.name or name.startswith((f"{output.name}.", f".{output.name}."))

@@ -23,9 +23,10 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from dicompack.errors import DicomPackError, UsageError
+from dicompack.report import Progress
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 _VISIBLE = frozenset("LMNPS")
 # Redrawing more often than this only costs time.
 _REDRAW_SECONDS = 0.1
+# Columns of a line that nobody reads on a screen: more than any row has.
+_UNBROKEN = 1_000_000
 _UNITS = ("KB", "MB", "GB", "TB")
 
 
@@ -57,26 +60,6 @@ def _escaped(character: str) -> str:
     if number < 0x100:
         return f"\\x{number:02x}"
     return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
-
-
-class Step(Protocol):
-    """How far a run has come, as the library tells it."""
-
-    @property
-    def phase(self) -> str:
-        """What is being done: ``packing``."""
-
-    @property
-    def done(self) -> int:
-        """How much of it."""
-
-    @property
-    def total(self) -> int | None:
-        """Of how much; None where nobody knows yet."""
-
-    @property
-    def unit(self) -> str:
-        """``instances`` or ``bytes``."""
 
 
 class Terminal:
@@ -107,9 +90,8 @@ class Terminal:
             table.add_column(Text(title), justify="right" if title in right else "left", overflow="fold")
         for row in rows:
             table.add_row(*(Text(safe(cell)) for cell in row))
-        console = Console(file=sys.stdout, highlight=False, emoji=False, markup=False)
-        if not console.is_terminal:
-            console.width = console.measure(table).maximum
+        width = None if sys.stdout.isatty() else _UNBROKEN
+        console = Console(file=sys.stdout, width=width, highlight=False, emoji=False, markup=False)
         with console.capture() as drawn:
             console.print(table)
         for line in drawn.get().splitlines():
@@ -130,17 +112,23 @@ class Terminal:
         if self.verbose:
             self.say(line)
 
-    def error(self, error: DicomPackError, faults: Sequence[str] = ()) -> None:
+    def error(self, error: DicomPackError) -> None:
         """An error, each of its faults, and what to do next."""
         _print(sys.stderr, safe(f"dicompack: {error}"))
-        for fault in faults:
-            _print(sys.stderr, safe(f"  {fault}"))
+        for fault in error.faults:
+            if not str(error).startswith(fault):
+                _print(sys.stderr, safe(f"  {fault}"))
         if error.hint:
             _print(sys.stderr, safe(f"hint: {error.hint}"))
 
     def warn(self, line: str) -> None:
         """One line that is said even with ``--quiet`` and ``--json``."""
         _print(sys.stderr, safe(line))
+
+    def end_line(self) -> None:
+        """Close the line on which a terminal has echoed ``^C``."""
+        if sys.stderr.isatty():
+            _print(sys.stderr, "")
 
     def confirm(self, question: str) -> bool:
         """Whether the person answers yes; anything but ``y`` or ``yes`` is no."""
@@ -167,15 +155,16 @@ class Terminal:
         return getpass.getpass(f"{safe(question)}: ")
 
     @contextmanager
-    def progress(self) -> Iterator[Callable[[Step], None] | None]:
+    def progress(self) -> Iterator[Callable[[Progress], None] | None]:
         """A callback that draws how far the run has come; None where nothing is to be drawn."""
         if self.quiet or self.json or not sys.stderr.isatty():
             yield None
             return
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Bar
 
-        bar = Progress(
+        bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.fields[count]}"),
@@ -200,7 +189,7 @@ class _Drawing:
         self._task: TaskID | None = None
         self._next = 0.0
 
-    def show(self, step: Step) -> None:
+    def show(self, step: Progress) -> None:
         now = time.monotonic()
         new = self._task is None or step.phase != self._phase
         if not new and now < self._next and step.done != step.total:
@@ -215,7 +204,7 @@ class _Drawing:
         self._next = now + _REDRAW_SECONDS
 
 
-def _count(step: Step) -> str:
+def _count(step: Progress) -> str:
     in_bytes = step.unit == "bytes"
     done = size_text(step.done) if in_bytes else str(step.done)
     if step.total is None:

@@ -8,7 +8,7 @@ import click
 
 from dicompack.cli import options
 from dicompack.cli.identities import trust_store
-from dicompack.cli.outcome import Outcome, say_checked, say_findings, say_signatures
+from dicompack.cli.outcome import Outcome, plural, say_findings, say_signatures
 from dicompack.cli.terminal import Terminal
 from dicompack.errors import UsageError
 
@@ -40,7 +40,10 @@ def test_command(
 
     with terminal.progress() as on_progress:
         report = dicompack.test(package, trust=anchors, on_progress=on_progress)
-    say_checked(terminal, report)
+    terminal.say(
+        f"complete and unchanged: {plural(report.instances_in, 'instance')} in "
+        f"{plural(len(report.volumes), 'volume')}"
+    )
     say_signatures(terminal, report.signatures)
     say_findings(terminal, report.findings)
     return Outcome(report)

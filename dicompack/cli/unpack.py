@@ -58,7 +58,7 @@ def unpack_command(
 
     import dicompack
 
-    with system_errors(target.parent), terminal.progress() as on_progress:
+    with system_errors(target), terminal.progress() as on_progress:
         report = dicompack.unpack(
             package, target, recipient=reader, keep_signed=keep_signed, jobs=jobs, on_progress=on_progress
         )

@@ -8,7 +8,7 @@ import click
 
 from dicompack.cli import options
 from dicompack.cli.identities import Passphrases, recipient
-from dicompack.cli.outcome import Outcome, say_checked, say_findings, say_signatures
+from dicompack.cli.outcome import Outcome, plural, say_findings, say_signatures
 from dicompack.cli.terminal import Terminal
 
 
@@ -43,7 +43,10 @@ def verify_command(
 
     with terminal.progress() as on_progress:
         report = dicompack.verify(package, recipient=reader, jobs=jobs, on_progress=on_progress)
-    say_checked(terminal, report)
+    terminal.say(
+        f"verified, each with its signature: {plural(report.instances_in, 'instance')} in "
+        f"{plural(len(report.volumes), 'volume')}"
+    )
     say_signatures(terminal, report.signatures)
     say_findings(terminal, report.findings)
     return Outcome(report)

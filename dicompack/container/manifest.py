@@ -22,6 +22,7 @@ from dicompack.container.limits import (
 from dicompack.container.seal import ENVELOPE_AEAD, FORMAT, check_supported
 from dicompack.container.shapes import (
     CODE_STRING,
+    CODE_STRING_OR_EMPTY,
     PLAIN_TEXT,
     SET_ID_HEX,
     SHA256_HEX,
@@ -163,7 +164,7 @@ _MEMBER = Record(
             {"codec": one_of(CODEC_JPEG_TWO_THOUSAND, CODEC_KEEP), "reason": PLAIN_TEXT, "restore": _RESTORE}
         ),
         "delivered": _FILE,
-        "modality": CODE_STRING,
+        "modality": CODE_STRING_OR_EMPTY,
         "objects": one_of(1),
         "pixels": Record({"sha256": SHA256_HEX, "size": _SIZE}, nullable=True),
         "series_instance_uid": UID_OR_EMPTY,

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SET_ID = re.compile(r"[0-9a-f]{32}")
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
-_CODE_STRING = re.compile(r"[A-Z0-9_ ]{0,16}")
+# What real instances hold is not always a valid Code String; plain text of its length does no harm.
+_CODE_STRING = re.compile(r"[ -~]{1,16}")
 _WORD = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PLAIN_TEXT = re.compile(r"[ -~]{0,200}")
 _TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
@@ -94,7 +95,8 @@ SHA256_HEX = text("a SHA-256 in lower-case hex", _SHA256)
 SET_ID_HEX = text("16 bytes in lower-case hex", _SET_ID)
 UID = text("a UID", _UID, maximum=64)
 UID_OR_EMPTY = Field("a UID or empty", lambda v: v == "" or UID.holds(v))
-CODE_STRING = text("a code string", _CODE_STRING)
+CODE_STRING = text("1 to 16 characters of plain ASCII", _CODE_STRING)
+CODE_STRING_OR_EMPTY = Field("up to 16 characters of plain ASCII", lambda v: v == "" or CODE_STRING.holds(v))
 WORD = text("a lower-case word", _WORD, maximum=64)
 PLAIN_TEXT = text("plain ASCII of at most 200 characters", _PLAIN_TEXT)
 

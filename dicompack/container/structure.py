@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from dicompack.container import names
@@ -90,13 +91,14 @@ def read_structure(volumes: Sequence[FoundVolume]) -> tuple[Layout, dict[str, in
         raise
     except UsageError as error:
         raise FormatError(error.message, where=f"{last.file_name}, directory", rule=error.rule) from error
-    described = [volume.condition.descriptor for volume in volumes]
-    if [volume.descriptor for volume in layout.volumes] != described:  # 3, VOL-12
-        raise FormatError("the objects do not fill the volumes as a writer does", rule="VOL-12")
+    for found, volume in zip_longest(volumes, layout.volumes):  # 3
+        if found is None or volume is None or found.condition.descriptor != volume.descriptor:  # VOL-12
+            where = (found or last).file_name
+            raise FormatError("the volumes are not filled as a writer does", where=where, rule="VOL-12")
     expected = list(_expected_entries(layout))
     _check_directory(last, layout, directory, expected, entries)  # 4
-    for found, (volume, name, size, position) in zip(entries, expected, strict=True):  # 5
-        _check_local_header(volumes[volume], name, size, found.crc, position)
+    for entry, (number, name, size, position) in zip(entries, expected, strict=True):  # 5
+        _check_local_header(volumes[number], name, size, entry.crc, position)
     return layout, {entry.name: entry.crc for entry in entries}
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from typing import Final, TypeAlias, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -39,7 +40,12 @@ _SIGNER_PURPOSES: Final = frozenset(
     (ExtendedKeyUsageOID.EMAIL_PROTECTION, x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36"))
 )
 """RFC 5280 §4.2.1.12 emailProtection, RFC 9336 documentSigning."""
+SIGNER_PURPOSES_OF_AUTHORITIES: Final = _SIGNER_PURPOSES | {ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
+"""An authority whose purposes are limited has to have one of these."""
 _TLS_PURPOSES: Final = frozenset((ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH))
+
+_PEM: Final = re.compile(rb"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", re.DOTALL)
+_AUTHORITY_CURVES: Final = frozenset(("secp256r1", "secp384r1", "secp521r1"))
 
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
@@ -52,7 +58,7 @@ def parse_der(data: bytes | memoryview, error: ErrorClass) -> x509.Certificate:
     """
     raw = bytes(data)
     try:
-        der.parse(raw)  # so that it can stand inside CMS, which is read by the same rules
+        _check_serial(raw)
         certificate = x509.load_der_x509_certificate(raw)
         readable = certificate.public_bytes(Encoding.DER) == raw
         # All of these are parsed late; after this line none of them raises.
@@ -81,10 +87,12 @@ def parse_any(data: bytes, error: ErrorClass) -> list[x509.Certificate]:
     if b"-----BEGIN " not in data:
         return [parse_der(data, error)]
     try:
-        found = x509.load_pem_x509_certificates(data)
-    except (ValueError, x509.InvalidVersion) as cause:
-        raise error("there is no certificate in this file, or it is malformed", rule="KEY-1") from cause
-    return [readable(certificate, error) for certificate in found]
+        found = [base64.b64decode(b"".join(body.split()), validate=True) for body in _PEM.findall(data)]
+    except ValueError as cause:
+        raise error("a certificate in this file is malformed", rule="KEY-1") from cause
+    if not found:  # KEY-1
+        raise error("there is no certificate in this file", rule="KEY-1")
+    return [parse_der(body, error) for body in found]
 
 
 def readable(certificate: x509.Certificate, error: ErrorClass) -> x509.Certificate:
@@ -155,6 +163,21 @@ def check_recipient(certificate: x509.Certificate, error: ErrorClass) -> None:
     subject_key_identifier(certificate, error)
 
 
+def check_authority(certificate: x509.Certificate, error: ErrorClass) -> None:
+    """Check cA and keyCertSign (RFC 5280 §4.2.1.3, §4.2.1.9), and strength; P-256, P-384, P-521 certify too.
+
+    Raises:
+        error: it may not.
+    """
+    constraints = _extension(certificate, x509.BasicConstraints)
+    usage = _extension(certificate, x509.KeyUsage)
+    if constraints is None or not constraints.ca or usage is None or not usage.key_cert_sign:  # TRU-6
+        raise error("this certificate is not that of a certification authority", rule="TRU-6")
+    key = certificate.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name not in _AUTHORITY_CURVES:
+        check_strength(certificate, error)
+
+
 def may_sign(certificate: x509.Certificate) -> bool:
     """Whether the key usage names digitalSignature or nonRepudiation (RFC 5280 §4.2.1.3)."""
     usage = _extension(certificate, x509.KeyUsage)
@@ -168,7 +191,7 @@ def may_decrypt(certificate: x509.Certificate) -> bool:
 
 
 def is_authority(certificate: x509.Certificate) -> bool:
-    """Whether basicConstraints or the key usage make it a certification authority."""
+    """Whether basicConstraints or the key usage claim that it is a certification authority's."""
     constraints = _extension(certificate, x509.BasicConstraints)
     usage = _extension(certificate, x509.KeyUsage)
     return (constraints is not None and constraints.ca) or (usage is not None and usage.key_cert_sign)
@@ -227,6 +250,15 @@ def ordered_chain(
         chain.append(issuer)
         current = issuer
     return tuple(chain)
+
+
+def _check_serial(raw: bytes) -> None:
+    """Check that it is our DER, as it has to stand inside CMS, and that its serial number is positive."""
+    fields = der.Fields(der.Fields(der.parse(raw, der.SEQUENCE)).take(der.SEQUENCE))
+    fields.take_optional(0xA0)  # version
+    serial = fields.take(der.INTEGER).content
+    if serial[0] & 0x80 or not any(serial):  # RFC 5280 §4.1.2.2
+        raise ValueError("serial number not positive")
 
 
 def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:

@@ -28,8 +28,8 @@ SET: Final = 0x31
 
 MAX_DEPTH: Final = 24
 """CMS with a certificate inside needs 15 levels."""
-MAX_ELEMENTS: Final = 65_536
-"""256 recipients need 4 000; the bound keeps a hostile object from costing memory."""
+MAX_ELEMENTS: Final = 16_384
+"""256 recipients need 4 400; the bound keeps a hostile object from costing memory."""
 MAX_LENGTH_OCTETS: Final = 6
 """256 TiB, more than any object can have."""
 
@@ -144,16 +144,18 @@ def marshal(element: Element) -> bytes:
 # -------------------------------------------------------------------------------------------- parse
 
 
-def parse(data: Buffer) -> Element:
-    """The one element that ``data`` consists of.
+def parse(data: Buffer, expected: int | None = None) -> Element:
+    """The one element that ``data`` consists of; it has the tag ``expected`` if one is given.
 
     Raises:
-        FormatError: not DER, beyond `MAX_DEPTH` or `MAX_ELEMENTS`, or bytes after the end.
+        FormatError: not DER, another tag, beyond `MAX_DEPTH` or `MAX_ELEMENTS`, or bytes after the end.
     """
     view = memoryview(data).cast("B") if isinstance(data, memoryview) else memoryview(data)
     tag, head, length = read_header(view, 0)
+    if expected is not None and tag != expected:  # DER-5
+        raise _error(f"does not begin with tag {expected:02x}", 0, rule="DER-5")
     if head + length != len(view):
-        raise _error("bytes after the end of the object", head + length, "DER-3")  # DER-3
+        raise _error("bytes after the end of the object", head + length, rule="DER-3")  # DER-3
     # Each frame: tag, start, end of header, end of value, children so far.
     stack: list[tuple[int, int, int, int, list[Element]]] = [(tag, 0, head, len(view), [])]
     position, count = head, 1
@@ -161,10 +163,10 @@ def parse(data: Buffer) -> Element:
         tag, start, head, end, children = stack[-1]
         if tag & _CONSTRUCTED and position < end:
             if len(stack) >= MAX_DEPTH:  # DER-6
-                raise _error(f"more than {MAX_DEPTH} levels deep", position, "DER-6")
+                raise _error(f"more than {MAX_DEPTH} levels deep", position, rule="DER-6")
             count += 1
             if count > MAX_ELEMENTS:  # DER-6
-                raise _error(f"more than {MAX_ELEMENTS} elements", position, "DER-6")
+                raise _error(f"more than {MAX_ELEMENTS} elements", position, rule="DER-6")
             child_tag, child_head, length = read_header(view[:end], position)
             stack.append((child_tag, position, child_head, child_head + length, []))
             position = child_head
@@ -187,34 +189,34 @@ def read_header(view: memoryview, start: int) -> tuple[int, int, int]:
         FormatError: not a header in DER, or the value ends after the end of ``view``.
     """
     if start + 2 > len(view):
-        raise _error("ends within a header", start, "DER-3")  # DER-3
+        raise _error("ends within a header", start, rule="DER-3")  # DER-3
     tag, length = view[start], view[start + 1]
     _check_tag(tag, start)
     head = start + 2
     if length >= 0x80:
         octets = length & 0x7F
         if octets == 0:  # DER-1
-            raise _error("indefinite length", start, "DER-1")
+            raise _error("indefinite length", start, rule="DER-1")
         if octets > MAX_LENGTH_OCTETS:  # DER-1
-            raise _error(f"length of more than {MAX_LENGTH_OCTETS} octets", start, "DER-1")
+            raise _error(f"length of more than {MAX_LENGTH_OCTETS} octets", start, rule="DER-1")
         if head + octets > len(view):
-            raise _error("ends within a header", start, "DER-3")
+            raise _error("ends within a header", start, rule="DER-3")
         length = int.from_bytes(view[head : head + octets], "big")
         if length < 0x80 or length.bit_length() <= 8 * (octets - 1):  # DER-1
-            raise _error("length not in its shortest form", start, "DER-1")
+            raise _error("length not in its shortest form", start, rule="DER-1")
         head += octets
     if head + length > len(view):  # DER-3
-        raise _error("value is longer than what holds it", start, "DER-3")
+        raise _error("value is longer than what holds it", start, rule="DER-3")
     return tag, head, length
 
 
 def _check_tag(tag: int, start: int) -> None:
     if tag & 0x1F == 0x1F or tag == 0:  # DER-2
-        raise _error("tag that no structure of this format uses", start, "DER-2")
+        raise _error("tag that no structure of this format uses", start, rule="DER-2")
     universal = not tag & _CLASS
     constructed = bool(tag & _CONSTRUCTED)
     if universal and constructed != (tag | _CONSTRUCTED in (SEQUENCE, SET)):  # DER-2
-        raise _error("primitive type in constructed form, or the reverse", start, "DER-2")
+        raise _error("primitive type in constructed form, or the reverse", start, rule="DER-2")
 
 
 def _check_primitive(tag: int, content: memoryview, start: int) -> None:
@@ -238,7 +240,7 @@ def _check_primitive(tag: int, content: memoryview, start: int) -> None:
     else:
         valid = True
     if not valid:
-        raise _error("value not in its only permitted form", start, "DER-4")
+        raise _error("value not in its only permitted form", start, rule="DER-4")
 
 
 def object_length(data: Buffer) -> int:
@@ -266,7 +268,9 @@ class Fields:
         """
         element = self.take_optional(tag)
         if element is None:  # DER-5
-            raise _error(f"no element with tag {tag:02x} where one must stand", self._parent.start, "DER-5")
+            raise _error(
+                f"no element with tag {tag:02x} where one must stand", self._parent.start, rule="DER-5"
+            )
         return element
 
     def take_optional(self, tag: int) -> Element | None:
@@ -285,7 +289,7 @@ class Fields:
         """
         if self._next < len(self._parent.children):  # DER-5
             raise _error(
-                "element that does not belong here", self._parent.children[self._next].start, "DER-5"
+                "element that does not belong here", self._parent.children[self._next].start, rule="DER-5"
             )
 
 
@@ -297,7 +301,7 @@ def members_of(element: Element) -> tuple[Element, ...]:
     """
     raw = [bytes(child.raw) for child in element.children]
     if any(one >= other for one, other in pairwise(raw)):  # DER-7
-        raise _error("members of a SET OF not in ascending order", element.start, "DER-7")
+        raise _error("members of a SET OF not in ascending order", element.start, rule="DER-7")
     return element.children
 
 
@@ -308,9 +312,9 @@ def small_integer(element: Element) -> int:
         FormatError: longer.
     """
     if len(element.content) > 8:  # DER-4
-        raise _error("integer out of range", element.start, "DER-4")
+        raise _error("integer out of range", element.start, rule="DER-4")
     return int.from_bytes(element.content, "big", signed=True)
 
 
-def _error(message: str, offset: int, rule: str) -> FormatError:
+def _error(message: str, offset: int, *, rule: str) -> FormatError:
     return FormatError(message, where=f"offset {offset}", rule=rule)

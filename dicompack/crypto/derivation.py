@@ -14,9 +14,9 @@ KEY_SIZE: Final = 32
 
 UID: Final = "uid"
 PATIENT_ID: Final = "patient-id"
-PATIENT_NAME: Final = "patient-name"
-DATE_SHIFT: Final = "date-shift"
-LABELS: Final = frozenset((UID, PATIENT_ID, PATIENT_NAME, DATE_SHIFT))
+PATIENT_STUDY: Final = "patient-study"
+PATIENT_INSTANCE: Final = "patient-instance"
+LABELS: Final = frozenset((UID, PATIENT_ID, PATIENT_STUDY, PATIENT_INSTANCE))
 """One label for each use, so that no two uses share output."""
 
 _TAG: Final = b"dicompack-project-key-1:"

@@ -151,10 +151,10 @@ def _content_header(iv: der.Buffer, size: int) -> bytes:
 
 
 def inspect(data: bytes | memoryview) -> EnvelopeFacts:
-    """Check structure, algorithms and the one byte representation, without any key.
+    """Check structure, algorithms and DER, and so that this is the one representation; needs no key.
 
     Raises:
-        FormatError: not an AuthEnvelopedData in its one representation.
+        FormatError: not an AuthEnvelopedData of this form, or not DER.
         UnsupportedError: an algorithm or a kind of recipient that is not in the list.
     """
     envelope = _parse(data)
@@ -201,17 +201,17 @@ def _unwrap(recipient: _Recipient, key: DecryptionKey) -> bytes:
 
 def _parse(data: bytes | memoryview) -> _Envelope:
     view = memoryview(data).cast("B")
-    info = der.Fields(der.parse(view))
+    info = der.Fields(der.parse(view, der.SEQUENCE))
     kind = info.take(der.OBJECT_IDENTIFIER)
     if kind.raw != AUTH_ENVELOPED_DATA:  # ENV-1
-        _unsupported("not an AuthEnvelopedData", kind, "ENV-1")
+        _unsupported("not an AuthEnvelopedData", kind, rule="ENV-1")
     wrapper = der.Fields(info.take(_EXPLICIT_CONTENT))
     info.end()
     fields = der.Fields(wrapper.take(der.SEQUENCE))
     wrapper.end()
     version = fields.take(der.INTEGER)
     if der.small_integer(version) != 0:  # ENV-2
-        _unsupported("version of AuthEnvelopedData is not 0", version, "ENV-2")
+        _unsupported("version of AuthEnvelopedData is not 0", version, rule="ENV-2")
     infos = fields.take(der.SET)
     encrypted = fields.take(der.SEQUENCE)
     tag = fields.take(der.OCTET_STRING)  # authenticated attributes would stand here: DER-5
@@ -219,21 +219,15 @@ def _parse(data: bytes | memoryview) -> _Envelope:
     if len(tag.content) != GCM_TAG_SIZE:  # ENV-7
         raise FormatError("the tag does not have 16 bytes", where=f"offset {tag.start}", rule="ENV-7")
     iv, ciphertext = _parse_content(encrypted)
-    recipients = _parse_recipients(infos)
-    encoded = der.set_of(one.marshal() for one in recipients)
-    head = _before_content(encoded, len(ciphertext)) + _content_header(iv, len(ciphertext))
-    tail = der.header(der.OCTET_STRING, GCM_TAG_SIZE)
-    start = len(head) + len(ciphertext)
-    if view[: len(head)] != head or view[start : start + len(tail)] != tail:  # ENV-11
-        raise FormatError("not in its one byte representation", rule="ENV-11")
-    return _Envelope(recipients, encrypted.start, iv, ciphertext, tag.content)
+    # Strict DER and a structure in which nothing is optional leave one representation: nothing to make anew.
+    return _Envelope(_parse_recipients(infos), encrypted.start, iv, ciphertext, tag.content)
 
 
 def _parse_content(element: der.Element) -> tuple[memoryview, memoryview]:
     fields = der.Fields(element)
     kind = fields.take(der.OBJECT_IDENTIFIER)
     if kind.raw != DATA:  # ENV-5
-        _unsupported("the content type inside is not id-data", kind, "ENV-5")
+        _unsupported("the content type inside is not id-data", kind, rule="ENV-5")
     algorithm = fields.take(der.SEQUENCE)
     ciphertext = fields.take(_ENCRYPTED_CONTENT).content
     fields.end()
@@ -243,7 +237,9 @@ def _parse_content(element: der.Element) -> tuple[memoryview, memoryview]:
     iv = algorithm.content[-3 - GCM_IV_SIZE : -3]
     if len(iv) != GCM_IV_SIZE or algorithm.raw != aes256_gcm(iv):  # ENV-6
         _unsupported(
-            "content encryption is not AES-256-GCM with a 12-byte IV and a 16-byte tag", algorithm, "ENV-6"
+            "content encryption is not AES-256-GCM with a 12-byte IV and a 16-byte tag",
+            algorithm,
+            rule="ENV-6",
         )
     return iv, ciphertext
 
@@ -262,17 +258,17 @@ def _parse_recipients(infos: der.Element) -> tuple[_Recipient, ...]:
 
 def _parse_recipient(element: der.Element) -> _Recipient:
     if element.tag != der.SEQUENCE:  # ENV-4
-        _unsupported("a kind of recipient that is not supported", element, "ENV-4")
+        _unsupported("a kind of recipient that is not supported", element, rule="ENV-4")
     fields = der.Fields(element)
     version = fields.take(der.INTEGER)
     if der.small_integer(version) != 2:  # ENV-4
-        _unsupported("a recipient that is not named by subject key identifier", version, "ENV-4")
+        _unsupported("a recipient that is not named by subject key identifier", version, rule="ENV-4")
     identifier = fields.take(_IDENTIFIER).content
     algorithm = fields.take(der.SEQUENCE)
     encrypted_key = fields.take(der.OCTET_STRING).content
     fields.end()
     if bytes(algorithm.raw) not in KEY_TRANSPORT:  # ENV-4
-        _unsupported("key transport is not RSAES-OAEP with SHA-256", algorithm, "ENV-4")
+        _unsupported("key transport is not RSAES-OAEP with SHA-256", algorithm, rule="ENV-4")
     sizes_fit = 1 <= len(identifier) <= MAX_IDENTIFIER
     sizes_fit = sizes_fit and MIN_ENCRYPTED_KEY <= len(encrypted_key) <= MAX_ENCRYPTED_KEY
     if not sizes_fit:  # ENV-4
@@ -286,5 +282,5 @@ def _oaep() -> padding.OAEP:
     return padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
 
 
-def _unsupported(message: str, element: der.Element, rule: str) -> NoReturn:
+def _unsupported(message: str, element: der.Element, *, rule: str) -> NoReturn:
     raise UnsupportedError(message, where=f"offset {element.start}", rule=rule)

@@ -131,8 +131,8 @@ def _read(data: bytes, passphrase: Callable[[], bytes]) -> list[_Found]:
     if data[:1] == b"\x30" and _PFX_VERSION in data[2:10]:
         return _read_pkcs12(data, passphrase)
     try:
-        x509.load_der_x509_certificate(data)
-    except ValueError as error:  # KEY-5
+        certificates.parse_der(data, NoMatchError)
+    except NoMatchError as error:  # KEY-5
         raise NoMatchError("this is no key file", rule="KEY-5", hint=_ASK) from error
     raise _certificate_only()  # KEY-5
 

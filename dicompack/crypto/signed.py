@@ -175,11 +175,11 @@ def verify(data: bytes) -> Signed:
         parts.signature,
     )
     if anew != data:  # 4: CMS-6
-        _bad("not in its one byte representation", "CMS-6")
+        _bad("not in its one byte representation", rule="CMS-6")
     key = certificates.check_strength(certificate, BadSignatureError)  # 5
     content = bytes(parts.content)
     if not hmac.compare_digest(hashlib.sha256(content).digest(), bytes(parts.digest)):  # 6: CMS-7
-        _bad("the content is not what was signed", "CMS-7")
+        _bad("the content is not what was signed", rule="CMS-7")
     try:
         key.verify(bytes(parts.signature), der.set_of(attributes), padding.PKCS1v15(), hashes.SHA256())
     except InvalidSignature as error:  # CMS-8
@@ -203,17 +203,17 @@ class _Parts:
 
 
 def _parse(data: bytes) -> _Parts:
-    info = der.Fields(der.parse(data))
+    info = der.Fields(der.parse(data, der.SEQUENCE))
     kind = info.take(der.OBJECT_IDENTIFIER)
     if kind.raw != SIGNED_DATA:  # CMS-1
-        _unsupported("not a SignedData", kind, "CMS-1")
+        _unsupported("not a SignedData", kind, rule="CMS-1")
     wrapper = der.Fields(info.take(0xA0))
     info.end()
     fields = der.Fields(wrapper.take(der.SEQUENCE))
     wrapper.end()
     version = fields.take(der.INTEGER)
     if der.small_integer(version) != 1:  # CMS-1
-        _unsupported("version of SignedData is not 1", version, "CMS-1")
+        _unsupported("version of SignedData is not 1", version, rule="CMS-1")
     for digest in der.members_of(fields.take(der.SET)):
         _check_algorithm(digest, SHA256)
     content = _parse_content(fields.take(der.SEQUENCE))
@@ -221,7 +221,7 @@ def _parse(data: bytes) -> _Parts:
     signers = der.members_of(fields.take(der.SET))
     fields.end()
     if len(signers) != 1:  # CMS-3
-        _bad(f"{len(signers)} signers instead of one", "CMS-3")
+        _bad(f"{len(signers)} signers instead of one", rule="CMS-3")
     attributes, signature = _parse_signer(signers[0])
     return _parse_attributes(attributes, content, pool, signature)
 
@@ -230,7 +230,7 @@ def _parse_content(element: der.Element) -> memoryview:
     fields = der.Fields(element)
     kind = fields.take(der.OBJECT_IDENTIFIER)
     if kind.raw != DATA:  # CMS-1
-        _unsupported("the content type inside is not id-data", kind, "CMS-1")
+        _unsupported("the content type inside is not id-data", kind, rule="CMS-1")
     wrapper = der.Fields(fields.take(0xA0))
     fields.end()
     content = wrapper.take(der.OCTET_STRING).content
@@ -242,14 +242,14 @@ def _parse_signer(element: der.Element) -> tuple[der.Element, memoryview]:
     fields = der.Fields(element)
     version = fields.take(der.INTEGER)
     if der.small_integer(version) != 1:  # CMS-1
-        _unsupported("version of SignerInfo is not 1", version, "CMS-1")
+        _unsupported("version of SignerInfo is not 1", version, rule="CMS-1")
     fields.take(der.SEQUENCE)  # issuer and serial number: compared in the whole
     _check_algorithm(fields.take(der.SEQUENCE), SHA256)
     attributes = fields.take(_SIGNED_ATTRIBUTES)
     _check_algorithm(fields.take(der.SEQUENCE), RSA_PKCS1)
     signature = fields.take(der.OCTET_STRING).content
     if fields.take_optional(0xA1) is not None:  # CMS-4
-        _bad("unsigned attributes, which anybody could have added", "CMS-4")
+        _bad("unsigned attributes, which anybody could have added", rule="CMS-4")
     fields.end()
     return attributes, signature
 
@@ -264,7 +264,7 @@ def _parse_attributes(
         found = der.members_of(fields.take(der.SET))
         fields.end()
         if len(found) != 1 or kind in values:  # CMS-5
-            _bad("a signed attribute that does not have exactly one value", "CMS-5")
+            _bad("a signed attribute that does not have exactly one value", rule="CMS-5")
         values[kind] = found[0]
     if values.keys() != {
         CONTENT_TYPE,
@@ -273,7 +273,7 @@ def _parse_attributes(
         SIGNING_CERTIFICATE,
         ALGORITHM_PROTECTION,
     }:  # CMS-5
-        _bad("the signed attributes are not those that must stand", "CMS-5")
+        _bad("the signed attributes are not those that must stand", rule="CMS-5")
     moment = values[SIGNING_TIME]
     # Content type and algorithm protection have one possible value each: compared in the whole.
     return _Parts(
@@ -313,20 +313,20 @@ def _chain(parts: _Parts) -> list[x509.Certificate]:
     by_digest = {hashlib.sha256(raw).digest(): raw for raw in parts.certificates}
     listed = parts.certificate_digests
     if not 1 <= len(listed) <= certificates.MAX_CHAIN + 1 or len(set(listed)) != len(listed):  # CMS-2
-        _bad("the signing-certificate attribute does not list each certificate once", "CMS-2")
+        _bad("the signing-certificate attribute does not list each certificate once", rule="CMS-2")
     if set(listed) != by_digest.keys():  # CMS-2
-        _bad("the certificates are not those that the signer named", "CMS-2")
+        _bad("the certificates are not those that the signer named", rule="CMS-2")
     return [certificates.parse_der(by_digest[digest], BadSignatureError) for digest in listed]
 
 
 def _check_algorithm(element: der.Element, allowed: bytes) -> None:
     if element.raw != allowed:  # CMS-9
-        _unsupported("an algorithm that is not in the list", element, "CMS-9")
+        _unsupported("an algorithm that is not in the list", element, rule="CMS-9")
 
 
-def _unsupported(message: str, element: der.Element, rule: str) -> NoReturn:
+def _unsupported(message: str, element: der.Element, *, rule: str) -> NoReturn:
     raise UnsupportedError(message, where=f"offset {element.start}", rule=rule)
 
 
-def _bad(message: str, rule: str) -> NoReturn:
+def _bad(message: str, *, rule: str) -> NoReturn:
     raise BadSignatureError(message, rule=rule, hint="do not use the data")

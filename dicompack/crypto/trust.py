@@ -71,8 +71,7 @@ class AuthorityAnchor:
     roles: frozenset[Role] = frozenset((Role.SIGNER, Role.RECIPIENT))
 
     def __post_init__(self) -> None:
-        if not certificates.is_authority(self.certificate):  # TRU-7
-            raise NoMatchError("this certificate is not that of a certification authority", rule="TRU-7")
+        certificates.check_authority(self.certificate, NoMatchError)
 
     @property
     def fingerprint(self) -> str:
@@ -153,18 +152,32 @@ class TrustStore:
     def _authority(
         self, certificate: x509.Certificate, chain: Sequence[x509.Certificate], at: datetime, role: Role
     ) -> AuthorityAnchor:
-        for anchor in self.anchors:
-            if isinstance(anchor, AuthorityAnchor) and role in anchor.roles:  # TRU-6
-                if _has_path(anchor, certificate, chain, at):
-                    return anchor
-                # An issuer that is known says more than "unknown": look whether time alone is wrong.
-                if _has_path(anchor, certificate, chain, certificate.not_valid_after_utc):
-                    _check_validity(certificate, at)
-        raise UntrustedError(  # TRU-1
+        verdict = UntrustedError(  # TRU-1
             f"the {role} is unknown: neither pinned nor certified by a trusted authority",
             rule="TRU-1",
-            hint="confirm the fingerprint with its owner, then: dicompack keys trust CONTACT",
+            hint=_CONFIRM,
         )
+        for anchor in self.anchors:
+            if not isinstance(anchor, AuthorityAnchor):
+                continue
+            if role not in anchor.roles:  # TRU-5
+                verdict = UntrustedError(
+                    f"the {role} is unknown: not pinned, and no authority is trusted for this role",
+                    rule="TRU-5",
+                    hint=_CONFIRM,
+                )
+                continue
+            if _has_path(anchor, certificate, chain, at):
+                return anchor
+            # An issuer that is known says more than "unknown": look whether the leaf's time alone is wrong.
+            if _has_path(anchor, certificate, chain, certificate.not_valid_after_utc):
+                _check_validity(certificate, at)
+            verdict = UntrustedError(  # TRU-4
+                f"the {role} is unknown: no certification path to a trusted authority holds at that time",
+                rule="TRU-4",
+                hint=_CONFIRM,
+            )
+        raise verdict
 
 
 def _pinned_key(contact: Contact, role: Role) -> bytes | None:
@@ -178,9 +191,9 @@ def _pinned_key(contact: Contact, role: Role) -> bytes | None:
 
 
 def _check_usage(certificate: x509.Certificate, role: Role) -> None:
-    if role is Role.SIGNER:  # TRU-4
+    if role is Role.SIGNER:
         certificates.check_signer(certificate, UntrustedError)
-    elif role in (Role.RECIPIENT, Role.CUSTODIAN):  # TRU-4
+    elif role in (Role.RECIPIENT, Role.CUSTODIAN):
         certificates.check_recipient(certificate, UntrustedError)
 
 
@@ -205,11 +218,11 @@ def _has_path(
         .store(Store([anchor.certificate]))
         .time(at.astimezone(UTC))
         .max_chain_depth(certificates.MAX_CHAIN)
-        .extension_policies(ca_policy=ExtensionPolicy.webpki_defaults_ca(), ee_policy=_END_ENTITY)
+        .extension_policies(ca_policy=_AUTHORITY, ee_policy=_END_ENTITY)
         .build_client_verifier()
     )
     try:
-        verifier.verify(certificate, list(chain[: certificates.MAX_CHAIN]))  # TRU-5
+        verifier.verify(certificate, list(chain[: certificates.MAX_CHAIN]))  # TRU-4
     except VerificationError:
         return False
     return True
@@ -219,8 +232,19 @@ def _usage_was_checked(_policy: Policy, _certificate: x509.Certificate, _usage: 
     """`_check_usage` has judged the key usage already; the path only demands that there is one."""
 
 
+def _check_purposes(_policy: Policy, _certificate: x509.Certificate, purposes: x509.ExtendedKeyUsage | None) -> None:
+    """An authority whose purposes are limited must be allowed to certify signers."""
+    if purposes is not None and not certificates.SIGNER_PURPOSES_OF_AUTHORITIES & frozenset(purposes):
+        raise ValueError("the authority is for other purposes")
+
+
+# The library's own policies are for the web: this one wants clientAuth.
+_AUTHORITY: Final = ExtensionPolicy.webpki_defaults_ca().may_be_present(
+    x509.ExtendedKeyUsage, Criticality.AGNOSTIC, _check_purposes
+)
 # The library's own policy is for web servers: it wants a DNS name in every certificate.
 _END_ENTITY: Final = ExtensionPolicy.permit_all().require_present(
     x509.KeyUsage, Criticality.AGNOSTIC, _usage_was_checked
 )
+_CONFIRM: Final = "confirm the fingerprint with its owner, then: dicompack keys trust CONTACT"
 _CLOCK: Final = "check the clocks of both computers"

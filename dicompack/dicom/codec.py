@@ -40,7 +40,7 @@ def encode(frame: bytes, layout: PixelFormat) -> bytes:
         UnsupportedError: the encoder refuses the frame.
     """
     if layout.planar_configuration == 1:
-        frame = _pixels(frame, layout, layout.samples_per_pixel, -1)
+        frame = _transposed(frame, layout, layout.samples_per_pixel, -1)
     if _is_narrowed(layout):
         frame = np.frombuffer(frame, _sample(layout)).astype(_narrow(layout)).tobytes()
     rgb = layout.photometric_interpretation == "RGB"
@@ -96,7 +96,7 @@ def decode(data: Buffer, layout: PixelFormat, *, transform: bool) -> bytes:
     if narrowed:
         frame = np.frombuffer(frame, _narrow(layout)).astype(_sample(layout)).tobytes()
     if layout.planar_configuration == 1:
-        frame = _pixels(frame, layout, -1, layout.samples_per_pixel)
+        frame = _transposed(frame, layout, -1, layout.samples_per_pixel)
     return bytes(frame)
 
 
@@ -112,6 +112,6 @@ def _is_narrowed(layout: PixelFormat) -> bool:
     return layout.bits_stored <= 8 < layout.bits_allocated
 
 
-def _pixels(frame: Buffer, layout: PixelFormat, height: int, width: int) -> bytes:
-    """Planes to pixels and back: the transposed matrix of samples."""
-    return np.frombuffer(frame, _sample(layout)).reshape(height, width).T.tobytes()
+def _transposed(frame: Buffer, layout: PixelFormat, height: int, width: int) -> bytes:
+    """Planes to pixels and back: the samples as a matrix, column after column."""
+    return np.frombuffer(frame, _sample(layout)).reshape(height, width).tobytes("F")

@@ -199,7 +199,7 @@ def _walk_tile_parts(view: memoryview, offset: int) -> int:
     """The offset behind EOC, after a chain of tile-parts of the one tile (A.4.2)."""
     declared = 0
     for part in range(_MAX_PARTS + 1):
-        if _word(view, offset) == _EOC and part:
+        if _word(view, offset) == _EOC:
             break
         tile, length = _word(view, offset + 4), _word(view, offset + 6, 4)
         number, total = _word(view, offset + 10, 1), _word(view, offset + 11, 1)
@@ -216,9 +216,7 @@ def _walk_tile_parts(view: memoryview, offset: int) -> int:
             raise FormatError(
                 "marker segment in a tile-part's header", where=f"offset {offset}", rule="J2K-3"
             )
-        offset += length
-        if offset > len(view):  # J2K-2
-            raise FormatError("tile-part runs past the end", rule="J2K-2")
+        offset += length  # past the end is found by the next read (J2K-2)
     else:  # J2K-11
         raise FormatError(f"more than {_MAX_PARTS} tile-parts", rule="J2K-11")
     if declared not in (0, part):  # J2K-11

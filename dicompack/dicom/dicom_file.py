@@ -36,6 +36,13 @@ IMPLEMENTATION_VERSION = "DICOMPACK_1"
 MAX_INFLATION = 200
 MIN_INFLATED_LIMIT = 64 << 20  # small deflated files may be blank images
 
+_PIXEL_CARRIERS = (
+    tags.PIXEL_DATA,
+    tags.FLOAT_PIXEL_DATA,
+    tags.DOUBLE_FLOAT_PIXEL_DATA,
+    tags.SPECTROSCOPY_DATA,
+    tags.PIXEL_DATA_PROVIDER_URL,
+)
 _UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
 
 
@@ -237,20 +244,29 @@ def check_identity(data_set: DataSet) -> tuple[str, str]:
 
 
 def check_complete(data_set: DataSet) -> None:
-    """Find a file that was cut just between two elements, which no length can tell.
+    """See that a source is a whole instance; a file cut just between two elements shows in no length.
+
+    A malformed SOP Instance UID does no harm here: it is replaced.
 
     Raises:
-        InputError: an image that says how large it is, and has no pixels.
+        InputError: an instance without SOP Instance UID, or an image that says how large it is, and has no
+            pixels.
     """
-    carriers = (
-        tags.PIXEL_DATA,
-        tags.FLOAT_PIXEL_DATA,
-        tags.DOUBLE_FLOAT_PIXEL_DATA,
-        tags.SPECTROSCOPY_DATA,
-        tags.PIXEL_DATA_PROVIDER_URL,
-    )
-    if tags.ROWS in data_set and tags.COLUMNS in data_set and not any(tag in data_set for tag in carriers):
-        raise InputError("truncated: Rows and Columns, but no Pixel Data", rule="DCM-14")  # DCM-14
+    if not data_set.text(tags.SOP_INSTANCE_UID):
+        raise InputError("there is no SOP Instance UID", rule="DCM-14")
+    has_size = tags.ROWS in data_set and tags.COLUMNS in data_set
+    says_size = tags.ROWS in data_set or tags.COLUMNS in data_set
+    has_pixels = any(tag in data_set for tag in _PIXEL_CARRIERS)
+    if (says_size and not has_pixels) or (_is_image(data_set) and not (has_size and has_pixels)):
+        raise InputError("truncated: an image without its pixels", rule="DCM-14")  # DCM-14
+
+
+def _is_image(data_set: DataSet) -> bool:
+    """Whether the SOP Class is one of images, by its name in PS3.6 Table A-1."""
+    from pydicom.uid import UID_dictionary
+
+    known = UID_dictionary.get(data_set.text(tags.SOP_CLASS_UID))
+    return known is not None and known[0].removesuffix(" (Retired)").endswith("Image Storage")
 
 
 def parse_canonical(data: Buffer) -> DicomFile:

@@ -106,7 +106,6 @@ def _pack(task: PackTask, source: bytes, settings: PackingSettings) -> PackedIns
     file = dicom_file.parse(source)
     if file.is_directory:
         return Refused(task.name, "a DICOMDIR: it describes media, and is no instance", dicom=False)
-    dicom_file.check_identity(file.data_set)
     dicom_file.check_complete(file.data_set)
 
     instance = Instance(file.data_set, file.transfer_syntax)

@@ -49,7 +49,7 @@ def unpack(item: Compressed, member: ManifestMember) -> Deidentified:
     """Decompress, and check that what is delivered is what was packed.
 
     Raises:
-        DamagedError: pixels or file differ from what the MANIFEST says (CMP-1, CMP-2).
+        DamagedError: pixels or file differ from what the MANIFEST says (CMP-8, CMP-9).
         FormatError: the codestream is none that a packer writes.
     """
     data_set = item.data_set
@@ -61,11 +61,11 @@ def unpack(item: Compressed, member: ManifestMember) -> Deidentified:
         )
     digest = pixels.native_digest(data_set)
     due = (member.pixels.sha256, member.pixels.size) if member.pixels else None
-    if digest != due:  # CMP-1
-        raise DamagedError("the pixel data are not those that were packed", rule="CMP-1")
+    if digest != due:  # CMP-8
+        raise DamagedError("the pixel data are not those that were packed", rule="CMP-8")
     syntax = transfer_syntax(member.delivered.transfer_syntax_uid)
-    if file_facts(data_set, syntax) != member.delivered:  # CMP-2
-        raise DamagedError("the restored file is not the one that was packed", rule="CMP-2")
+    if file_facts(data_set, syntax) != member.delivered:  # CMP-9
+        raise DamagedError("the restored file is not the one that was packed", rule="CMP-9")
     return Deidentified(data_set, syntax)
 
 

@@ -126,21 +126,19 @@ def _candidates(path: Path, stack: ExitStack) -> dict[str, tuple[FileAccess, Vol
         if not entry.is_file():
             continue
         try:
-            access = FileAccess(entry)
+            access = stack.enter_context(FileAccess(entry))
         except OSError:
             if entry.name == path.name:
                 raise
             continue
         try:
-            found[entry.name] = (stack.enter_context(access), examine(access))
+            found[entry.name] = (access, examine(access))
         except (FormatError, UnsupportedError) as error:
             if entry.name == path.name:
                 error.where = entry.name
                 raise
             if error.rule != "VOL-1" or ".dcmpack" in entry.name:
                 found[entry.name] = (access, None)
-            else:
-                access.close()
     if not any(condition for _, condition in found.values()):
         raise FormatError("there is no DICOMPack volume in this folder", rule="VOL-1")
     return found

@@ -175,7 +175,8 @@ class _Run:
         if node.tag == _CONTENT_SEQUENCE:
             return dummy_content(node.tag)
         if node.tag == _GRAPHIC_ANNOTATION_SEQUENCE:
-            return dummy_graphic(node.tag, node.items[0].get(_GRAPHIC_LAYER) if node.items else None)
+            layer = self.apply(node.items[0]).get(_GRAPHIC_LAYER) if node.items else None
+            return dummy_graphic(node.tag, layer)
         if node.tag in _CODE_SEQUENCES or any(tag in item for item in node.items for tag in _CODE_VALUES):
             return dummy_code(node.tag)
         return self._items(node)

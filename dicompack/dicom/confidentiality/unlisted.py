@@ -58,6 +58,13 @@ _REPERTOIRES: Final = {
     "UI": _DIGITS + b".\\ \0",
 }
 
+# Bytes of one value (PS3.5 Table 6.2-1); what is not whole numbers is something else.
+_WIDTHS: Final = {
+    **dict.fromkeys(("SS", "US"), 2),
+    **dict.fromkeys(("AT", "FL", "SL", "UL"), 4),
+    **dict.fromkeys(("FD", "SV", "UV"), 8),
+}
+
 # Tags met in a run are few; the bound is for data sets made to exhaust memory.
 _REMEMBERED_TAGS = 8192
 
@@ -80,10 +87,14 @@ def complaint(node: Node) -> str | None:
         return "DEI-10"
     if node.vr not in vrs or isinstance(node, Sequence) is not (node.vr == "SQ"):  # DEI-11
         return "DEI-11"
-    repertoire = _REPERTOIRES.get(node.vr)
-    if repertoire and isinstance(node, Element) and bytes(node.value).translate(None, repertoire):  # DEI-12
-        return "DEI-12"
-    return None
+    return "DEI-12" if isinstance(node, Element) and not _is_of_its_vr(node) else None  # DEI-12
+
+
+def _is_of_its_vr(element: Element) -> bool:
+    repertoire = _REPERTOIRES.get(element.vr)
+    if repertoire is not None:
+        return not bytes(element.value).translate(None, repertoire)
+    return len(element.value) % _WIDTHS.get(element.vr, 1) == 0
 
 
 @lru_cache(_REMEMBERED_TAGS)

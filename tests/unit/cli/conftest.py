@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
 
 import dicompack
 from dicompack.cli.program import run
@@ -57,8 +59,25 @@ def clinic() -> NewIdentity:
 
 @pytest.fixture(scope="session")
 def locked() -> NewIdentity:
-    """Protected by the passphrase ``open sesame``."""
-    return new_identity("Clinic B", b"open sesame")
+    """Protected by the passphrase ``open sesame``, with few rounds so that tests are quick."""
+    identity = new_identity("Clinic B", None)
+    return replace(
+        identity,
+        signing_p12=_protected(identity.signing_p12),
+        decryption_p12=_protected(identity.decryption_p12),
+    )
+
+
+def _protected(data: bytes) -> bytes:
+    key, certificate, _ = pkcs12.load_key_and_certificates(data, None)
+    protection = (
+        PrivateFormat.PKCS12.encryption_builder()
+        .kdf_rounds(1000)
+        .key_cert_algorithm(pkcs12.PBES.PBESv2SHA256AndAES256CBC)
+        .hmac_hash(hashes.SHA256())
+        .build(b"open sesame")
+    )
+    return pkcs12.serialize_key_and_certificates(None, key, certificate, None, protection)
 
 
 def write_identity(folder: Path, identity: NewIdentity) -> Path:

@@ -42,6 +42,14 @@ def test_every_error_class_ends_with_the_code_of_its_kind(cls, library, call, me
     assert ended.err == "dicompack: volume 2: it went wrong [VOL-7]\nhint: look\n"
 
 
+def test_a_single_fault_is_not_said_twice(library, call):
+    error = errors.DamagedError("volume 2 is missing", rule="VOL-15")
+    error.faults = ("volume 2 is missing",)
+    library.answers["test"] = error
+    ended = call("test", "p", "--integrity-only")
+    assert ended.err == "dicompack: volume 2 is missing [VOL-15]\n"
+
+
 def test_the_codes_are_those_of_the_contract():
     assert {int(code): code.kind for code in ExitCode} == {
         0: "success",
@@ -76,7 +84,9 @@ def pack(call, me, *more):
 
 def test_pack_that_left_an_instance_out_is_partial_and_says_which(library, call, me):
     """CLI-1."""
-    library.answers["pack"] = Report("pack", instances_in=3, instances_out=2, skipped=LEFT_OUT, volumes=("n.dcmpack",))
+    library.answers["pack"] = Report(
+        "pack", instances_in=3, instances_out=2, skipped=LEFT_OUT, volumes=("n.dcmpack",)
+    )
     ended = pack(call, me)
     assert ended.code == 3
     assert ended.out == ""
@@ -106,17 +116,15 @@ def test_findings_never_change_the_code(library, call, me):
     assert "finding uid-conflict: 2\n" in ended.err
 
 
-def test_faults_and_findings_of_an_error_are_shown(library, call):
+def test_faults_of_an_error_are_shown(library, call):
     error = errors.DamagedError("2 volumes are damaged")
-    error.faults = ("x.dcmpack.001: \x1b[2Jtruncated", "x.dcmpack.003: missing")  # type: ignore[attr-defined]
-    error.findings = (Finding("foreign", "y", "another set"),)  # type: ignore[attr-defined]
+    error.faults = ("x.dcmpack.001: \x1b[2Jtruncated", "x.dcmpack.003: missing")
+    error.skipped = LEFT_OUT
     library.answers["test"] = error
     ended = call("test", "x.dcmpack.001", "--integrity-only", "--json")
     assert ended.code == 31
-    assert ended.json["error"]["faults"] == list(error.faults)  # type: ignore[attr-defined]
-    assert ended.json["findings"] == [
-        {"kind": "foreign", "where": "y", "message": "another set", "rule": None}
-    ]
+    assert ended.json["error"]["faults"] == list(error.faults)
+    assert [one["name"] for one in ended.json["skipped"]] == ["a/b.dcm", "README.TXT"]
     assert "  x.dcmpack.001: \\x1b[2Jtruncated\n  x.dcmpack.003: missing\n" in ended.err
 
 
@@ -146,7 +154,24 @@ def test_a_refusal_at_or_below_the_output_is_output(tmp_path):
     assert translated(error, (tmp_path / "out",)).kind == "output"
     assert translated(error, (tmp_path / "ou",)).kind == "input"
     assert translated(error).message == "permission denied"
-    assert translated(OSError()).message == "OSError"
+    assert translated(OSError()).message == "the system refused it"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        (".", "output"),
+        ("n.dcmpack", "output"),
+        ("n.dcmpack.001", "output"),
+        (".n.dcmpack.dcmpack-staging/lock", "output"),
+        ("n.dcmpackage", "input"),
+        ("STUDY/n.dcmpack", "input"),
+        ("..", "input"),
+    ],
+)
+def test_a_source_beside_the_output_is_still_input(tmp_path, name, kind):
+    error = PermissionError(errno.EACCES, "Permission denied", str(tmp_path / name))
+    assert translated(error, (tmp_path / "n.dcmpack",)).kind == kind
 
 
 def test_a_bug_tells_its_type_and_never_its_values(library, call):

@@ -70,7 +70,10 @@ def test_every_truncation_of_the_only_volume_is_named():
 @pytest.mark.parametrize("name", [A, B])
 def test_vol_7_too_long(name, extra):
     data = TWO.volumes[name]
-    assert f"{len(data) + len(extra)} instead of {len(data)} bytes" in faults({**TWO.volumes, name: data + extra})[0]
+    assert (
+        f"{len(data) + len(extra)} instead of {len(data)} bytes"
+        in faults({**TWO.volumes, name: data + extra})[0]
+    )
 
 
 @pytest.mark.parametrize("name", [A, B])
@@ -80,7 +83,9 @@ def test_vol_3_headless_volumes_know_themselves_by_their_tail(name):
     condition = examine(Memory(headless))
     assert condition.index == int(name[-3:]) and condition.volume_set == IDS.volume_set
     assert condition.fault is not None and condition.fault.kind == "headless"
-    assert check_blocks(Memory(headless), condition) == ((0, min(BLOCK_SIZE, condition.descriptor.tail_offset)),)
+    assert check_blocks(Memory(headless), condition) == (
+        (0, min(BLOCK_SIZE, condition.descriptor.tail_offset)),
+    )
     assert faults({**TWO.volumes, name: headless}) == (
         f"{name}: volume {int(name[-3:])} of 2: its head is destroyed [VOL-3]",
     )
@@ -146,7 +151,10 @@ def test_vol_13_differing_duplicate_is_damage(change):
 
 def test_vol_11_two_sets_are_listed():
     other = make([150, 2500], 4096, ids=OTHER_IDS)
-    for volumes in ({A: TWO.volumes[A], B: other.volumes[B]}, {**TWO.volumes, "foreign.002": other.volumes[B]}):
+    for volumes in (
+        {A: TWO.volumes[A], B: other.volumes[B]},
+        {**TWO.volumes, "foreign.002": other.volumes[B]},
+    ):
         with pytest.raises(UsageError) as caught:
             join_bytes(volumes)
         assert caught.value.rule == "VOL-11"
@@ -199,7 +207,9 @@ def test_vol_10_damaged_ranges_are_whole_blocks():
     data = flipped(flipped(data, 140_000), 199_000)
     end = BIG.layout.volumes[0].descriptor.tail_offset
     assert check_blocks(Memory(data), examine(Memory(data))) == ((65_536, end),)
-    assert faults({**BIG.volumes, A: data}) == (f"{A}: volume 1 is damaged (bytes 65536 to {end - 1}) [VOL-10]",)
+    assert faults({**BIG.volumes, A: data}) == (
+        f"{A}: volume 1 is damaged (bytes 65536 to {end - 1}) [VOL-10]",
+    )
 
 
 def test_check_blocks_reports_progress_and_nothing_else_for_a_sound_volume():
@@ -259,4 +269,9 @@ def test_faults_cross_a_process_boundary():
 
     error = refused({A: TWO.volumes[A]})
     again = pickle.loads(pickle.dumps(error))
-    assert (again.faults, again.rule, again.hint, str(again)) == (error.faults, error.rule, error.hint, str(error))
+    assert (again.faults, again.rule, again.hint, str(again)) == (
+        error.faults,
+        error.rule,
+        error.hint,
+        str(error),
+    )

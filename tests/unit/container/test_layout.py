@@ -18,7 +18,9 @@ from tests.unit.container.packages import IDS, join_bytes, make, object_names
 
 def stored(sizes, seals=1):
     sizes = [*sizes, 300, 64 * (len(sizes) + 1), *([200] * seals)]
-    return [StoredObject(*pair) for pair in zip(object_names(len(sizes) - 2 - seals, seals), sizes, strict=True)]
+    return [
+        StoredObject(*pair) for pair in zip(object_names(len(sizes) - 2 - seals, seals), sizes, strict=True)
+    ]
 
 
 @settings(max_examples=60, deadline=None)
@@ -71,7 +73,7 @@ def test_a_whole_object_never_stands_under_cut():
     for size in range(1000, 1900):
         for volume in lay_out(stored([size, 1500]), IDS, 4096).volumes:
             for entry in volume.entries:
-                whole = dict((item.name, item.size) for item in stored([size, 1500]))[entry.object_name]
+                whole = {item.name: item.size for item in stored([size, 1500])}[entry.object_name]
                 assert (entry.name == entry.object_name) == (entry.size == whole)
 
 
@@ -88,7 +90,9 @@ def test_the_manifest_is_cut_by_its_name():
 
 
 def test_a_directory_that_does_not_fit_goes_into_a_volume_of_its_own():
-    made = next(m for m in (make([size], 4096) for size in range(500, 2500, 20)) if not m.layout.volumes[-1].entries)
+    made = next(
+        m for m in (make([size], 4096) for size in range(500, 2500, 20)) if not m.layout.volumes[-1].entries
+    )
     assert made.layout.volumes[-2].descriptor.padding > 100
     join_bytes(made.volumes).check_frames()
 
@@ -203,7 +207,8 @@ def test_vol_16_file_names(name, index, count, expected):
 @pytest.mark.parametrize(
     "name",
     ["DICOM/0000001", "DICOM/000000001", "dicom/00000001", "CUT/00000001", "CUT/1/0001", "CUT/README/0001",
-     "CUT/00000001/001", "SEAL1", "SEAL00001", "MANIFEST ", "MANIFEST\n", "DICOM/٠٠٠٠٠٠٠١", "", "/MANIFEST"],
+     "CUT/00000001/001", "SEAL1", "SEAL00001", "MANIFEST ", "MANIFEST\n", "DICOM/" + "\u0661" * 8, "",
+     "/MANIFEST"],
 )  # fmt: skip
 def test_zip_4_names_outside_the_grammar(name):
     assert parse_entry_name(name) is None
@@ -212,14 +217,18 @@ def test_zip_4_names_outside_the_grammar(name):
 class TestWriter:
     def test_volumes_are_made_in_order(self):
         made = make([9000], 4096)
-        writer = VolumeWriter(made.layout, lambda name, offset, size: [made.contents[name][offset : offset + size]])
+        writer = VolumeWriter(
+            made.layout, lambda name, offset, size: [made.contents[name][offset : offset + size]]
+        )
         with pytest.raises(UsageError):
             list(writer.chunks(2))
         list(writer.chunks(1))
         with pytest.raises(UsageError):
             list(writer.chunks(1))
 
-    @pytest.mark.parametrize("change", [lambda data: data + b"x", lambda data: data[:-1], lambda data: b"?" + data[1:]])
+    @pytest.mark.parametrize(
+        "change", [lambda data: data + b"x", lambda data: data[:-1], lambda data: b"?" + data[1:]]
+    )
     def test_an_object_that_changes_meanwhile_is_refused(self, change):
         made = make([9000])
         calls = []

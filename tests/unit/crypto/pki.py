@@ -8,7 +8,7 @@ from functools import cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
@@ -19,6 +19,7 @@ NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 SIGNS = ("digital_signature", "content_commitment")
 DECRYPTS = ("key_encipherment",)
 CERTIFIES = ("key_cert_sign", "crl_sign")
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 _BITS = (
     "digital_signature content_commitment key_encipherment data_encipherment key_agreement key_cert_sign"
     " crl_sign encipher_only decipher_only"
@@ -35,8 +36,8 @@ def certificate(
     name: str,
     usage: Sequence[str] | None,
     *,
-    of: rsa.RSAPrivateKey | None = None,
-    issuer: tuple[x509.Certificate, rsa.RSAPrivateKey] | None = None,
+    of: PrivateKey | None = None,
+    issuer: tuple[x509.Certificate, PrivateKey] | None = None,
     ca: bool = False,
     start: datetime = NOW - timedelta(days=1),
     end: datetime = NOW + timedelta(days=365),
@@ -116,7 +117,7 @@ def element(data: bytes, *path: int) -> der.Element:
 
 
 def edit(data: bytes, path: Sequence[int], new: bytes) -> bytes:
-    """``data`` with the element at ``path`` replaced by ``new`` (any number of elements), lengths put right."""
+    """``data`` with the element at ``path`` replaced by ``new`` (any number of elements)."""
 
     def visit(current: der.Element, rest: Sequence[int]) -> bytes:
         if not rest:

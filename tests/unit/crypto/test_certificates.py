@@ -59,6 +59,15 @@ def test_unreadable_extensions_are_found_at_once() -> None:
     assert caught.value.rule == "KEY-1"
 
 
+@pytest.mark.parametrize("serial", ["00", "ff", "80"])
+def test_serial_numbers_are_positive(serial: str) -> None:
+    """KEY-1: RFC 5280 §4.1.2.2."""
+    data = pki.edit(pki.raw(pki.signer().certificate), (0, 1), bytes.fromhex("0201" + serial))
+    with pytest.raises(NoMatchError) as caught:
+        certificates.parse_der(data, NoMatchError)
+    assert caught.value.rule == "KEY-1"
+
+
 def test_parse_any() -> None:
     both = [pki.recipient().certificate, pki.signer().certificate]
     assert certificates.parse_any(pki.pem(*both), NoMatchError) == both
@@ -66,7 +75,9 @@ def test_parse_any() -> None:
     for wrong in (
         b"",
         b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        b"-----BEGIN CERTIFICATE-----\nA?\n-----END CERTIFICATE-----\n",
         b"-----BEGIN X-----",
+        pki.pem(both[0])[:-20],
     ):
         with pytest.raises(NoMatchError) as caught:
             certificates.parse_any(wrong, NoMatchError)

@@ -1,16 +1,15 @@
-"""What the tests of the confidentiality profile share: a key, a way in from pydicom, a walk over everything."""
+"""What the tests of the confidentiality profile share: a key, a walk, a way in from pydicom."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from pydicom.dataset import Dataset
 from pydicom.encaps import generate_fragments
-from pydicom.filewriter import write_data_element
 from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_data_element
 
 from dicompack.dicom.confidentiality import LABELS, Derive
 from dicompack.dicom.dataset import DataSet, Element, Encapsulated, Node, Sequence, string_element

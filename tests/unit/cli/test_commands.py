@@ -1,0 +1,316 @@
+"""Each command hands the library what the person asked for, and refuses what makes no sense."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from dicompack.cli.options import parse_size
+from dicompack.cli.pack import listed_sources
+from dicompack.cli.program import program
+from dicompack.crypto.certificates import fingerprint
+from dicompack.crypto.derivation import ProjectKey
+from dicompack.report import Member, Report, SignatureVerdict
+
+SPEC = (Path(__file__).parents[3] / "spec" / "9-command-line.md").read_text(encoding="utf-8")
+
+
+def commands(group: click.Group = program, prefix: str = "") -> dict[str, click.Command]:
+    found: dict[str, click.Command] = {}
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            found |= commands(command, f"{prefix}{name} ")
+        else:
+            found[prefix + name] = command
+    return found
+
+
+# -------------------------------------------------------------------------------------------------- help
+
+
+@pytest.mark.parametrize("name", sorted(commands()))
+def test_help_is_short_and_ends_with_an_example(name, call):
+    ended = call(*name.split(), "--help")
+    assert ended.code == 0
+    assert ended.err == ""
+    last = ended.out.rstrip().splitlines()[-1]
+    assert last.startswith(f"    dicompack {name}")
+    assert len(ended.out.splitlines()) <= 55
+    assert commands()[name].short_help
+
+
+def test_every_option_of_a_command_is_in_the_specification_and_the_other_way_round():
+    documented = set(re.findall(r"`(--?[a-z-]+)", SPEC))
+    real = {
+        option for command in commands().values() for parameter in command.params for option in parameter.opts
+    }
+    real = {option for option in real if option.startswith("-")}
+    assert real <= documented
+    assert documented - real == {"--help", "--version", "--"}
+
+
+def test_every_command_is_in_the_specification():
+    rows = re.findall(r"^\| `([a-z]+(?: (?:new|show|trust|project))?)[ `].*\|.*\|.*\|$", SPEC, re.MULTILINE)
+    assert set(rows) == set(commands())
+
+
+def test_commands_come_in_the_order_of_work(call):
+    ended = call("--help")
+    listed = re.findall(r"^  ([a-z]+)  ", ended.out, re.MULTILINE)
+    assert listed == ["demo", "keys", "pack", "test", "list", "verify", "unpack"]
+
+
+@pytest.mark.parametrize("group", [[], ["keys"]])
+def test_no_command_shows_the_help_and_is_a_usage_error(call, group):
+    ended = call(*group)
+    assert (ended.code, ended.out) == (2, "")
+    assert "Commands:" in ended.err
+
+
+# -------------------------------------------------------------------------------------------------- pack
+
+
+def test_pack_without_options(library, call, me, clinic):
+    assert call("pack", "A", "B/C", "-o", "n.dcmpack", "--signer", me).code == 0
+    (sources, output), options = library.calls["pack"]
+    assert (list(sources), output) == ([Path("A"), Path("B/C")], Path("n.dcmpack"))
+    originator = options.pop("originator")
+    assert originator.signing.certificate == clinic.contact.signing
+    assert [one.fingerprint for one in originator.recipients] == [clinic.contact.fingerprint]
+    assert originator.instance_signing is None
+    assert options == {
+        "project_key": None,
+        "deidentify": "basic",
+        "codec": "j2k",
+        "volume_size": None,
+        "jobs": None,
+        "exclude": (),
+        "temp": None,
+        "skip_suspect": False,
+        "force": False,
+        "on_progress": None,
+    }
+
+
+def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_path):
+    key = ProjectKey.new()
+    (tmp_path / "k").write_bytes(key.marshal())
+    (tmp_path / "p").write_bytes(b"open sesame\n")
+    ended = call(
+        "pack", "A", "--output", "n.dcmpack", "--signer", them / "signing.p12", "--identity", me,
+        "--recipient", them / "contact.pem", "--recipient", me / "contact.pem", "--instance-signer", me,
+        "--project-key", tmp_path / "k", "--deidentify", "basic", "--codec", "keep", "--volume-size", "25M",
+        "--jobs", "3", "--exclude", "*.txt", "--exclude", "T*", "--temp", tmp_path, "--force",
+        "--on-suspect", "skip",
+        "--passphrase-file", tmp_path / "p",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    _, options = library.calls["pack"]
+    originator = options.pop("originator")
+    assert originator.signing.certificate == locked.contact.signing
+    assert originator.instance_signing.certificate == clinic.contact.signing
+    assert [one.decryption for one in originator.recipients] == [
+        locked.contact.decryption,
+        clinic.contact.decryption,
+    ]
+    assert options == {
+        "project_key": key,
+        "deidentify": "basic",
+        "codec": "keep",
+        "volume_size": 25_000_000,
+        "jobs": 3,
+        "exclude": ("*.txt", "T*"),
+        "temp": tmp_path,
+        "skip_suspect": True,
+        "force": True,
+        "on_progress": None,
+    }
+
+
+def test_the_packer_is_no_recipient_with_no_self(library, call, me, them, locked):
+    ended = call(
+        "pack", "A", "-o", "n.dcmpack", "--signer", me, "--recipient", them / "contact.pem", "--no-self"
+    )
+    assert ended.code == 0
+    originator = library.calls["pack"][1]["originator"]
+    assert [one.fingerprint for one in originator.recipients] == [locked.contact.fingerprint]
+
+
+@pytest.mark.parametrize("more", [["--no-self"], []])
+def test_a_package_for_nobody_is_refused(library, call, me, more):
+    signer = me if more else me / "signing.p12"
+    ended = call("pack", "A", "-o", "n.dcmpack", "--signer", signer, *more)
+    assert (ended.code, "--recipient" in ended.err) == (2, True)
+    assert library.calls == {}
+
+
+def test_a_recipient_needs_a_key_to_encrypt_to(library, call, me, clinic, tmp_path):
+    pem = clinic.contact_pem
+    signing = pem[pem.index(b"-----BEGIN", 1) :]
+    (tmp_path / "s.pem").write_bytes(signing)
+    ended = call("pack", "A", "-o", "n.dcmpack", "--signer", me, "--recipient", tmp_path / "s.pem")
+    assert (ended.code, "contact.pem" in ended.err) == (40, True)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["A", "-o", "n.dcmpack"],
+        ["A", "--signer", "ME"],
+        ["-o", "n.dcmpack", "--signer", "ME"],
+        ["A", "-o", "n.zip", "--signer", "ME"],
+        ["A", "-o", "n", "--signer", "ME"],
+        ["A", "-o", "n.dcmpack", "--signer", "ME", "--deidentify", "none"],
+        ["A", "-o", "n.dcmpack", "--signer", "ME", "--deidentify", "basic+retain-uids"],
+        ["A", "-o", "n.dcmpack", "--signer", "ME", "--codec", "htj2k"],
+        ["A", "-o", "n.dcmpack", "--signer", "ME", "--volume-size", "25 apples"],
+        ["A", "-o", "n.dcmpack", "--signer", "ME", "--jobs", "-1"],
+        ["A", "-o", "n.dcmpack", "--signer", "ME", "--recipient", "Nobody"],
+        ["A", "-o", "n.dcmpack", "--signer", "ME", "--passphrase", "x"],
+    ],
+)
+def test_pack_refuses_calls_that_make_no_sense(library, call, me, arguments):
+    ended = call("pack", *[me if word == "ME" else word for word in arguments])
+    assert ended.code == 2, ended.err
+    assert library.calls == {}
+
+
+def test_an_unknown_profile_names_what_exists(call, me):
+    ended = call("pack", "A", "-o", "n.dcmpack", "--signer", me, "--deidentify", "strict")
+    assert "there is: basic" in ended.err
+
+
+def test_pack_says_what_it_did(library, call, me, clinic):
+    library.answers["pack"] = Report(
+        "pack", instances_in=5, instances_out=5, bytes_in=25_100_000, bytes_out=11_300_000,
+        volumes=tuple(f"n.dcmpack.{n:03}" for n in range(1, 6)),
+    )  # fmt: skip
+    ended = call("pack", "SRC", "-o", "n.dcmpack", "--signer", me)
+    assert ended.out == ""
+    assert ended.err.splitlines() == [
+        "packed 5 of 5 instances: 25.1 MB -> 11.3 MB (45 %)",
+        "5 volumes: n.dcmpack.001 ... n.dcmpack.005",
+        f"signed by Clinic A, {fingerprint([clinic.contact.signing])}",
+        f"for Clinic A, {clinic.contact.fingerprint}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "paths"),
+    [
+        (b"", []),
+        (b"a b\nc\r\n\n", ["a b", "c"]),
+        (b"a\nb\0c\0", ["a\nb", "c"]),
+    ],
+)
+def test_files_from(tmp_path, monkeypatch, content, paths):
+    """CLI-11."""
+    (tmp_path / "list").write_bytes(content)
+    assert listed_sources(tmp_path / "list") == tuple(map(Path, paths))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    assert listed_sources(Path("-")) == tuple(map(Path, paths))
+
+
+def test_files_from_adds_to_the_arguments(library, call, me, tmp_path):
+    """CLI-11."""
+    (tmp_path / "list").write_bytes(b"x\n")
+    assert call("pack", "A", "-o", "n.dcmpack", "--signer", me, "--files-from", tmp_path / "list").code == 0
+    assert list(library.calls["pack"][0][0]) == [Path("A"), Path("x")]
+    (tmp_path / "list").write_bytes(b"\n")
+    assert call("pack", "-o", "n.dcmpack", "--signer", me, "--files-from", tmp_path / "list").code == 2
+    assert call("pack", "-o", "n.dcmpack", "--signer", me, "--files-from", tmp_path / "none").code == 10
+
+
+# ------------------------------------------------------------------------------------------------- sizes
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("1", 1), ("25M", 25_000_000), ("25m", 25_000_000), ("25MB", 25_000_000), ("4.7G", 4_700_000_000),
+        ("1K", 1000), ("1KiB", 1024), ("512MiB", 512 << 20), ("2gib", 2 << 30), ("0.5KiB", 512),
+        ("100B", 100),        (" 7K ", 7000), ("000001K", 1000),
+    ],
+)  # fmt: skip
+def test_sizes(text, size):
+    """CLI-9."""
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "M", "-1", "0", "0.0M", "1.5", "1.0001K", "1T", "1Ki", "1iB", "1 K", "1e3", "1,5M", ".5K", "1.K",
+        "٣M", "0x10", "9" * 16, "1.0000000001G", "infM", "nan", "25M\n5",
+    ],
+)  # fmt: skip
+def test_sizes_that_are_refused(text):
+    """CLI-9."""
+    with pytest.raises(ValueError, match=re.escape(text) or "^$"):
+        parse_size(text)
+
+
+# --------------------------------------------------------------------------------------- the other commands
+
+
+def test_test_needs_no_key(library, call, me, clinic):
+    assert call("test", "p.dcmpack", "--trust", me / "contact.pem").code == 0
+    (package,), options = library.calls["test"]
+    assert package == Path("p.dcmpack")
+    assert [anchor.fingerprint for anchor in options["trust"].anchors] == [clinic.contact.fingerprint]
+
+
+def test_test_without_any_anchor_judges_all_the_same(library, call):
+    """CLI-10: the library then finds nobody trusted; `--integrity-only` is a decision of its own."""
+    call("test", "p.dcmpack")
+    assert library.calls["test"][1]["trust"].anchors == ()
+    call("test", "p.dcmpack", "--integrity-only")
+    assert library.calls["test"][1]["trust"] is None
+    assert call("test", "p", "--integrity-only", "--trust", "x").code == 2
+
+
+def test_verify_with_several_identities(library, call, me, them, locked, clinic, tmp_path):
+    (tmp_path / "p").write_bytes(b"open sesame\n")
+    ended = call(
+        "verify", "p", "--identity", them, "--identity", me / "decryption.p12", "--trust", me / "contact.pem",
+        "--passphrase-file", tmp_path / "p", "--jobs", "2",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    (package,), options = library.calls["verify"]
+    assert [key.certificate for key in options["recipient"].keys] == [
+        locked.contact.decryption,
+        clinic.contact.decryption,
+    ]
+    assert (package, options["jobs"], options["on_progress"]) == (Path("p"), 2, None)
+
+
+def test_unpack(library, call, me, tmp_path):
+    assert call("unpack", "p", "-d", tmp_path / "out", "--identity", me, "--keep-signed").code == 0
+    (package, target), options = library.calls["unpack"]
+    assert (package, target, options["keep_signed"]) == (Path("p"), tmp_path / "out", True)
+    assert call("unpack", "p", "-d", tmp_path / "out").code == 2
+    assert call("unpack", "p", "--identity", me).code == 2
+
+
+def test_three_facts_for_each_signature(library, call, me):
+    verdict = SignatureVerdict("Clinic A", "AAAA", True, True, True, "Clinic A, pinned")
+    library.answers["verify"] = Report("verify", signatures=(verdict, verdict))
+    ended = call("verify", "p", "--identity", me)
+    assert "signer: Clinic A (2 signatures)\n  fingerprint AAAA\n" in ended.err
+    assert "  intact yes; valid yes; trusted yes, as Clinic A, pinned\n" in ended.err
+
+
+def test_list_prints_its_table_on_stdout(library, call, me):
+    member = Member(1, "1.2", "1.3.6", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.4.90", 1000, 500, "CT")
+    library.answers["inspect"] = Report("list", members=(member,), complete="not-checked")
+    ended = call("list", "p", "--identity", me)
+    assert [line.split() for line in ended.out.splitlines()] == [
+        ["NUMBER", "MODALITY", "SIZE", "PACKED", "TRANSFER", "SYNTAX", "SOP", "INSTANCE", "UID"],
+        ["1", "CT", "1.0", "KB", "500", "B", "1.2.840.10008.1.2.1", "1.3.6"],
+    ]
+    assert "not checked" in ended.err
