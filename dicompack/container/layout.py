@@ -144,11 +144,7 @@ def lay_out(objects: Sequence[StoredObject], ids: SetIds, volume_size: int | Non
         raise UsageError(problem, rule="ZIP-2")
     if not all(1 <= item.size <= MAXIMUM_OBJECT_SIZE for item in objects):
         raise UsageError(f"an object has less than 1 or more than {MAXIMUM_OBJECT_SIZE} bytes", rule="ZIP-3")
-    if volume_size is not None and not MINIMUM_VOLUME_SIZE <= volume_size <= MAXIMUM_VOLUME_SIZE:
-        raise UsageError(
-            f"a volume has {MINIMUM_VOLUME_SIZE} to {MAXIMUM_VOLUME_SIZE} bytes, not {volume_size}",
-            rule="VOL-14",
-        )
+    check_volume_size(volume_size)
     try:
         return _fill(objects, ids, MAXIMUM_VOLUME_SIZE if volume_size is None else volume_size)
     except _TooSmallError as error:
@@ -164,6 +160,20 @@ def lay_out(objects: Sequence[StoredObject], ids: SetIds, volume_size: int | Non
         rule="VOL-14",
         hint=f"ask for volumes of at least {needed} bytes",
     )
+
+
+def check_volume_size(volume_size: int | None) -> None:
+    """See that volumes of this size, in bytes, can be at all.
+
+    Raises:
+        UsageError: VOL-14.
+    """
+    if volume_size is not None and not MINIMUM_VOLUME_SIZE <= volume_size <= MAXIMUM_VOLUME_SIZE:
+        raise UsageError(
+            f"a volume has {MINIMUM_VOLUME_SIZE} to {MAXIMUM_VOLUME_SIZE} bytes, not {volume_size}",
+            rule="VOL-14",
+            hint="for a mail, 10M; for a DVD, 4G",
+        )
 
 
 def _size_that_does(objects: Sequence[StoredObject], ids: SetIds, volume_size: int) -> int:

@@ -164,7 +164,7 @@ def _read_pem(data: bytes, passphrase: Callable[[], bytes]) -> list[_Found]:
         raise _certificate_only()
     ask = functools.cache(passphrase)
     keys = [_pem_key(block, ask) for block in blocks]
-    pool = certificates.parse_any(data, NoMatchError)
+    pool = list(dict.fromkeys(certificates.parse_any(data, NoMatchError)))
     found = [(one, key, pool) for one in pool for key in keys if _belongs(one, key)]
     if not found:  # KEY-5
         raise NoMatchError("no certificate in this file belongs to its key", rule="KEY-5", hint=_ASK)

@@ -232,7 +232,9 @@ def _usage_was_checked(_policy: Policy, _certificate: x509.Certificate, _usage: 
     """`_check_usage` has judged the key usage already; the path only demands that there is one."""
 
 
-def _check_purposes(_policy: Policy, _certificate: x509.Certificate, purposes: x509.ExtendedKeyUsage | None) -> None:
+def _check_purposes(
+    _policy: Policy, _certificate: x509.Certificate, purposes: x509.ExtendedKeyUsage | None
+) -> None:
     """An authority whose purposes are limited must be allowed to certify signers."""
     if purposes is not None and not certificates.SIGNER_PURPOSES_OF_AUTHORITIES & frozenset(purposes):
         raise ValueError("the authority is for other purposes")

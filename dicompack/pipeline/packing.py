@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dicompack import files
-from dicompack.container.layout import Layout, SetIds
+from dicompack.container.layout import Layout, SetIds, check_volume_size
 from dicompack.container.manifest import Deidentification
 from dicompack.container.names import member_name
 from dicompack.crypto.derivation import ProjectKey
@@ -93,13 +93,13 @@ def pack(
         SuspectError: an instance cannot be de-identified with certainty.
     """
     began, tell = time.monotonic(), on_progress or never
-    _check_settings(output, deidentify, codec, force)
+    _check_settings(output, originator, deidentify, codec, volume_size, force)
     if project_key is not None:
         originator = replace(originator, project_key=project_key)
     at = datetime.now(UTC).replace(microsecond=0)
     with ExitStack() as stack:
         staging = stack.enter_context(files.Staging(output))
-        spare = stack.enter_context(files.Staging(temp / output.name)) if temp else staging
+        spare = stack.enter_context(files.Staging(temp / f"{output.name}.objects")) if temp else staging
         objects = spare.folder("objects")
         run = _Run()
         settings = PackingSettings(originator, codec, at, str(objects))
@@ -137,11 +137,16 @@ def pack(
         )
 
 
-def _check_settings(output: Path, deidentify: str, codec: str, force: bool) -> None:
+def _check_settings(
+    output: Path, originator: Originator, deidentify: str, codec: str, volume_size: int | None, force: bool
+) -> None:
+    """What can be known to be wrong before the work is done."""
     if deidentify != "basic":
         raise UsageError(f"unknown de-identification {deidentify!r}", hint="what there is: basic")
     if codec not in CODECS:
         raise UsageError(f"unknown codec {codec!r}", hint=f"what there is: {', '.join(CODECS)}")
+    check_volume_size(volume_size)
+    _ = originator.recipient_certificates
     if output.suffix != ".dcmpack":
         raise UsageError("the name of a package ends in .dcmpack", hint=f"try {output.name}.dcmpack")
     if not force and (taken := _volumes_of(output)):

@@ -154,6 +154,7 @@ def _check_public(opened: Volumes, trust: TrustStore | None, on_progress: OnProg
         on_progress(Progress("checking", done, opened.size, "bytes"))
 
     opened.package.check_frames(count)  # (1)
+    on_progress(Progress("checking", opened.size, opened.size, "bytes"))
     return check_seals(opened.package, _judge(trust) if trust is not None else None)  # (2) (3)
 
 

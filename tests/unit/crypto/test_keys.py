@@ -146,7 +146,7 @@ def test_the_other_role_is_named() -> None:
 @pytest.mark.parametrize("passphrase", [None, b"secret"])
 def test_pem_with_key_and_chain(form: PrivateFormat, passphrase: bytes | None) -> None:
     wanted = pki.certified_signer()
-    data = b"Bag Attributes: none\n" + pki.pem(*reversed(wanted.chain))
+    data = b"Bag Attributes: none\n" + pki.pem(*reversed(wanted.chain), wanted.certificate)
     data += pem_key(wanted.private_key, passphrase, form) + pki.pem(wanted.certificate)
     key = load_signing_key(data, (lambda: passphrase) if passphrase else never)
     assert (key, key.chain) == (wanted, wanted.chain)

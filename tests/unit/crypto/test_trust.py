@@ -165,6 +165,27 @@ def test_certification_path() -> None:
     assert authority().judge(mail, (), pki.NOW).how == "authority"
 
 
+@pytest.mark.parametrize(
+    ("purposes", "fine"),
+    [
+        ([ExtendedKeyUsageOID.EMAIL_PROTECTION], True),
+        ([ExtendedKeyUsageOID.EMAIL_PROTECTION, ExtendedKeyUsageOID.CLIENT_AUTH], True),
+        ([ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE], True),
+        ([ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH], False),
+        ([ExtendedKeyUsageOID.TIME_STAMPING], False),
+    ],
+)
+def test_purposes_of_an_authority(purposes: list[x509.ObjectIdentifier], fine: bool) -> None:
+    """TRU-4: an authority for web servers certifies no signers, also under a trusted one."""
+    extra = [x509.ExtendedKeyUsage(purposes)]
+    middle = pki.certificate("middle", pki.CERTIFIES, issuer=pki.root(), ca=True, extra=extra)
+    leaf = pki.certificate("leaf", pki.SIGNS, issuer=(middle, pki.key("middle")))
+    if fine:
+        assert authority().judge(leaf, (middle,), pki.NOW).how == "authority"
+    else:
+        refuses(authority(), leaf, "TRU-4", chain=(middle,))
+
+
 def test_pinned_comes_first() -> None:
     store = TrustStore(
         (

@@ -360,6 +360,7 @@ def test_cmp_encapsulation(packed: Compressed) -> None:
     table, first, second = packed.data_set.get(PIXEL_DATA).fragments
     refused(packed.data_set.without(PIXEL_DATA), packed.restore, "CMP-1")
     refused(native(samples(), stored=12), packed.restore, "CMP-1")
+    refused(native(samples(stored=8, allocated=8), stored=8), packed.restore, "CMP-1")
     refused(with_fragments(packed, table, first, second, vr="OW"), packed.restore, "CMP-1")
     for tag in (0x7FE00001, 0x7FE00002, 0x7FE00003):
         refused(packed.data_set.replacing(Element(tag, "OV", bytes(16))), packed.restore, "CMP-1")
