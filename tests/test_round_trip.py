@@ -13,6 +13,7 @@ import pytest
 import dicompack
 from dicompack import Contact, Originator, Progress, ProjectKey, Recipient
 from dicompack.dicom.comparison import same_samples
+from dicompack.dicom.confidentiality import new_uid
 from dicompack.errors import InputError, OutputError, UsageError
 from tests.conftest import trusting
 from tests.packages import INSTANCES, bundled, packed, study, tree
@@ -106,22 +107,20 @@ def test_files_carry_what_they_claim(round_trip):
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
 def test_uids_are_mapped_the_same_everywhere(tmp_path, originator, recipient):
-    """RT structure sets point to their images by UID; they still do."""
-    first, _ = packed(tmp_path, originator, ("rtplan.dcm", "rtdose.dcm", "rtstruct.dcm"))
+    """An instance's own UID, and a reference to another instance deep in a sequence, by one and the same map."""
+    key = ProjectKey.new()
+    first, _ = packed(tmp_path, originator, ("rtplan.dcm", "rtdose.dcm"), project_key=key)
     dicompack.unpack(first, tmp_path / "out", recipient=recipient)
-    plans = {
+    delivered = {
         str(data_set.Modality): data_set
         for data_set in (pydicom.dcmread(path) for path in (tmp_path / "out").rglob("*.dcm"))
     }
-    source = {
-        name: pydicom.dcmread(bundled(f"{name}.dcm"), force=True) for name in ("rtplan", "rtdose", "rtstruct")
-    }
-    assert (
-        source["rtdose"].ReferencedRTPlanSequence[0].ReferencedSOPInstanceUID
-        == source["rtplan"].SOPInstanceUID
-    )
-    reference = plans["RTDOSE"].ReferencedRTPlanSequence[0].ReferencedSOPInstanceUID
-    assert reference == plans["RTPLAN"].SOPInstanceUID != source["rtplan"].SOPInstanceUID
+    plan, dose = (pydicom.dcmread(bundled(name)) for name in ("rtplan.dcm", "rtdose.dcm"))
+    assert delivered["RTPLAN"].SOPInstanceUID == new_uid(plan.SOPInstanceUID, key.derive)
+    reference = dose.ReferencedRTPlanSequence[0].ReferencedSOPInstanceUID
+    assert delivered["RTDOSE"].ReferencedRTPlanSequence[0].ReferencedSOPInstanceUID == new_uid(reference, key.derive)
+    for data_set in delivered.values():
+        assert data_set.file_meta.MediaStorageSOPInstanceUID == data_set.SOPInstanceUID
 
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR UI")

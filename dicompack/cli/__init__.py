@@ -8,6 +8,10 @@ from typing import NoReturn
 
 def main() -> NoReturn:
     """Run the command line with the arguments of the process, and leave with its exit code."""
-    from dicompack.cli.program import run
+    try:
+        from dicompack.cli.program import run
 
-    sys.exit(run(sys.argv[1:]))
+        sys.exit(run())
+    except KeyboardInterrupt:
+        # Before `run` listens to signals there is nothing to clean up, and nobody wants to see a traceback.
+        sys.exit(130)

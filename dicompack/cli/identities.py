@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from dicompack.cli.configuration import find_pinned, pinned_contacts
 from dicompack.cli.key_files import read_key_file, read_passphrases
 from dicompack.cli.terminal import Terminal
-from dicompack.errors import NoMatchError, UsageError
+from dicompack.errors import DicomPackError, NoMatchError, UsageError
 
 if TYPE_CHECKING:
     from dicompack.crypto.keys import Contact, DecryptionKey, SigningKey
@@ -28,6 +29,16 @@ _KEY_NOT_OPENED = "KEY-5"
 
 Key = TypeVar("Key")
 Ask = Callable[[], bytes]
+
+
+@contextmanager
+def naming(file: str) -> Iterator[None]:
+    """Say in every error from inside which of the files it is about."""
+    try:
+        yield
+    except DicomPackError as error:
+        error.where = error.where or file
+        raise
 
 
 class Passphrases:
@@ -59,7 +70,8 @@ class Passphrases:
         while True:
             before = len(given)
             try:
-                key = load(ask)
+                with naming(name):
+                    key = load(ask)
             except NoMatchError as error:
                 if len(given) == before or error.rule != _KEY_NOT_OPENED:
                     raise
@@ -112,7 +124,8 @@ def recipient_contact(text: str) -> Contact:
     from dicompack.crypto.keys import Contact
 
     file = find_contact(text)
-    contact = Contact.parse(read_key_file(file))
+    with naming(file.name):
+        contact = Contact.parse(read_key_file(file))
     if contact.decryption is None:
         raise NoMatchError(
             "this contact has no certificate to encrypt to",
@@ -128,7 +141,11 @@ def trust_store(anchors: Sequence[str]) -> TrustStore:
     from dicompack.crypto.trust import TrustStore, load_anchor
 
     files = {text: find_contact(text) for text in anchors} if anchors else pinned_contacts()
-    return TrustStore(tuple(load_anchor(text, read_key_file(file)) for text, file in files.items()))
+    store = []
+    for text, file in files.items():
+        with naming(_name_of(text)):
+            store.append(load_anchor(text, read_key_file(file)))
+    return TrustStore(tuple(store))
 
 
 def _name_of(text: str) -> str:

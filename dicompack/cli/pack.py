@@ -164,7 +164,9 @@ def pack_command(
     """
     all_sources = (*sources, *(listed_sources(files_from) if files_from else ()))
     if not all_sources:
-        raise UsageError("no source given", hint="name files or folders, or use --files-from FILE")
+        raise UsageError(
+            "no source given", rule="CLI-11", hint="name files or folders, or use --files-from FILE"
+        )
     originator = _originator(
         Passphrases(terminal, passphrase_file),
         signer=signer,

@@ -6,11 +6,11 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
-from importlib import metadata
 from typing import Any
 
 import click
 
+from dicompack import __version__
 from dicompack.cli.demo import demo_command
 from dicompack.cli.exit_codes import ExitCode
 from dicompack.cli.interruption import interruptible
@@ -50,11 +50,7 @@ class Program(HelpfulGroup):
 def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     if not value or ctx.resilient_parsing:
         return
-    try:
-        version = metadata.version("dicompack")
-    except metadata.PackageNotFoundError:
-        version = "(not installed)"
-    click.echo(f"dicompack {version}, package format 1")
+    click.echo(f"dicompack {__version__}, package format 1")
     ctx.exit()
 
 

@@ -144,7 +144,7 @@ class Terminal:
         """What the person types, unseen, on the terminal itself, even where stdin is a pipe.
 
         Raises:
-            UsageError: there is no terminal.
+            UsageError: there is no terminal, or what it sent is not in its own encoding.
         """
         if not _has_keyboard():
             raise UsageError(
@@ -152,7 +152,10 @@ class Terminal:
                 rule="CLI-6",
                 hint="use --passphrase-file FILE",
             )
-        return getpass.getpass(f"{safe(question)}: ")
+        typed = getpass.getpass(f"{safe(question)}: ")
+        if not typed.isascii() and any(unicodedata.category(character) == "Cs" for character in typed):
+            raise UsageError("the terminal sent characters that are not in its encoding", rule="CLI-6")
+        return typed
 
     @contextmanager
     def progress(self) -> Iterator[Callable[[Progress], None] | None]:

@@ -32,7 +32,9 @@ def test_command(
     """
     if integrity_only and trust:
         raise UsageError(
-            "--integrity-only judges nobody, so --trust makes no sense", hint="leave one of them out"
+            "--integrity-only judges nobody, so --trust makes no sense",
+            rule="CLI-10",
+            hint="leave one of them out",
         )
     anchors = None if integrity_only else trust_store(trust)
 

@@ -54,13 +54,12 @@ def parse_der(data: bytes | memoryview, error: ErrorClass) -> x509.Certificate:
     """A certificate, of which every part that is used later can be read.
 
     Raises:
-        error: not a certificate, bytes besides it, or not its one encoding.
+        error: not a certificate, bytes besides it, or something in it cannot be read.
     """
     raw = bytes(data)
     try:
         _check_serial(raw)
         certificate = x509.load_der_x509_certificate(raw)
-        readable = certificate.public_bytes(Encoding.DER) == raw
         # All of these are parsed late; after this line none of them raises.
         _ = certificate.extensions, certificate.subject, certificate.issuer, certificate.public_key()
         _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc, certificate.serial_number
@@ -73,8 +72,6 @@ def parse_der(data: bytes | memoryview, error: ErrorClass) -> x509.Certificate:
         FormatError,
     ) as cause:
         raise error("this is no certificate, or it is malformed", rule="KEY-1") from cause
-    if not readable:  # KEY-1
-        raise error("the certificate is not in its one encoding", rule="KEY-1")
     return certificate
 
 

@@ -222,8 +222,10 @@ def _has_path(
         .build_client_verifier()
     )
     try:
-        verifier.verify(certificate, list(chain[: certificates.MAX_CHAIN]))  # TRU-4
-    except VerificationError:
+        path = verifier.verify(certificate, list(chain[: certificates.MAX_CHAIN])).chain  # TRU-4
+        for issuer in path[1:]:
+            certificates.check_authority(issuer, UntrustedError)
+    except (VerificationError, UntrustedError):
         return False
     return True
 

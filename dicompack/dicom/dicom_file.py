@@ -263,10 +263,11 @@ def check_complete(data_set: DataSet) -> None:
 
 def _is_image(data_set: DataSet) -> bool:
     """Whether the SOP Class is one of images, by its name in PS3.6 Table A-1."""
-    from pydicom.uid import UID_dictionary
+    from pydicom.config import IGNORE
+    from pydicom.uid import UID
 
-    known = UID_dictionary.get(data_set.text(tags.SOP_CLASS_UID))
-    return known is not None and known[0].removesuffix(" (Retired)").endswith("Image Storage")
+    name = UID(data_set.text(tags.SOP_CLASS_UID), IGNORE).name
+    return name.removesuffix(" (Retired)").endswith("Image Storage")
 
 
 def parse_canonical(data: Buffer) -> DicomFile:

@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from dicompack.cli.configuration import contact_name, pin, pinned_contacts
 from dicompack.cli.identities import Passphrases, find_contact, signing_key, trust_store
@@ -324,6 +325,28 @@ def test_a_key_of_the_other_role_is_not_another_passphrase(them, monkeypatch):
     with pytest.raises(NoMatchError, match="does not sign"):
         signing_key(them / "decryption.p12", unlocking())
     assert len(asked) == 1
+
+
+def test_a_pem_file_with_key_and_certificate_is_an_identity(me, tmp_path):
+    key = load_signing_key((me / "signing.p12").read_bytes(), bytes)
+    pem = key.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "id.pem").write_bytes(pem + key.certificate.public_bytes(Encoding.PEM))
+    assert signing_key(tmp_path / "id.pem", unlocking()).certificate == key.certificate
+
+
+def test_an_error_says_which_file_it_is_about(call, me, clinic, configuration):
+    (me / "bad.pem").write_bytes(b"-----BEGIN CERTIFICATE-----\n")
+    for arguments in (
+        ("test", "p", "--trust", me / "contact.pem", "--trust", me / "bad.pem"),
+        ("pack", "S", "-o", "n.dcmpack", "--signer", me, "--recipient", me / "bad.pem"),
+        ("pack", "S", "-o", "n.dcmpack", "--signer", me / "bad.pem"),
+        ("verify", "p", "--identity", me / "bad.pem"),
+    ):
+        ended = call(*arguments, "--json")
+        assert (ended.code, ended.json["error"]["where"]) == (40, "bad.pem")
+    (configuration / "contacts").mkdir(parents=True)
+    (configuration / "contacts" / "Broken.pem").write_bytes(b"")
+    assert call("test", "p", "--json").json["error"]["where"] == "Broken"
 
 
 def test_an_open_key_asks_nothing(me, monkeypatch):

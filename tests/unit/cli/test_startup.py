@@ -49,6 +49,21 @@ def test_python_m_dicompack_is_the_program():
     assert ran.stderr == ""
 
 
+def test_an_early_ctrl_c_shows_no_traceback():
+    code = (
+        "import sys\n"
+        "class Interrupted:\n"
+        "    def find_spec(self, name, *rest):\n"
+        "        if name == 'dicompack.cli.program':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+        "from dicompack.cli import main\n"
+        "main()\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "")
+
+
 def test_a_shell_gets_its_completions():
     env = {
         **os.environ,

@@ -8,7 +8,7 @@ from functools import cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
@@ -19,7 +19,7 @@ NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 SIGNS = ("digital_signature", "content_commitment")
 DECRYPTS = ("key_encipherment",)
 CERTIFIES = ("key_cert_sign", "crl_sign")
-PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 _BITS = (
     "digital_signature content_commitment key_encipherment data_encipherment key_agreement key_cert_sign"
     " crl_sign encipher_only decipher_only"
@@ -70,7 +70,7 @@ def certificate(
         builder = builder.add_extension(x509.KeyUsage(**bits), critical=True)
     for extension in extra:
         builder = builder.add_extension(extension, critical=False)
-    return builder.sign(signer, hashes.SHA256())
+    return builder.sign(signer, None if isinstance(signer, ed25519.Ed25519PrivateKey) else hashes.SHA256())
 
 
 @cache

@@ -305,6 +305,12 @@ def test_what_is_no_contact(data: object, rule: str) -> None:
     assert caught.value.rule == rule
 
 
+def test_contact_of_neither_role_says_so() -> None:
+    """KEY-6: in words that help."""
+    with pytest.raises(NoMatchError, match="neither signs nor decrypts"):
+        Contact.parse(pki.pem(pki.certificate("x", None)))
+
+
 def test_contact_without_certificate() -> None:
     with pytest.raises(NoMatchError) as caught:
         Contact("x")

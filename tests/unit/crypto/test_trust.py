@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -247,6 +247,20 @@ def test_weak_intermediate() -> None:
     middle = pki.certificate("middle", pki.CERTIFIES, of=pki.key("weak", 1024), issuer=pki.root(), ca=True)
     leaf = pki.certificate("leaf", pki.SIGNS, issuer=(middle, pki.key("weak", 1024)))
     refuses(authority(), leaf, "TRU-4", chain=(middle,))
+
+
+def test_intermediate_with_another_kind_of_key() -> None:
+    """TRU-4: the list of algorithms holds for the whole path."""
+    for key, fine in (
+        (ec.generate_private_key(ec.SECP384R1()), True),
+        (ed25519.Ed25519PrivateKey.generate(), False),
+    ):
+        middle = pki.certificate("middle", pki.CERTIFIES, of=key, issuer=pki.root(), ca=True)
+        leaf = pki.certificate("leaf", pki.SIGNS, issuer=(middle, key))
+        if fine:
+            assert authority().judge(leaf, (middle,), pki.NOW).how == "authority"
+        else:
+            refuses(authority(), leaf, "TRU-4", chain=(middle,))
 
 
 def test_unknown_critical_extension() -> None:
