@@ -69,18 +69,19 @@ class Outcome:
         return document
 
 
-def say_signatures(terminal: Terminal, signatures: Sequence[SignatureVerdict]) -> None:
+def say_signatures(
+    terminal: Terminal, signatures: Sequence[SignatureVerdict], *, judged: bool = True
+) -> None:
     """Three facts for each signature, never one word."""
     for verdict, count in Counter(signatures).items():
         times = f" ({count} signatures)" if count > 1 else ""
-        trusted = (
-            f"yes, as {verdict.trusted_as}"
-            if verdict.trusted and verdict.trusted_as
-            else _yes(verdict.trusted)
-        )
         terminal.say(f"signer: {verdict.signer}{times}")
         terminal.say(f"  fingerprint {verdict.fingerprint}")
-        terminal.say(f"  intact {_yes(verdict.intact)}; valid {_yes(verdict.valid)}; trusted {trusted}")
+        trusted = _yes(verdict.trusted) if judged else "not judged"
+        trusted_as = f", as {verdict.trusted_as}" if verdict.trusted_as else ""
+        terminal.say(
+            f"  intact {_yes(verdict.intact)}; valid {_yes(verdict.valid)}; trusted {trusted}{trusted_as}"
+        )
 
 
 def say_skipped(terminal: Terminal, report: Report) -> None:

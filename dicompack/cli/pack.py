@@ -145,7 +145,7 @@ def pack_command(
     recipients: tuple[str, ...],
     identity: Path | None,
     no_self: bool,
-    instance_signer: Path,
+    instance_signer: Path | None,
     project_key: Path | None,
     deidentify: str,
     codec: str,
@@ -208,7 +208,10 @@ def listed_sources(file: Path) -> tuple[Path, ...]:
     """
     # CLI-11
     data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    names = data.split(b"\0") if b"\0" in data else data.splitlines()
+    if b"\0" in data:
+        names = data.split(b"\0")
+    else:
+        names = [line.removesuffix(b"\r") for line in data.split(b"\n")]
     return tuple(Path(os.fsdecode(name)) for name in names if name)
 
 
@@ -244,15 +247,14 @@ def _originator(
 
 
 def _say(terminal: Terminal, report: Report, originator: Originator) -> None:
-    from dicompack.crypto.certificates import fingerprint, name_of
+    from dicompack.crypto.certificates import name_of
 
     terminal.say(
         f"packed {report.instances_out} of {plural(report.instances_in, 'instance')}: "
         f"{size_text(report.bytes_in)} -> {share(report.bytes_out, report.bytes_in)}"
     )
     say_volumes(terminal, report)
-    signer = originator.signing.certificate
-    terminal.say(f"signed by {name_of(signer)}, {fingerprint([signer])}")
+    terminal.say(f"signed by {name_of(originator.signing.certificate)}")
     for contact in originator.recipients:
         terminal.say(f"for {contact.name}, {contact.fingerprint}")
     say_skipped(terminal, report)

@@ -46,6 +46,6 @@ def test_command(
         f"complete and unchanged: {plural(report.instances_in, 'instance')} in "
         f"{plural(len(report.volumes), 'volume')}"
     )
-    say_signatures(terminal, report.signatures)
+    say_signatures(terminal, report.signatures, judged=not integrity_only)
     say_findings(terminal, report.findings)
     return Outcome(report)

@@ -188,7 +188,7 @@ def _is_directory_sound(volume: RandomAccess, descriptor: Descriptor) -> bool:
     if not 0 <= directory_size <= MAXIMUM_DIRECTORY_SIZE:
         return False
     comment = parse_comment(volume.read_at(descriptor.size - COMMENT_SIZE, COMMENT_SIZE))
-    if comment is None or comment.directory_size != directory_size:
+    if comment is None:
         return False
     digest = hashlib.sha256()
     for piece in _pieces(volume, descriptor.tail_end, descriptor.tail_end + sealed_end_size(directory_size)):

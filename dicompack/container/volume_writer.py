@@ -115,8 +115,6 @@ class VolumeWriter:
         for chunk in self._read(entry.object_name, entry.object_offset, entry.size):
             crc = zlib.crc32(chunk, crc)
             size += len(chunk)
-            if size > entry.size:
-                break
             yield chunk
         if size != entry.size or crc != expected:
             raise InputError("the object changed while it was written", where=entry.object_name)

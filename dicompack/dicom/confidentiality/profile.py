@@ -21,6 +21,7 @@ from dicompack.dicom.confidentiality.dummies import (
     dummy_element,
     dummy_graphic,
 )
+from dicompack.dicom.confidentiality.identifiers import Identifiers
 from dicompack.dicom.confidentiality.pseudonyms import (
     PATIENT_ID,
     Derive,
@@ -37,6 +38,8 @@ from dicompack.report import Finding
 METHOD: Final = f"DICOMPack: PS3.15 {EDITION} Basic Confidentiality Profile"
 """De-identification Method (0012,0063)."""
 
+_SOP_INSTANCE_UID = 0x00080018
+_STUDY_AND_SERIES = (0x0020000D, 0x0020000E)
 _PATIENT_NAME = 0x00100010
 _ENCAPSULATED_DOCUMENT = 0x00420011
 _BURNED_IN_ANNOTATION = 0x00280301
@@ -62,6 +65,7 @@ _REMOVALS: Final = {
     "DEI-11": ("malformed", "value representation is not that of the data dictionary"),
     "DEI-12": ("malformed", "value is not one of its value representation"),
     "DEI-14": ("uid-in-text", "text names a uid that was replaced"),
+    "DEI-19": ("identifier-in-text", "text names the patient"),
 }
 
 
@@ -77,7 +81,7 @@ def deidentify(data_set: DataSet, derive: Derive, options: frozenset[Option] = f
     """De-identify a Data Set by the Basic Profile of PS3.15 Annex E, edition 2026d.
 
     The same Data Set and key give the same result. Absent attributes stay absent, but for the four that say
-    what was done (DEI-17).
+    what was done (DEI-17), and Study and Series Instance UID (DEI-20).
 
     Raises:
         SuspectError: an encapsulated document (DEI-15), or nothing to make a pseudonym from (DEI-7).
@@ -85,8 +89,21 @@ def deidentify(data_set: DataSet, derive: Derive, options: frozenset[Option] = f
     """
     run = _Run(data_set, derive, options)
     result = run.without_aliases(run.apply(data_set))
-    result = canonical(result.replacing(*_stamps()))  # DEI-17, DEI-18
-    return Deidentified(result, (*_burned_in(data_set), *run.findings()))
+    supplied = _missing_uids(data_set, derive)
+    result = canonical(result.replacing(*_stamps(), *supplied))  # DEI-17, DEI-18
+    found = [*_burned_in(data_set), *run.findings()]
+    if supplied:
+        found.append(
+            Finding("uid-supplied", "", "had no study or series uid, and was given one", rule="DEI-20")
+        )
+    return Deidentified(result, tuple(found))
+
+
+def _missing_uids(data_set: DataSet, derive: Derive) -> list[Node]:
+    """DEI-20: no archive takes an instance without Study and Series; no signature profile either."""
+    own = data_set.text(_SOP_INSTANCE_UID)
+    missing = [tag for tag in _STUDY_AND_SERIES if own and not data_set.text(tag)]
+    return [string_element(tag, "UI", new_uid(f"{tag:08x} of {own}", derive)) for tag in missing]
 
 
 def _stamps() -> tuple[Node, ...]:
@@ -118,6 +135,7 @@ class _Run:
         self._root = data_set
         self._derive = derive
         self._rules = _rules_and_more(options)
+        self._identifiers = Identifiers(data_set)
         self._uids: dict[str, str] = {}  # old to new, each that was replaced
         self._unlisted_uids: set[str] = set()  # whatever looks like a UID in an attribute that stays
         self._removed: defaultdict[str, list[int]] = defaultdict(list)
@@ -211,6 +229,9 @@ class _Run:
             return None
         if isinstance(node, Sequence):
             return self._items(node)
+        if isinstance(node, Element) and self._identifiers.are_in(node):  # DEI-19
+            self._removed["DEI-19"].append(node.tag)
+            return dummy_element(node.tag, node.vr)
         self._unlisted_uids.update(_mentioned(node))
         return node
 

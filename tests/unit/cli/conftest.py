@@ -53,12 +53,20 @@ def call(capfd):
 
 
 @pytest.fixture(scope="session")
-def clinic() -> NewIdentity:
+def small_keys():
+    """RSA-2048: quick to make, and the size is not the point here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dicompack.crypto.identities.RSA_BITS", 2048)
+        yield
+
+
+@pytest.fixture(scope="session")
+def clinic(small_keys) -> NewIdentity:
     return new_identity("Clinic A", None)
 
 
 @pytest.fixture(scope="session")
-def locked() -> NewIdentity:
+def locked(small_keys) -> NewIdentity:
     """Protected by the passphrase ``open sesame``, with few rounds so that tests are quick."""
     identity = new_identity("Clinic B", None)
     return replace(

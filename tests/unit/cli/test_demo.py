@@ -36,7 +36,7 @@ def test_the_whole_round_trip(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_person_sees(call, monkeypatch):
+def test_what_a_person_sees(call, monkeypatch, small_keys):
     monkeypatch.setattr(demo, "FILES", ("CT_small.dcm", "MR_small.dcm", "rtplan.dcm"))
     ended = call("demo")
     assert ended.code == 0

@@ -98,6 +98,25 @@ def test_vol_3_a_lost_front_is_named(name, cut):
     assert "its head is destroyed" in found[0] and "truncated" in found[1]
 
 
+@pytest.mark.parametrize("position", [0, 14, 29, 30, 45, 46, 63])
+def test_vol_3_the_header_before_the_descriptor(position):
+    condition = examine(Memory(flipped(TWO.volumes[A], position)))
+    assert [(fault.kind, fault.rule) for fault in condition.faults] == [("damaged", "VOL-3")]
+
+
+def test_vol_8_padding_is_zero():
+    padded = next(
+        made for made in (make([size], 4096) for size in range(500, 2500, 20)) if made.layout.count == 2
+    )
+    name = next(iter(padded.volumes))
+    descriptor = padded.layout.volumes[0].descriptor
+    assert descriptor.padding > 100
+    for offset in (0, 50, descriptor.padding - 1):
+        position = descriptor.tail_offset + 46 + descriptor.table_size + offset
+        error = refused({**padded.volumes, name: flipped(padded.volumes[name], position)})
+        assert error.rule == "VOL-8" and error.faults[0].startswith(name)
+
+
 def test_text_mode_transfer_is_noticed():
     for name, data in TWO.volumes.items():
         mangled = data.replace(b"\n", b"\r\n")

@@ -87,9 +87,10 @@ def test_every_number_of_a_descriptor(field, volumes):
 
 def test_vol_4_the_rules_between_numbers():
     """Consistent-looking lies: two fields changed together."""
-    descriptor = TWO.volumes[A][DESCRIPTOR_OFFSET:HEAD_SIZE]
+    first, second = (volume[DESCRIPTOR_OFFSET:HEAD_SIZE] for volume in TWO.volumes.values())
+    size_of_last = len(TWO.volumes[B])
 
-    def changed(**numbers):
+    def changed(descriptor=first, **numbers):
         raw = bytearray(descriptor)
         for field, number in numbers.items():
             position, size = FIELDS[field.replace("_", " ")]
@@ -103,10 +104,13 @@ def test_vol_4_the_rules_between_numbers():
     assert parse_descriptor(changed(total=4096 + 4096)) is not None
     lies = [
         {"total": 4096}, {"total": 4096 + 4097}, {"count": 3}, {"count": 10_000, "total": 4096 * 9_999 + 1},
-        {"volume_size": 4095, "size": 4095}, {"size": 4097}, {"index": 2}, {"index": 0}, {"index": 3},
+        {"volume_size": 4095, "size": 4095, "total": 4095 + 100, "tail": 3521}, {"size": 4097},
+        {"index": 2}, {"index": 0}, {"index": 3},
         {"tail": 511}, {"tail": 4096 - 46 - 512 - 15}, {"tail": 4097}, {"count": 1}, {"offset": 1},
         {"count": 1, "volume_size": 0, "total": 4097},
         {"volume_size": (1 << 43) + 1, "size": (1 << 43) + 1, "total": (1 << 43) + 2},
+        {"descriptor": second, "size": 4097, "total": 4096 + 4097},
+        {"descriptor": second, "tail": size_of_last - 500}, {"descriptor": second, "tail": size_of_last},
     ]  # fmt: skip
     for lie in lies:
         with pytest.raises(FormatError) as caught:
@@ -193,6 +197,28 @@ def test_every_bit_of_the_directory_under_a_correct_hash():
     for position in range(len(directory)):
         with pytest.raises(FormatError):
             join_bytes(with_directory(TWO, flipped(directory, position, position % 7)))
+
+
+def test_zip_1_a_directory_that_ends_anywhere():
+    directory = directory_of(ONE)
+    edges = {*starts(directory), len(directory)}
+    for size in range(len(directory)):
+        if size in edges:
+            assert len(parse_directory(directory[:size])) == sorted(edges).index(size)
+        else:
+            with pytest.raises(FormatError) as caught:
+                parse_directory(directory[:size])
+            assert caught.value.rule == "ZIP-1"
+
+
+def test_vol_12_objects_that_give_another_tail():
+    directory = bytearray(directory_of(ONE))
+    seal = starts(bytes(directory))[-2]
+    for at in (20, 24):
+        directory[seal + at] -= 1
+    with pytest.raises(FormatError) as caught:
+        join_bytes(with_directory(ONE, bytes(directory)))
+    assert caught.value.rule == "VOL-12" and caught.value.where == ONLY
 
 
 def renamed(made, old, new):

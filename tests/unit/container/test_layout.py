@@ -62,15 +62,16 @@ def test_what_was_packed_is_what_join_gives(sizes, volume_size, seals):
 
 def test_every_rest_of_a_volume_is_filled():
     """The edge moves over header, one byte of data, tail: no size of an object falls through."""
-    for size in range(1000, 1900):
+    for size in range(1500, 2300):
         layout = lay_out(stored([size, 3000, 2000]), IDS, 4096)
         assert {volume.size for volume in layout.volumes[:-1]} == {4096}
+        assert all(entry.size > 0 for volume in layout.volumes for entry in volume.entries)
         placed = sum(entry.size for volume in layout.volumes for entry in volume.entries)
         assert placed == size + 5000 + 300 + 256 + 200
 
 
 def test_a_whole_object_never_stands_under_cut():
-    for size in range(1000, 1900):
+    for size in range(1500, 2300):
         for volume in lay_out(stored([size, 1500]), IDS, 4096).volumes:
             for entry in volume.entries:
                 whole = {item.name: item.size for item in stored([size, 1500])}[entry.object_name]
@@ -116,9 +117,10 @@ def test_vol_14_names_a_size_that_does():
 
 
 def test_vol_14_more_volumes_than_there_may_be():
-    objects = stored([200_000_000])
+    """Their directory would fit."""
+    objects = stored([4_000_000_000] * 6)
     with pytest.raises(UsageError) as caught:
-        lay_out(objects, IDS, 4096)
+        lay_out(objects, IDS, 2_200_000)
     assert lay_out(objects, IDS, int(caught.value.hint.split()[-2])).count <= 9999
 
 
@@ -164,6 +166,8 @@ def test_zip_2_order_of_objects(names):
 def test_zip_2_too_many_members():
     assert order_problem(object_names(MAXIMUM_MEMBERS)) is None
     assert order_problem(object_names(MAXIMUM_MEMBERS + 1)) is not None
+    assert order_problem(object_names(1, seals=9_999)) is None
+    assert order_problem(object_names(1, seals=10_000)) is not None
 
 
 @pytest.mark.parametrize("ids", [(b"", bytes(16)), (bytes(16), bytes(17))])

@@ -1,4 +1,4 @@
-"""A second writer, made from the text of `spec/6-volumes.md` alone, gives the same bytes; so do its figures."""
+"""A second writer, made from the text of `spec/6-volumes.md` alone, gives the same bytes."""
 
 import hashlib
 import re
@@ -107,8 +107,8 @@ def second_writer(objects, set_id, volume_set, volume_size):
         file = entry(file, b"DCMPACK/T%07d" % index, table + bytes(padding) + descriptor + trailer)
         for name, data, position in listed:
             directory += b"PK\1\2" + struct.pack("<HHI", 45, 45, 0) + struct.pack("<I", 0x0021 << 16)
-            directory += struct.pack("<IIIHHHHHII", zlib.crc32(data), len(data), len(data), len(name), 0, 0, 0, 0, 0,
-                                     (index - 1) * s * (n > 1) + position) + name  # fmt: skip
+            directory += struct.pack("<IIIHH", zlib.crc32(data), len(data), len(data), len(name), 0)
+            directory += bytes(10) + struct.pack("<I", (index - 1) * s * (n > 1) + position) + name
         files.append(file)
     count = sum(len(entries) for entries in volumes) + 2 * n
     start = (n - 1) * s * (n > 1) + len(files[-1])
@@ -139,7 +139,7 @@ def test_a_writer_made_from_the_text_gives_the_same_bytes(sizes, volume_size):
 
 def test_the_two_writers_agree_at_every_edge():
     """All places where the last volume's directory and a piece of one byte can come to lie."""
-    for size in range(1, 2000, 7):
+    for size in [*range(1, 2000, 23), *range(1170, 1190)]:
         made = make([900, size], 4096)
         objects = [(name.encode(), data) for name, data in made.contents.items()]
         assert second_writer(objects, IDS.set_id, IDS.volume_set, 4096) == list(made.volumes.values()), size

@@ -43,6 +43,18 @@ def test_nothing_else_is_a_project_key(data: bytes) -> None:
     assert caught.value.rule == "KEY-8"
 
 
+def test_another_file_and_a_damaged_key_are_told_apart() -> None:
+    """KEY-8: what to do next differs."""
+    with pytest.raises(UsageError, match="no project key") as caught:
+        ProjectKey.parse(b"-----BEGIN CERTIFICATE-----")
+    assert caught.value.hint
+    with pytest.raises(UsageError, match="damaged"):
+        ProjectKey.parse(ProjectKey.new().marshal()[:-9])
+    for size in (0, 16, 31, 33):
+        with pytest.raises(UsageError, match="32 bytes"):
+            ProjectKey(bytes(size))
+
+
 def test_every_mistyped_character_is_found() -> None:
     """KEY-8: the checksum, and one text form only."""
     text = ProjectKey(bytes(range(32))).marshal().rstrip()
