@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from cryptography import x509
 
@@ -10,7 +11,7 @@ from dicompack.crypto.certificates import spki_sha256
 from dicompack.crypto.contacts import Contact
 from dicompack.crypto.derivation import ProjectKey
 from dicompack.crypto.keys import DecryptionKey, SigningKey
-from dicompack.crypto.trust import TrustStore
+from dicompack.crypto.trust import PinnedContact, Role, TrustStore
 from dicompack.errors import UsageError
 
 MAX_RECIPIENTS = 256  # design limit: a reader never has to look through more RecipientInfos
@@ -55,6 +56,20 @@ class Originator:
                 )
             certificates.setdefault(spki_sha256(contact.decryption), contact.decryption)
         return tuple(certificates.values())
+
+    def check_validity(self, at: datetime) -> None:
+        """See that every key may be used at this time, before anything is signed with it or encrypted to it.
+
+        Raises:
+            UsageError: a contact cannot be a recipient.
+            UntrustedError: a certificate is not yet valid or has expired.
+        """
+        for key in (self.signing, self.signer_of_instances):
+            own = PinnedContact("the signer", Contact("the signer", signing=key.certificate))
+            TrustStore((own,)).judge(key.certificate, key.chain, at, Role.SIGNER)
+        for certificate in self.recipient_certificates:
+            other = PinnedContact("a recipient", Contact("a recipient", decryption=certificate))
+            TrustStore((other,)).judge(certificate, (), at, Role.RECIPIENT)
 
 
 @dataclass(frozen=True)

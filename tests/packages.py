@@ -13,8 +13,9 @@ from dicompack import Originator, Report
 # One of every kind that matters, small: native and encapsulated, all byte orders, with and without pixels.
 INSTANCES = (
     "CT_small.dcm", "MR_small.dcm", "MR_small_bigendian.dcm", "MR_small_implicit.dcm", "MR_small_RLE.dcm",
-    "MR_small_jp2klossless.dcm", "SC_rgb_small_odd.dcm", "examples_palette.dcm", "image_dfl.dcm", "rtplan.dcm",
-    "rtdose.dcm", "rtstruct.dcm", "test-SR.dcm", "waveform_ecg.dcm", "liver_1frame.dcm", "SC_rgb_rle_2frame.dcm",
+    "MR_small_jp2klossless.dcm", "SC_rgb_small_odd.dcm", "examples_palette.dcm", "image_dfl.dcm",
+    "rtplan.dcm", "rtdose.dcm", "rtstruct.dcm", "test-SR.dcm", "waveform_ecg.dcm", "liver_1frame.dcm",
+    "SC_rgb_rle_2frame.dcm",
 )  # fmt: skip
 
 

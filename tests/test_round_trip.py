@@ -32,7 +32,7 @@ def round_trip(tmp_path_factory, sender, receiver):
 
 
 def test_nothing_is_lost(round_trip):
-    folder, first, report, back, signed = round_trip
+    folder, _, report, back, signed = round_trip
     assert report.instances_in == report.instances_out == len(INSTANCES)
     assert not report.skipped
     assert not report.partial
@@ -107,7 +107,7 @@ def test_files_carry_what_they_claim(round_trip):
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
 def test_uids_are_mapped_the_same_everywhere(tmp_path, originator, recipient):
-    """An instance's own UID, and a reference to another instance deep in a sequence, by one and the same map."""
+    """An instance's own UID, and a reference to another instance in a sequence, by one and the same map."""
     key = ProjectKey.new()
     first, _ = packed(tmp_path, originator, ("rtplan.dcm", "rtdose.dcm"), project_key=key)
     dicompack.unpack(first, tmp_path / "out", recipient=recipient)
@@ -118,14 +118,16 @@ def test_uids_are_mapped_the_same_everywhere(tmp_path, originator, recipient):
     plan, dose = (pydicom.dcmread(bundled(name)) for name in ("rtplan.dcm", "rtdose.dcm"))
     assert delivered["RTPLAN"].SOPInstanceUID == new_uid(plan.SOPInstanceUID, key.derive)
     reference = dose.ReferencedRTPlanSequence[0].ReferencedSOPInstanceUID
-    assert delivered["RTDOSE"].ReferencedRTPlanSequence[0].ReferencedSOPInstanceUID == new_uid(reference, key.derive)
+    assert delivered["RTDOSE"].ReferencedRTPlanSequence[0].ReferencedSOPInstanceUID == new_uid(
+        reference, key.derive
+    )
     for data_set in delivered.values():
         assert data_set.file_meta.MediaStorageSOPInstanceUID == data_set.SOPInstanceUID
 
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
 def test_nothing_of_the_patient_is_outside_the_seal(round_trip):
-    """Names, IDs, dates, UIDs, file names and digests of the sources, in every volume and delivered header."""
+    """Names, IDs, dates, UIDs, file names, digests of sources: in no volume, in no delivered header."""
     folder, _, report, *_ = round_trip
     public = b"".join((folder / name).read_bytes() for name in report.volumes)
     headers = b""
@@ -317,7 +319,7 @@ class TestOutput:
 
     def test_a_volume_of_that_name_counts_too(self, tmp_path, originator):
         (tmp_path / "study.dcmpack.007").write_bytes(b"something")
-        with pytest.raises(OutputError, match="study.dcmpack.007 exists"):
+        with pytest.raises(OutputError, match=r"study\.dcmpack\.007 exists"):
             packed(tmp_path, originator)
 
     def test_force_replaces_all_old_volumes(self, tmp_path, originator, recipient):

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
 
 def _headline(faults: Sequence[str]) -> str:
+    """The first fault without its rule, which the error has in a field of its own."""
     more = len(faults) - 1
-    return faults[0] + (f" (and {more} more)" if more else "")
+    first, bracket, _ = faults[0].rpartition(" [")
+    return (first if bracket else faults[0]) + (f" (and {more} more)" if more else "")
 
 
 class DamagedVolumesError(DamagedError):

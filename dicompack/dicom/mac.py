@@ -63,9 +63,7 @@ class Signature:
         """
         text = self.item.text(tags.DIGITAL_SIGNATURE_DATETIME)
         try:
-            return datetime.strptime(text.removesuffix("+0000"), _DATETIME_FORMAT).replace(
-                tzinfo=UTC
-            )
+            return datetime.strptime(text.removesuffix("+0000"), _DATETIME_FORMAT).replace(tzinfo=UTC)
         except ValueError as error:
             raise BadSignatureError("the signature's date is malformed", rule="SIG-4") from error
 

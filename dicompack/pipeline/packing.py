@@ -15,6 +15,7 @@ from dicompack import files
 from dicompack.container.layout import Layout, SetIds, check_volume_size
 from dicompack.container.manifest import Deidentification
 from dicompack.container.names import member_name
+from dicompack.crypto.certificates import spki_sha256
 from dicompack.crypto.derivation import ProjectKey
 from dicompack.dicom.confidentiality import EDITION
 from dicompack.errors import DicomPackError, InputError, OutputError, SuspectError, UsageError
@@ -128,7 +129,7 @@ def pack(
             bytes_out=packed.layout.total,
             volumes=tuple(path.name for path in written),
             findings=tuple(findings),
-            recipients=tuple(contact.fingerprint for contact in originator.recipients),
+            recipients=tuple(sorted(spki_sha256(one).hex() for one in originator.recipient_certificates)),
             members=tuple(
                 member_of(number, one.member.facts, one.member.size)
                 for number, one in enumerate(members, start=1)
@@ -146,7 +147,7 @@ def _check_settings(
     if codec not in CODECS:
         raise UsageError(f"unknown codec {codec!r}", hint=f"what there is: {', '.join(CODECS)}")
     check_volume_size(volume_size)
-    _ = originator.recipient_certificates
+    originator.check_validity(datetime.now(UTC))
     if output.suffix != ".dcmpack":
         raise UsageError("the name of a package ends in .dcmpack", hint=f"try {output.name}.dcmpack")
     if not force and (taken := _volumes_of(output)):

@@ -95,27 +95,17 @@ def unpack(path: Path) -> Volumes:
         raise InputError(f"{path.name} does not exist", hint="check the path")
     with ExitStack() as stack:
         found = _candidates(path, stack)
-        own = _own_set(path, found)
-        foreign = [
-            name for name, (_, condition) in found.items()
-            if condition is not None and own is not None and condition.volume_set != own
-            and _stem(name) == _stem(path.name)
-        ]  # fmt: skip
-        wanted = {
-            name: access for name, (access, condition) in found.items()
-            if condition is None or own is None or condition.volume_set == own
-        }  # fmt: skip
+        wanted, aside = _choose(path, found)
         try:
             package = join(wanted)
         except DamagedVolumesError as error:
-            named = [f"{name}: a volume of another set [VOL-11]" for name in foreign]
+            named = [f"{finding.where}: {finding.message} [{finding.rule}]" for finding in aside]
             raise DamagedVolumesError(
                 [*error.faults, *named], rule=error.rule or "", hint=error.hint
             ) from error
         folder = path if path.is_dir() else path.parent
-        findings = [Finding("foreign", name, "a volume of another set", "VOL-11") for name in foreign]
         paths = {name: folder / name for name in package.volume_names}
-        return Volumes(package, paths, findings, stack.pop_all())
+        return Volumes(package, paths, aside, stack.pop_all())
 
 
 def _candidates(path: Path, stack: ExitStack) -> dict[str, tuple[FileAccess, VolumeCondition | None]]:
@@ -144,12 +134,29 @@ def _candidates(path: Path, stack: ExitStack) -> dict[str, tuple[FileAccess, Vol
     return found
 
 
-def _own_set(path: Path, found: dict[str, tuple[FileAccess, VolumeCondition | None]]) -> bytes | None:
-    """The set of the volume that was named; None for a folder, which has one set or is refused."""
-    if path.is_dir():
-        return None
-    condition = found[path.name][1]
-    return condition.volume_set if condition else None
+def _choose(
+    path: Path, found: dict[str, tuple[FileAccess, VolumeCondition | None]]
+) -> tuple[dict[str, FileAccess], list[Finding]]:
+    """The files to join, and those to leave aside; of a folder all, as it is one package or is refused.
+
+    A file that was named says which set is meant, and is the one to use of all that have its number.
+    """
+    own = None if path.is_dir() else found[path.name][1]
+    wanted: dict[str, FileAccess] = {}
+    aside: list[Finding] = []
+    for name, (access, condition) in found.items():
+        if own is None or condition is None or name == path.name:
+            wanted[name] = access
+        elif condition.volume_set != own.volume_set:
+            if _stem(name) == _stem(path.name):
+                aside.append(Finding("foreign", name, "a volume of another set", "VOL-11"))
+        elif condition.index == own.index and own.fault is None:
+            aside.append(
+                Finding("duplicate", name, f"volume {own.index} again; the one named is used", "VOL-13")
+            )
+        else:
+            wanted[name] = access
+    return wanted, aside
 
 
 def _stem(name: str) -> str:

@@ -1,6 +1,6 @@
 """What an attacker does: take a package apart, change it, and put it together so that all frames fit.
 
-Frames, CRCs and block hashes are for accidents; anybody can compute them. So every forgery here is well-formed
+Frames, CRCs and block hashes are for accidents; anybody can compute them. Every forgery here is well-formed
 by the container's own writer, and only digests, tags and signatures can tell.
 """
 

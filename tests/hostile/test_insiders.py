@@ -95,7 +95,7 @@ def test_member_forged_and_sealed_anew_by_the_forger_tru_1(forgery, refuse, stra
 
 
 def test_member_forged_by_a_trusted_fellow_pkg_16(forgery, refuse, sender, stranger, people):
-    """Even one who is trusted as a signer cannot pass another's content off: the MANIFEST names its signer."""
+    """Even one who is trusted as a signer cannot change content: the MANIFEST names its signer."""
     file = forgery.open("DICOM/00000001", stranger.decryption)
     forgery.reseal("DICOM/00000001", file.replace(b"DP-", b"XX-"), people)
     forgery.refresh_digests()

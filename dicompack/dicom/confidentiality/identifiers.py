@@ -14,7 +14,8 @@ from dicompack.dicom.dataset import DataSet, Element
 # Patient's Name, Patient ID, Patient's Birth Name, Other Patient IDs and Names, Mother's Birth Name,
 # Accession Number, Study ID, Referring Physician's Name.
 _SAYS_WHO: Final = (
-    0x00100010, 0x00100020, 0x00101005, 0x00101000, 0x00101001, 0x00101060, 0x00080050, 0x00200010, 0x00080090,
+    0x00100010, 0x00100020, 0x00101005, 0x00101000, 0x00101001, 0x00101060,
+    0x00080050, 0x00200010, 0x00080090,
 )  # fmt: skip
 _PERSON_NAMES: Final = frozenset((0x00100010, 0x00101005, 0x00101001, 0x00101060, 0x00080090))
 # Code strings are left alone: their terms are the standard's, and a patient may be called Head.

@@ -20,7 +20,7 @@ SPEC = Path(__file__).parents[3] / "spec" / "9-command-line.md"
 def error_classes(root=errors.DicomPackError):
     yield root
     for child in root.__subclasses__():
-        if child.__module__.startswith("dicompack."):
+        if child.__module__ == "dicompack.errors":
             yield from error_classes(child)
 
 

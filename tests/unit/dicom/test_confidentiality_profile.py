@@ -21,7 +21,6 @@ from tests.unit.dicom.confidentiality_cases import (
     KEY,
     NAME,
     PATIENT_ID,
-    SERIES,
     SERIES_SEQUENCE,
     STUDY,
     everything,
@@ -108,8 +107,9 @@ def test_dei_2_a_sequence_that_is_none_is_removed_with_a_finding():
 
 
 def test_dei_2_a_uid_that_is_none_is_removed_with_a_finding():
-    found = deidentify(instance(Sequence(SERIES, (ITEM,))), KEY)
-    assert SERIES not in found.data_set
+    frame_of_reference = 0x00200052
+    found = deidentify(instance(Sequence(frame_of_reference, (ITEM,))), KEY)
+    assert frame_of_reference not in found.data_set
     assert [finding.rule for finding in found.findings] == ["DEI-2"]
 
 

@@ -116,7 +116,8 @@ class TestMeta:
 
 def _meta_bytes(meta):
     return [
-        struct.pack("<HH2sH", 2, node.tag & 0xFFFF, node.vr.encode(), len(node.value)) + node.value for node in meta
+        struct.pack("<HH2sH", 2, node.tag & 0xFFFF, node.vr.encode(), len(node.value)) + node.value
+        for node in meta
     ]
 
 

@@ -115,7 +115,10 @@ class TestRefused:
     """Each by the name of its fault."""
 
     def test_length_beyond_the_end_dcm_4(self):
-        assert "claims 100 bytes, 4 are left" in refused(explicit(0x00100010, "PN", b"A^B ", 100), "DCM-4").message
+        assert (
+            "claims 100 bytes, 4 are left"
+            in refused(explicit(0x00100010, "PN", b"A^B ", 100), "DCM-4").message
+        )
 
     def test_bytes_after_the_last_element_dcm_4(self):
         refused(NAME + b"\x10\x00", "DCM-4")
