@@ -23,6 +23,8 @@ from dicompack.errors import InputError, OutputError
 
 STAGING_SUFFIX = ".dcmpack-staging"
 _LOCK = "lock"
+_MANY_FILES = 10_240  # the most volumes there can be, and some; macOS takes no more than this
+_ATTEMPTS = 5  # to take a staging folder that another run is just removing
 _OPEN_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _OPEN_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 _COMPONENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,127})")
@@ -45,13 +47,17 @@ class Staging:
     def __enter__(self) -> Staging:
         if not self.target.parent.is_dir():
             raise OutputError("the folder to write into does not exist", hint="create it first")
-        try:
-            self.path.mkdir(mode=0o700)
-        except FileExistsError:
-            self._take_over()
-        self._lock = _lock_file(self.path / _LOCK)
+        for _ in range(_ATTEMPTS):
+            with contextlib.suppress(FileNotFoundError):  # a run that ends just now takes its folder away
+                try:
+                    self.path.mkdir(mode=0o700)
+                except FileExistsError:
+                    self._check_folder()
+                self._lock = _lock_file(self.path / _LOCK)
+                break
         if self._lock < 0:
             raise OutputError("busy: another run works on this target", hint="wait for it to end")
+        self._clear()
         return self
 
     def __exit__(
@@ -66,17 +72,15 @@ class Staging:
         path.mkdir(mode=0o700)
         return path
 
-    def _take_over(self) -> None:
-        """Clear what a run left that has died; the lock tells it from one that lives."""
+    def _check_folder(self) -> None:
         if self.path.is_symlink() or not self.path.is_dir():
             raise OutputError("the staging folder's name is taken by something else", hint="remove it")
-        lock = _lock_file(self.path / _LOCK)
-        if lock < 0:
-            raise OutputError("busy: another run works on this target", hint="wait for it to end")
+
+    def _clear(self) -> None:
+        """Remove what a run left that has died; the lock told it from one that lives."""
         for entry in self.path.iterdir():
             if entry.name != _LOCK:
                 _remove_tree(entry)
-        os.close(lock)
 
 
 def _remove_tree(path: Path) -> None:
@@ -198,6 +202,17 @@ class FileAccess:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def allow_many_files() -> None:
+    """A package may have more volumes than a process may have files open by default; ask for the maximum."""
+    if sys.platform != "win32":
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = _MANY_FILES if hard == resource.RLIM_INFINITY else min(_MANY_FILES, hard)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def check_room(folder: Path, size: int) -> None:
@@ -335,21 +350,25 @@ def sync_folder(folder: Path) -> None:
 
 
 def walk(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Every file below a folder in the order of names, as (path, problem): symbolic links are followed.
+    """Every file below a folder, as (path, problem), each folder once; symbolic links are followed last.
 
     The problem is ``""``, or says why there is no file to open: a link that leads back, a folder that cannot
     be read, something that is no regular file.
     """
-    yield from _walk(folder, set())
+    seen: set[str] = set()
+    waiting = [folder]
+    while waiting:
+        start = waiting.pop(0)
+        if os.path.realpath(start) in seen:
+            yield start, "a link to a folder that is read already"
+        else:
+            yield from _walk(start, seen, waiting)
 
 
-def _walk(folder: Path, seen: set[Path]) -> Iterator[tuple[Path, str]]:
+def _walk(folder: Path, seen: set[str], waiting: list[Path]) -> Iterator[tuple[Path, str]]:
+    """The tree below a real folder in the order of names; linked folders are left to wait."""
+    seen.add(os.path.realpath(folder))
     try:
-        place = folder.resolve()
-        if place in seen:
-            yield folder, "a link to a folder that is read already"
-            return
-        seen.add(place)
         entries = sorted(folder.iterdir())
     except OSError as error:
         yield folder, f"a folder that cannot be read: {error.strerror}"
@@ -360,8 +379,10 @@ def _walk(folder: Path, seen: set[Path]) -> Iterator[tuple[Path, str]]:
         except OSError:
             yield entry, "a link that leads nowhere" if entry.is_symlink() else "cannot be read"
             continue
-        if stat.S_ISDIR(mode):
-            yield from _walk(entry, seen)
+        if stat.S_ISDIR(mode) and entry.is_symlink():
+            waiting.append(entry)
+        elif stat.S_ISDIR(mode):
+            yield from _walk(entry, seen, waiting)
         elif stat.S_ISREG(mode):
             yield entry, ""
         else:

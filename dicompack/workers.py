@@ -1,8 +1,9 @@
 """Where stages 1 to 4 run: an instance at a time, in processes that may die without taking a run along.
 
 A worker takes the path of a source and gives the path of a sealed object; in between the instance is in its
-memory only. What crosses the border between processes is paths, facts, and once, at the start, the keys.
-Processes, because the codec holds the GIL.
+memory only. What crosses the border between processes is paths, facts, and once, at the start, the keys: by
+inheritance where processes are forked, through a pipe where they are not. Processes, because the codec holds
+the GIL.
 """
 
 from __future__ import annotations
@@ -54,8 +55,10 @@ class Workers(Generic[Settings, Task, Result]):
     def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, Result | WorkerDiedError]]:
         """Each task with its result, or with the news that it kills its worker.
 
-        Exceptions of `work` pass through and end the run.
+        Exceptions of `work` pass through and end the run. From here on this process leaves no core dump
+        either: it holds the same keys.
         """
+        forbid_core_dumps()
         suspects: list[Task] = []
         source = iter(tasks)
         while lost := (yield from self._run_pool(source)):

@@ -68,6 +68,10 @@ class Contact:
         """PEM: decryption first, so that `openssl cms -encrypt` takes the right one, then signing."""
         return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in self.certificates)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Cross to a worker process that does not share our memory; the name is kept as it was given."""
+        return _rebuild, (self.name, *map(_der, (self.signing, self.decryption)))
+
     @property
     def certificates(self) -> tuple[x509.Certificate, ...]:
         """Decryption first, then signing; one that does both stands once."""
@@ -88,3 +92,14 @@ class Contact:
     def decryption_spki_sha256(self) -> bytes | None:
         """SHA-256 of the decryption key's SubjectPublicKeyInfo."""
         return None if self.decryption is None else certificates.spki_sha256(self.decryption)
+
+
+def _der(certificate: x509.Certificate | None) -> bytes | None:
+    return None if certificate is None else certificate.public_bytes(Encoding.DER)
+
+
+def _rebuild(name: str, signing: bytes | None, decryption: bytes | None) -> Contact:
+    read = [
+        None if der is None else certificates.parse_der(der, NoMatchError) for der in (signing, decryption)
+    ]
+    return Contact(name, *read)

@@ -59,6 +59,10 @@ class SigningKey:
         certificate, key, pool = _only(_read_pkcs12(data, _no_passphrase))
         return cls(certificate, key, certificates.ordered_chain(certificate, pool))
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Cross to a worker process that does not share our memory."""
+        return type(self).parse, (self.marshal(),)
+
 
 @dataclass(frozen=True)
 class DecryptionKey:
@@ -88,6 +92,10 @@ class DecryptionKey:
         """
         certificate, key, _ = _only(_read_pkcs12(data, _no_passphrase))
         return cls(certificate, key)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Cross to a worker process that does not share our memory."""
+        return type(self).parse, (self.marshal(),)
 
 
 def load_signing_key(data: bytes, passphrase: Callable[[], bytes]) -> SigningKey:

@@ -216,7 +216,8 @@ def read_signature(data_set: DataSet) -> Signature:
         items[0].raw(tags.SIGNATURE) or b"",
     )
     facts = (
-        parameters[0].number(tags.MAC_ID_NUMBER) == items[0].number(tags.MAC_ID_NUMBER) == _MAC_ID,
+        items[0].number(tags.MAC_ID_NUMBER) is not None,
+        parameters[0].number(tags.MAC_ID_NUMBER) == items[0].number(tags.MAC_ID_NUMBER),
         signature.algorithm == "SHA256",
         items[0].text(tags.CERTIFICATE_TYPE) == "X509_1993_SIG",
         bool(signature.certificate),

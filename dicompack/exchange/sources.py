@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
 from dicompack import files
-from dicompack.dicom.dicom_file import HEAD_SIZE, looks_like_dicom
+from dicompack.dicom.dicom_file import DICOMDIR_CLASS, HEAD_SIZE, looks_like_dicom
 from dicompack.errors import InputError
 from dicompack.report import Skipped
+
+_SAYS_DIRECTORY = re.compile(re.escape(DICOMDIR_CLASS).encode("ascii") + rb"(?![0-9.])")
+_META_SIZE = 1024  # bytes at the start of a file in which its File Meta Information says what it is
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ def find(sources: Sequence[Path], exclude: Iterable[str] = ()) -> Iterator[Sourc
         InputError: a source does not exist.
     """
     patterns = tuple(exclude)
-    seen: set[Path] = set()
+    seen: set[str] = set()
     for source in sources:
         if not source.exists():
             raise InputError(f"{source.name or source} does not exist", hint="check the path")
@@ -41,20 +46,32 @@ def find(sources: Sequence[Path], exclude: Iterable[str] = ()) -> Iterator[Sourc
             if any(fnmatch(name, pattern) or fnmatch(path.name, pattern) for pattern in patterns):
                 yield Skipped(name, dicom=False, reason="excluded")
                 continue
-            resolved = path.resolve()
-            if resolved in seen:
+            place = os.path.realpath(path)
+            if place in seen:
                 continue
-            seen.add(resolved)
+            seen.add(place)
             yield Skipped(name, dicom=False, reason=problem) if problem else _look(name, path)
 
 
 def _files(source: Path, several: bool) -> Iterator[tuple[str, Path, str]]:
+    if _is_directory_file(source):
+        source = source.parent  # a DICOMDIR stands for the media that it describes
     if not source.is_dir():
         yield source.name, source, "" if source.is_file() else "neither a file nor a folder"
         return
     for path, problem in files.walk(source):
         relative = path.relative_to(source).as_posix()
         yield f"{source.resolve().name}/{relative}" if several else relative, path, problem
+
+
+def _is_directory_file(source: Path) -> bool:
+    """Whether a file is a DICOMDIR, by its File Meta Information."""
+    try:
+        with source.open("rb") as file:
+            head = file.read(_META_SIZE)
+    except OSError:
+        return False  # a folder; or whatever is wrong with it is said when it is looked at
+    return looks_like_dicom(head[:HEAD_SIZE]) and _SAYS_DIRECTORY.search(head) is not None
 
 
 def _look(name: str, path: Path) -> SourceFile | Skipped:

@@ -14,7 +14,7 @@ from dicompack.container.layout import Layout
 from dicompack.container.volume_writer import ReadObject, VolumeWriter
 from dicompack.container.volumes import Package, VolumeCondition, join
 from dicompack.errors import FormatError, InputError, UnsupportedError
-from dicompack.files import FileAccess, write_new
+from dicompack.files import FileAccess, allow_many_files, write_new
 from dicompack.report import Finding
 
 
@@ -111,6 +111,7 @@ def unpack(path: Path) -> Volumes:
 def _candidates(path: Path, stack: ExitStack) -> dict[str, tuple[FileAccess, VolumeCondition | None]]:
     """Files that are volumes by content, and those that only have the name of one (None)."""
     folder = path if path.is_dir() else path.parent
+    allow_many_files()
     found: dict[str, tuple[FileAccess, VolumeCondition | None]] = {}
     for entry in sorted(folder.iterdir()):
         if not entry.is_file():
@@ -129,6 +130,8 @@ def _candidates(path: Path, stack: ExitStack) -> dict[str, tuple[FileAccess, Vol
                 raise
             if error.rule != "VOL-1" or ".dcmpack" in entry.name:
                 found[entry.name] = (access, None)
+            else:
+                access.close()
     if not any(condition for _, condition in found.values()):
         raise FormatError("there is no DICOMPack volume in this folder", rule="VOL-1")
     return found

@@ -1,0 +1,220 @@
+"""Nothing is overwritten, nothing half-done stays, one run at a time."""
+
+import multiprocessing
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from dicompack import files
+from dicompack.errors import InputError, OutputError
+
+
+class TestStaging:
+    def test_private_and_gone_afterwards(self, tmp_path):
+        with files.Staging(tmp_path / "x") as staging:
+            assert stat.S_IMODE(staging.path.stat().st_mode) == 0o700
+            files.write_new(staging.folder("in") / "file", [b"data"])
+        assert not list(tmp_path.iterdir())
+
+    def test_gone_after_an_error_too(self, tmp_path):
+        with pytest.raises(KeyboardInterrupt), files.Staging(tmp_path / "x") as staging:
+            files.write_new(staging.path / "file", [b"data"])
+            raise KeyboardInterrupt
+        assert not list(tmp_path.iterdir())
+
+    def test_second_run_is_busy(self, tmp_path):
+        with files.Staging(tmp_path / "x") as first:
+            (first.path / "file").write_bytes(b"mine")
+            with pytest.raises(OutputError, match="busy"), files.Staging(tmp_path / "x"):
+                pass
+            assert (first.path / "file").read_bytes() == b"mine"
+            with files.Staging(tmp_path / "y"):
+                pass
+
+    def test_what_a_dead_run_left_is_removed(self, tmp_path):
+        process = multiprocessing.get_context("fork").Process(target=_die_in, args=(tmp_path / "x",))
+        process.start()
+        process.join()
+        left = tmp_path / f".x{files.STAGING_SUFFIX}"
+        assert (left / "plain" / "secret").exists()
+        with files.Staging(tmp_path / "x") as staging:
+            assert [path.name for path in staging.path.iterdir()] == ["lock"]
+        assert not list(tmp_path.iterdir())
+
+    def test_planted_link_is_not_followed(self, tmp_path):
+        (tmp_path / "elsewhere").mkdir()
+        (tmp_path / f".x{files.STAGING_SUFFIX}").symlink_to(tmp_path / "elsewhere")
+        with pytest.raises(OutputError), files.Staging(tmp_path / "x"):
+            pass
+        assert not list((tmp_path / "elsewhere").iterdir())
+
+    def test_no_folder_to_write_into(self, tmp_path):
+        with pytest.raises(OutputError, match="does not exist"), files.Staging(tmp_path / "no" / "x"):
+            pass
+
+
+def _die_in(target: Path) -> None:
+    with files.Staging(target) as staging:
+        files.write_new(staging.folder("plain") / "secret", [b"data"])
+        os._exit(9)
+
+
+class TestWriteNew:
+    def test_content_mode_and_size(self, tmp_path):
+        assert files.write_new(tmp_path / "x", [b"abc", memoryview(b"def"), b""]) == 6
+        assert (tmp_path / "x").read_bytes() == b"abcdef"
+        assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o600
+
+    def test_nothing_is_overwritten(self, tmp_path):
+        (tmp_path / "x").write_bytes(b"mine")
+        with pytest.raises(FileExistsError):
+            files.write_new(tmp_path / "x", [b"abc"])
+        assert (tmp_path / "x").read_bytes() == b"mine"
+
+    def test_half_a_file_does_not_stay(self, tmp_path):
+        def pieces():
+            yield b"abc"
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            files.write_new(tmp_path / "x", pieces())
+        assert not list(tmp_path.iterdir())
+
+    def test_short_writes_go_on(self, tmp_path, monkeypatch):
+        real = os.write
+        monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:2]))
+        files.write_new(tmp_path / "x", [b"abcdefg"])
+        assert (tmp_path / "x").read_bytes() == b"abcdefg"
+
+    def test_full_disk(self, tmp_path, monkeypatch):
+        def full(descriptor, data):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(os, "write", full)
+        with pytest.raises(OSError, match="No space"):
+            files.write_new(tmp_path / "x", [b"abc"])
+        assert not list(tmp_path.iterdir())
+
+
+class TestPublish:
+    @pytest.fixture(params=["links", "no links"])
+    def links(self, request, monkeypatch):
+        """File systems with hard links, and those without."""
+        if request.param == "no links":
+
+            def refuse(*arguments):
+                raise PermissionError(1, "Operation not permitted")
+
+            monkeypatch.setattr(os, "link", refuse)
+
+    def staged(self, tmp_path):
+        (tmp_path / "in").mkdir()
+        paths = [tmp_path / "in" / f"v.00{number}" for number in (1, 2, 3)]
+        for path in paths:
+            files.write_new(path, [path.name.encode()])
+        return paths
+
+    def test_final_names(self, tmp_path, links):
+        files.publish_files(self.staged(tmp_path), tmp_path)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "v.001", "v.002", "v.003"]
+        assert not list((tmp_path / "in").iterdir())
+        assert stat.S_IMODE((tmp_path / "v.001").stat().st_mode) == 0o666 & ~files._UMASK
+
+    def test_name_that_is_taken_takes_all_back(self, tmp_path, links):
+        paths = self.staged(tmp_path)
+        (tmp_path / "v.001").write_bytes(b"mine")
+        with pytest.raises(OutputError, match=r"v\.001 exists"):
+            files.publish_files(paths, tmp_path)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "v.001"]
+        assert (tmp_path / "v.001").read_bytes() == b"mine"
+
+    def test_replace(self, tmp_path, links):
+        (tmp_path / "v.001").write_bytes(b"old")
+        files.publish_files(self.staged(tmp_path), tmp_path, replace=True)
+        assert (tmp_path / "v.001").read_bytes() == b"v.001"
+
+    @pytest.mark.parametrize("exists", [True, False])
+    def test_folder(self, tmp_path, exists):
+        (tmp_path / "in" / "deep").mkdir(parents=True)
+        (tmp_path / "in" / "deep" / "x").write_bytes(b"x")
+        if exists:
+            (tmp_path / "out").mkdir()
+        files.publish_folder(tmp_path / "in", tmp_path / "out")
+        assert (tmp_path / "out" / "deep" / "x").read_bytes() == b"x"
+        assert not (tmp_path / "in").exists()
+
+    def test_folder_that_was_filled_meanwhile(self, tmp_path):
+        for name in ("in", "out"):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / name).write_bytes(b"x")
+        with pytest.raises(OutputError, match="in use"):
+            files.publish_folder(tmp_path / "in", tmp_path / "out")
+        assert [path.name for path in (tmp_path / "out").iterdir()] == ["out"]
+
+    @pytest.mark.parametrize("make", [lambda p: p.write_bytes(b"x"), lambda p: p.symlink_to(p.parent)])
+    def test_target_that_is_no_folder(self, tmp_path, make):
+        make(tmp_path / "out")
+        with pytest.raises(OutputError):
+            files.check_target_folder(tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "component",
+    [
+        "", ".", "..", "a/b", "a\\b", "/etc", "con", "aux.dcm", "LPT1", "a:b", "a\0", "x.", "-", "a" * 200,
+        "ä", "\u202e",
+    ],
+)  # fmt: skip
+def test_names_that_are_not_safe(tmp_path, component):
+    with pytest.raises(OutputError):
+        files.member_path(tmp_path, ["ok", component])
+
+
+def test_names_of_members_are_safe(tmp_path):
+    assert (
+        files.member_path(tmp_path, ["2.25.1", "00000001-2.25.3.dcm"])
+        == tmp_path / "2.25.1/00000001-2.25.3.dcm"
+    )
+
+
+class TestReading:
+    def test_at_any_place(self, tmp_path):
+        (tmp_path / "x").write_bytes(b"0123456789")
+        with files.FileAccess(tmp_path / "x") as access:
+            assert access.size == 10
+            assert access.read_at(3, 4) == b"3456"
+            assert access.read_at(8, 5) == b"89"
+            assert access.read_at(20, 5) == b""
+
+    def test_without_pread(self, tmp_path, monkeypatch):
+        monkeypatch.delattr(os, "pread")
+        self.test_at_any_place(tmp_path)
+
+    def test_folders_and_pipes_are_no_files(self, tmp_path):
+        with pytest.raises(OSError, match="not a regular file"):
+            files.FileAccess(tmp_path)
+
+    def test_a_source_that_grows_is_noticed(self, tmp_path, monkeypatch):
+        path = tmp_path / "x"
+        path.write_bytes(b"0123456789")
+        real = os.fstat
+        calls = []
+
+        def grow(descriptor):
+            calls.append(descriptor)
+            if len(calls) == 2:
+                with open(path, "ab") as file:
+                    file.write(b"more")
+            return real(descriptor)
+
+        monkeypatch.setattr(os, "fstat", grow)
+        with pytest.raises(InputError, match="changed"):
+            files.read_whole(path)
+
+
+def test_room_is_checked_before_the_work(tmp_path):
+    files.check_room(tmp_path, 1)
+    with pytest.raises(OutputError, match="not enough room"):
+        files.check_room(tmp_path, 1 << 60)
