@@ -131,4 +131,4 @@ def test_the_table_of_stages_takes_medians_of_passes() -> None:
     assert table[1].split()[-2:] == ["40.00", "40.0%"]
     assert table[3].split() == ["signature", "20.00", "20.0%"]
     assert "outside the codec: 20.0%" in table[4]
-    assert "outside the codec: 50.0%" in table[5]
+    assert "outside the codec: 62.5%" in table[5]  # best pass against best run
