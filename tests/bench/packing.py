@@ -105,8 +105,8 @@ def _range(values: Sequence[float]) -> str:
 def table_of_stages(passes: Sequence[dict[str, float]], count: int, whole_cpu: float | None) -> list[str]:
     """Medians of the passes: each part of stages 1 to 4, and what is not the codec.
 
-    `whole_cpu`: seconds of processor time of the best whole run by one worker, where there was one; it is held
-    against the best pass, because they did not run side by side.
+    `whole_cpu`: seconds of processor time of the best whole run by one worker, where there was one; the best
+    pass is held against it, because they did not run side by side.
     """
     parts = [shares(spent) for spent in passes]
     lines = [f"{'stages 1 to 4 of one instance':<32} {'ms CPU':>8} {'share':>7}"]

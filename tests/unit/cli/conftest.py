@@ -52,23 +52,28 @@ def call(capfd):
     return call_with
 
 
-@pytest.fixture(scope="session")
-def small_keys():
+def small_identity(name: str) -> NewIdentity:
     """RSA-2048: quick to make, and the size is not the point here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("dicompack.crypto.identities.RSA_BITS", 2048)
-        yield
+        return new_identity(name, None)
+
+
+@pytest.fixture
+def small_keys(monkeypatch) -> None:
+    """For what makes its keys itself."""
+    monkeypatch.setattr("dicompack.crypto.identities.RSA_BITS", 2048)
 
 
 @pytest.fixture(scope="session")
-def clinic(small_keys) -> NewIdentity:
-    return new_identity("Clinic A", None)
+def clinic() -> NewIdentity:
+    return small_identity("Clinic A")
 
 
 @pytest.fixture(scope="session")
-def locked(small_keys) -> NewIdentity:
+def locked() -> NewIdentity:
     """Protected by the passphrase ``open sesame``, with few rounds so that tests are quick."""
-    identity = new_identity("Clinic B", None)
+    identity = small_identity("Clinic B")
     return replace(
         identity,
         signing_p12=_protected(identity.signing_p12),
