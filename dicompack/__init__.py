@@ -32,21 +32,32 @@ if TYPE_CHECKING:
     )
     from dicompack.crypto.trust import TrustStore, load_anchor
     from dicompack.parties import Originator, Recipient
-    from dicompack.pipeline import inspect, pack, test, unpack, verify
+    from dicompack.pipeline import deidentify, inspect, pack, plan, reidentify, test, unpack, verify
+    from dicompack.pipeline.planning import Plan
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "pack", "unpack", "verify", "test", "inspect",
+    "pack", "deidentify", "plan", "unpack", "verify", "test", "inspect", "reidentify",
     "Originator", "Recipient", "Contact", "SigningKey", "DecryptionKey", "ProjectKey", "TrustStore",
     "new_identity", "load_signing_key", "load_decryption_key", "load_anchor",
-    "Report", "Member", "Finding", "Skipped", "SignatureVerdict", "Progress",
+    "Report", "Plan", "Member", "Finding", "Skipped", "SignatureVerdict", "Progress",
     "errors",
 ]  # fmt: skip
 
 # Where the rest is. It is loaded when it is asked for: what needs no DICOM does not wait for pydicom.
 _HOMES = {
-    "dicompack.pipeline": ("pack", "unpack", "verify", "test", "inspect"),
+    "dicompack.pipeline": (
+        "pack",
+        "deidentify",
+        "plan",
+        "unpack",
+        "verify",
+        "test",
+        "inspect",
+        "reidentify",
+    ),
+    "dicompack.pipeline.planning": ("Plan",),
     "dicompack.parties": ("Originator", "Recipient"),
     "dicompack.crypto.contacts": ("Contact",),
     "dicompack.crypto.keys": (

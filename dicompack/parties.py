@@ -27,11 +27,14 @@ class Originator:
     """Signs the instances in place of `signing`, so that its name need not stand in every instance."""
     project_key: ProjectKey = field(default_factory=ProjectKey.new)
     """What pseudonyms come from; a fresh one serves one package."""
+    custodians: tuple[Contact, ...] = ()
+    """Recipients who can undo de-identification; without any, nothing that could is stored (ENA-12)."""
 
     def __post_init__(self) -> None:
-        if not 1 <= len(self.recipients) <= MAX_RECIPIENTS:
+        count = len(self.recipients) + len(self.custodians)
+        if not 1 <= count <= MAX_RECIPIENTS:
             raise UsageError(
-                f"{len(self.recipients)} recipients, 1 to {MAX_RECIPIENTS} are possible",
+                f"{count} recipients, 1 to {MAX_RECIPIENTS} are possible",
                 hint="name one with --recipient",
             )
 
@@ -42,20 +45,21 @@ class Originator:
 
     @property
     def recipient_certificates(self) -> tuple[x509.Certificate, ...]:
-        """The certificates to encrypt to, each key once.
+        """The certificates to encrypt to, each key once; those of custodians, too.
 
         Raises:
             UsageError: a contact has no decryption certificate.
         """
-        certificates: dict[bytes, x509.Certificate] = {}
-        for contact in self.recipients:
-            if contact.decryption is None:
-                raise UsageError(
-                    f"{contact.name} cannot be a recipient: there is no decryption certificate",
-                    hint="ask for the whole contact.pem",
-                )
-            certificates.setdefault(spki_sha256(contact.decryption), contact.decryption)
-        return tuple(certificates.values())
+        return _to_encrypt_to((*self.recipients, *self.custodians), "recipient")
+
+    @property
+    def custodian_certificates(self) -> tuple[x509.Certificate, ...]:
+        """The certificates that originals are encrypted to, each key once.
+
+        Raises:
+            UsageError: a contact has no decryption certificate.
+        """
+        return _to_encrypt_to(self.custodians, "custodian")
 
     def check_validity(self, at: datetime) -> None:
         """See that every key may be used at this time, before anything is signed with it or encrypted to it.
@@ -70,6 +74,18 @@ class Originator:
         for certificate in self.recipient_certificates:
             other = PinnedContact("a recipient", Contact("a recipient", decryption=certificate))
             TrustStore((other,)).judge(certificate, (), at, Role.RECIPIENT)
+
+
+def _to_encrypt_to(contacts: tuple[Contact, ...], role: str) -> tuple[x509.Certificate, ...]:
+    certificates: dict[bytes, x509.Certificate] = {}
+    for contact in contacts:
+        if contact.decryption is None:
+            raise UsageError(
+                f"{contact.name} cannot be a {role}: there is no decryption certificate",
+                hint="ask for the whole contact.pem",
+            )
+        certificates.setdefault(spki_sha256(contact.decryption), contact.decryption)
+    return tuple(certificates.values())
 
 
 @dataclass(frozen=True)

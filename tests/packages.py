@@ -41,6 +41,7 @@ def packed(
 ) -> tuple[Path, Report]:
     """A package of these instances: its first volume, and the report."""
     source = study(folder / "source", names)
+    settings = {"burned_in": "vouch", **settings}  # public files, and somebody has looked
     report = dicompack.pack([source], folder / "study.dcmpack", originator=originator, **settings)  # type: ignore[arg-type]
     return folder / report.volumes[0], report
 

@@ -51,6 +51,7 @@ def study(request, data, tmp_path_factory, sender, receiver):
         folder / "x.dcmpack",
         originator=Originator(sender.signing, (receiver.contact,)),
         project_key=key,
+        burned_in="vouch",
         volume_size=5_000_000,
     )
     recipient = Recipient((receiver.decryption,), trusting(sender))

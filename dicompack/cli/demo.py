@@ -121,6 +121,7 @@ class _Demonstration:
                 self._folder / "demo.dcmpack",
                 originator=originator,
                 project_key=project_key,
+                burned_in="vouch",  # public files, and somebody has looked
                 volume_size=_VOLUME_SIZE,
                 on_progress=on_progress,
             )

@@ -23,11 +23,12 @@ class Outcome:
 
     @property
     def code(self) -> ExitCode:
-        """3 only where pack left DICOM out: a package packed that way unpacks with 0."""
+        """3 only where DICOM was left out: a package packed that way unpacks with 0."""
         # CLI-1
         if self.error is not None:
             return exit_code_of(self.error)
-        return ExitCode.PARTIAL if self.report.partial and self.report.command == "pack" else ExitCode.SUCCESS
+        leaves_out = self.report.partial and self.report.command in ("pack", "deidentify", "reidentify")
+        return ExitCode.PARTIAL if leaves_out else ExitCode.SUCCESS
 
     @property
     def _skipped(self) -> Sequence[Skipped]:

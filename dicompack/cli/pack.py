@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from dicompack.cli import options
+from dicompack.cli import deidentification, options
+from dicompack.cli.deidentification import all_sources, project_key_of
 from dicompack.cli.identities import (
     DECRYPTION_FILE,
     Passphrases,
@@ -17,7 +16,6 @@ from dicompack.cli.identities import (
     recipient_contact,
     signing_key,
 )
-from dicompack.cli.key_files import read_key_file
 from dicompack.cli.options import PATH
 from dicompack.cli.outcome import (
     Outcome,
@@ -34,19 +32,10 @@ from dicompack.report import Report
 
 if TYPE_CHECKING:
     from dicompack.crypto.keys import Contact
+    from dicompack.dicom.confidentiality import SiteProfile
     from dicompack.parties import Originator
 
 _SUFFIX = ".dcmpack"
-# Profiles of de-identification that this version has.
-_PROFILES = ("basic",)
-
-
-def _profile(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
-    if value not in _PROFILES:
-        raise click.BadParameter(
-            f"{value!r} does not exist in this version; there is: {', '.join(_PROFILES)}"
-        )
-    return value
 
 
 def _package_name(_ctx: click.Context, _param: click.Parameter, value: Path) -> Path:
@@ -60,7 +49,7 @@ def _package_name(_ctx: click.Context, _param: click.Parameter, value: Path) -> 
     short_help="Pack studies into a signed and encrypted package.",
     epilog=options.example('dicompack pack STUDY -o study.dcmpack --signer me --recipient "Clinic B"'),
 )
-@click.argument("sources", nargs=-1, type=PATH, metavar="SRC...")
+@deidentification.sources
 @click.option(
     "-o",
     "--output",
@@ -84,6 +73,13 @@ def _package_name(_ctx: click.Context, _param: click.Parameter, value: Path) -> 
     metavar="CONTACT",
     help="Who may open it: a contact.pem or a pinned contact's name. Repeatable.",
 )
+@click.option(
+    "--custodian",
+    "custodians",
+    multiple=True,
+    metavar="CONTACT",
+    help="Who may open it and undo de-identification; without one, nobody can. Repeatable.",
+)
 @click.option("--identity", type=PATH, metavar="IDENTITY", help="Your decryption key, if not the signer's.")
 @click.option("--no-self", is_flag=True, help="Do not add yourself as a recipient.")
 @click.option(
@@ -92,17 +88,8 @@ def _package_name(_ctx: click.Context, _param: click.Parameter, value: Path) -> 
     metavar="IDENTITY",
     help="Who signs inside each instance, if the signer's certificate would tell too much.",
 )
-@click.option(
-    "--project-key", type=PATH, metavar="FILE", help="Same pseudonyms in every delivery with this key."
-)
-@click.option(
-    "--deidentify",
-    default="basic",
-    show_default=True,
-    callback=_profile,
-    metavar="PROFILE",
-    help="How: the Basic Profile of PS3.15 Annex E.",
-)
+@deidentification.of_profile
+@deidentification.map_out
 @click.option(
     "--codec",
     type=click.Choice(["j2k", "keep"]),
@@ -116,23 +103,11 @@ def _package_name(_ctx: click.Context, _param: click.Parameter, value: Path) -> 
     metavar="SIZE",
     help="Split into volumes of SIZE: 25M, 4.7G, 512MiB.",
 )
-@click.option(
-    "--files-from",
-    type=click.Path(path_type=Path, allow_dash=True),
-    metavar="FILE",
-    help="More SRC, one per line (or NUL between); - is stdin.",
-)
-@click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out files whose name fits. Repeatable.")
+@deidentification.of_sources
 @options.passphrase_file
 @options.jobs
 @click.option("--temp", type=PATH, metavar="DIR", help="Where encrypted intermediates may lie.")
-@click.option(
-    "--on-suspect",
-    type=click.Choice(["stop", "skip"]),
-    default="stop",
-    show_default=True,
-    help="If an instance cannot be de-identified with certainty: pack nothing, or leave it out.",
-)
+@deidentification.on_suspect
 @click.option("--force", is_flag=True, help="Overwrite a package of this name.")
 @options.common
 @click.pass_obj
@@ -143,11 +118,15 @@ def pack_command(
     output: Path,
     signer: Path,
     recipients: tuple[str, ...],
+    custodians: tuple[str, ...],
     identity: Path | None,
     no_self: bool,
     instance_signer: Path | None,
     project_key: Path | None,
     deidentify: str,
+    profile: SiteProfile | None,
+    burned_in: str,
+    map_out: Path | None,
     codec: str,
     volume_size: int | None,
     files_from: Path | None,
@@ -162,11 +141,7 @@ def pack_command(
 
     SRC are files and folders; DICOM is found by content, and other files are left out.
     """
-    all_sources = (*sources, *(listed_sources(files_from) if files_from else ()))
-    if not all_sources:
-        raise UsageError(
-            "no source given", rule="CLI-11", hint="name files or folders, or use --files-from FILE"
-        )
+    found = all_sources(sources, files_from)
     originator = _originator(
         Passphrases(terminal, passphrase_file),
         signer=signer,
@@ -174,19 +149,22 @@ def pack_command(
         adds_self=not no_self,
         instance_signer=instance_signer,
         contacts=[recipient_contact(text) for text in recipients],
+        custodians=tuple(map(recipient_contact, custodians)),
     )
 
     import dicompack
-    from dicompack.crypto.derivation import ProjectKey
 
-    key = ProjectKey.parse(read_key_file(project_key)) if project_key else None
-    with system_errors(output, temp), terminal.progress() as on_progress:
+    key = project_key_of(project_key)
+    with system_errors(output, temp, map_out), terminal.progress() as on_progress:
         report = dicompack.pack(
-            all_sources,
+            found,
             output,
             originator=originator,
             project_key=key,
             deidentify=deidentify,
+            profile=profile,
+            burned_in=burned_in,
+            map_out=map_out,
             codec=codec,
             volume_size=volume_size,
             jobs=jobs,
@@ -200,21 +178,6 @@ def pack_command(
     return Outcome(report)
 
 
-def listed_sources(file: Path) -> tuple[Path, ...]:
-    """The paths a file lists (``-`` is stdin), one per line; between NUL characters where it has any.
-
-    Raises:
-        OSError: the list cannot be read.
-    """
-    # CLI-11
-    data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    if b"\0" in data:
-        names = data.split(b"\0")
-    else:
-        names = [line.removesuffix(b"\r") for line in data.split(b"\n")]
-    return tuple(Path(os.fsdecode(name)) for name in names if name)
-
-
 def _originator(
     passphrases: Passphrases,
     *,
@@ -223,6 +186,7 @@ def _originator(
     adds_self: bool,
     instance_signer: Path | None,
     contacts: list[Contact],
+    custodians: tuple[Contact, ...],
 ) -> Originator:
     from dicompack.crypto.certificates import name_of
     from dicompack.crypto.keys import Contact
@@ -234,7 +198,7 @@ def _originator(
         decryption = decryption_key(own, passphrases).certificate
         contacts = [*contacts, Contact(name_of(signing.certificate), signing.certificate, decryption)]
     unique = {contact.decryption: contact for contact in reversed(contacts)}
-    if not unique:
+    if not unique and not custodians:
         raise UsageError(
             "nobody could open this package",
             hint="name a --recipient, or use a signer's folder that has a decryption key",
@@ -243,6 +207,7 @@ def _originator(
         signing=signing,
         recipients=tuple(reversed(unique.values())),
         instance_signing=signing_key(instance_signer, passphrases) if instance_signer else None,
+        custodians=custodians,
     )
 
 
@@ -257,5 +222,7 @@ def _say(terminal: Terminal, report: Report, originator: Originator) -> None:
     terminal.say(f"signed by {name_of(originator.signing.certificate)}")
     for contact in originator.recipients:
         terminal.say(f"for {contact.name}, {contact.fingerprint}")
+    for contact in originator.custodians:
+        terminal.say(f"for {contact.name}, {contact.fingerprint}, who can undo de-identification")
     say_skipped(terminal, report)
     say_findings(terminal, report.findings)

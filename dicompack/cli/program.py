@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from dicompack import __version__
+from dicompack.cli.deidentify import deidentify_command
 from dicompack.cli.demo import demo_command
 from dicompack.cli.exit_codes import ExitCode
 from dicompack.cli.interruption import interruptible
@@ -19,6 +20,8 @@ from dicompack.cli.list import list_command
 from dicompack.cli.options import HelpfulGroup
 from dicompack.cli.outcome import Outcome
 from dicompack.cli.pack import pack_command
+from dicompack.cli.plan import plan_command
+from dicompack.cli.reidentify import reidentify_command
 from dicompack.cli.system_errors import system_errors
 from dicompack.cli.terminal import Terminal
 from dicompack.cli.test import test_command
@@ -74,11 +77,14 @@ def program() -> None:
 for _command in (
     demo_command,
     keys_group,
+    plan_command,
     pack_command,
     test_command,
     list_command,
     verify_command,
     unpack_command,
+    deidentify_command,
+    reidentify_command,
 ):
     program.add_command(_command)
 

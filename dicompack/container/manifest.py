@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 CODEC_JPEG_TWO_THOUSAND = "j2k"
 CODEC_KEEP = "keep"
+ROLE_RECIPIENT = "recipient"
+ROLE_CUSTODIAN = "custodian"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,8 @@ class RecipientKey:
 
     key: str
     """SHA-256 of the SubjectPublicKeyInfo, in hex."""
-    role: str = "recipient"
+    role: str = ROLE_RECIPIENT
+    """`ROLE_CUSTODIAN` for one that can undo de-identification."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +178,7 @@ _MEMBER = Record(
         "study_instance_uid": UID_OR_EMPTY,
     }
 )
-_RECIPIENT = Record({"key": SHA256_HEX, "role": one_of("recipient")})
+_RECIPIENT = Record({"key": SHA256_HEX, "role": one_of(ROLE_RECIPIENT, ROLE_CUSTODIAN)})
 _SHAPE = Record(
     {
         "created": TIME,

@@ -5,6 +5,7 @@ To allow or retire an algorithm, change `spec/4-envelope.md` first, then this fi
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -15,6 +16,7 @@ from dicompack.crypto import der
 # Content types (RFC 5652 §4, §5.1; RFC 5083 §2)
 DATA: Final = der.object_identifier("1.2.840.113549.1.7.1")
 SIGNED_DATA: Final = der.object_identifier("1.2.840.113549.1.7.2")
+ENVELOPED_DATA: Final = der.object_identifier("1.2.840.113549.1.7.3")
 AUTH_ENVELOPED_DATA: Final = der.object_identifier("1.2.840.113549.1.9.16.1.23")
 
 # Signed attributes (RFC 5652 §11, RFC 5035 §3, RFC 6211 §2)
@@ -53,6 +55,33 @@ RSA_OAEP: Final = _oaep(der.sequence(_SHA256, der.null()))
 # OpenSSL leaves the NULL out; RFC 4055 §2.1 demands that readers take both.
 RSA_OAEP_WITHOUT_NULL: Final = _oaep(der.sequence(_SHA256))
 KEY_TRANSPORT: Final = frozenset((RSA_OAEP, RSA_OAEP_WITHOUT_NULL))
+
+# Encrypted Attributes only (PS3.15 E.1.1 step 2, E.1.2): what the standard makes every re-identifier read.
+# RSAES-PKCS1-v1_5 (RFC 3370 §4.2.1) has the identifier that is above that of a signature.
+RSA_KEY_TRANSPORT: Final = RSA_PKCS1
+
+
+@dataclass(frozen=True)
+class BlockCipher:
+    """A cipher in CBC mode with the padding of RFC 5652 §6.3."""
+
+    oid: bytes = field(repr=False)
+    key_size: int
+    block_size: int
+    """Bytes, of the initialization vector too."""
+
+    def identifier(self, iv: der.Buffer) -> bytes:
+        """AlgorithmIdentifier with this initialization vector (RFC 3565 §4.1, RFC 3370 §5.1)."""
+        return der.sequence(self.oid, der.octet_string(iv))
+
+
+AES256_CBC: Final = BlockCipher(der.object_identifier("2.16.840.1.101.3.4.1.42"), 32, 16)
+BLOCK_CIPHERS: Final = (
+    AES256_CBC,
+    BlockCipher(der.object_identifier("2.16.840.1.101.3.4.1.22"), 24, 16),
+    BlockCipher(der.object_identifier("2.16.840.1.101.3.4.1.2"), 16, 16),
+    BlockCipher(der.object_identifier("1.2.840.113549.3.7"), 24, 8),  # DES-EDE3, read and never written
+)
 
 
 class Digest(StrEnum):

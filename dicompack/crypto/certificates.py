@@ -206,6 +206,16 @@ def subject_key_identifier(certificate: x509.Certificate, error: ErrorClass) -> 
     return extension.digest
 
 
+def issuer_and_serial(certificate: x509.Certificate) -> bytes:
+    """DER of IssuerAndSerialNumber, both as they stand in the certificate itself (RFC 5280 §4.1)."""
+    outer = der.parse(certificate.public_bytes(Encoding.DER))
+    fields = der.Fields(der.Fields(outer).take(der.SEQUENCE))
+    fields.take_optional(0xA0)  # version
+    serial = fields.take(der.INTEGER)
+    fields.take(der.SEQUENCE)  # signature
+    return der.sequence(fields.take(der.SEQUENCE).raw, serial.raw)
+
+
 def spki_sha256(certificate: x509.Certificate) -> bytes:
     """SHA-256 of the SubjectPublicKeyInfo in DER: the same for every certificate of one key."""
     key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -16,7 +16,8 @@ UID: Final = "uid"
 PATIENT_ID: Final = "patient-id"
 PATIENT_STUDY: Final = "patient-study"
 PATIENT_INSTANCE: Final = "patient-instance"
-LABELS: Final = frozenset((UID, PATIENT_ID, PATIENT_STUDY, PATIENT_INSTANCE))
+DATE_SHIFT: Final = "date-shift"
+LABELS: Final = frozenset((UID, PATIENT_ID, PATIENT_STUDY, PATIENT_INSTANCE, DATE_SHIFT))
 """One label for each use, so that no two uses share output."""
 
 _TAG: Final = b"dicompack-project-key-1:"

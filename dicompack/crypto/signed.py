@@ -77,7 +77,7 @@ def sign(content: bytes, signer: SigningKey, at: datetime) -> bytes:
     chain = tuple(one.public_bytes(Encoding.DER) for one in (signer.certificate, *signer.chain))
     attributes = _attributes(hashlib.sha256(content).digest(), moment, chain)
     signature = signer.private_key.sign(der.set_of(attributes), padding.PKCS1v15(), hashes.SHA256())
-    return _marshal(content, chain, attributes, _issuer_and_serial(signer.certificate), signature)
+    return _marshal(content, chain, attributes, certificates.issuer_and_serial(signer.certificate), signature)
 
 
 def _marshal(
@@ -121,16 +121,6 @@ def _attributes(content_digest: bytes, moment: bytes, chain: tuple[bytes, ...]) 
     ]
 
 
-def _issuer_and_serial(certificate: x509.Certificate) -> bytes:
-    """IssuerAndSerialNumber, both as they stand in the certificate itself (RFC 5280 §4.1)."""
-    outer = der.parse(certificate.public_bytes(Encoding.DER))
-    fields = der.Fields(der.Fields(outer).take(der.SEQUENCE))
-    fields.take_optional(0xA0)  # version
-    serial = fields.take(der.INTEGER)
-    fields.take(der.SEQUENCE)  # signature
-    return der.sequence(fields.take(der.SEQUENCE).raw, serial.raw)
-
-
 def _time(at: datetime) -> bytes:
     if at.tzinfo is None:
         raise ValueError("a time without its zone")
@@ -171,7 +161,7 @@ def verify(data: bytes) -> Signed:
         parts.content,
         tuple(one.public_bytes(Encoding.DER) for one in chain),
         attributes,
-        _issuer_and_serial(certificate),
+        certificates.issuer_and_serial(certificate),
         parts.signature,
     )
     if anew != data:  # 4: CMS-6

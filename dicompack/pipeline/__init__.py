@@ -14,7 +14,10 @@ The first four see one instance at a time and run in worker processes; `INSTANCE
 the way back. Nothing has its final name before everything has passed.
 """
 
+from dicompack.pipeline.deidentifying import deidentify
 from dicompack.pipeline.packing import pack
+from dicompack.pipeline.planning import plan
+from dicompack.pipeline.reidentifying import reidentify
 from dicompack.pipeline.unpacking import inspect, test, unpack, verify
 
-__all__ = ["pack", "unpack", "verify", "test", "inspect"]
+__all__ = ["pack", "deidentify", "plan", "unpack", "verify", "test", "inspect", "reidentify"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -13,11 +13,13 @@ from dicompack.container.digests import ObjectDigest
 from dicompack.container.manifest import FileFacts, ManifestMember
 from dicompack.crypto.keys import DecryptionKey
 from dicompack.dicom import dicom_file, tags
-from dicompack.errors import BadSignatureError, DicomPackError, InputError, NotDicomError, SuspectError
+from dicompack.errors import BadSignatureError, DicomPackError, InputError
 from dicompack.parties import Originator
+from dicompack.pipeline.source_instances import Refused, Source, SourceFacts, SourceTask, guarded
 from dicompack.report import Finding
-from dicompack.stages import compression, deidentification, envelope, package, signature
-from dicompack.stages.artifacts import Compressed, Instance, Signed
+from dicompack.stages import compression, envelope, package, reidentification, signature
+from dicompack.stages.artifacts import Compressed, Signed
+from dicompack.stages.deidentification import Policy
 from dicompack.stages.package import SealedMember
 from dicompack.stages.volumes import Extent
 
@@ -38,39 +40,22 @@ class PackingSettings:
     at: datetime
     folder: str
     """Where sealed objects go."""
-
-
-@dataclass(frozen=True)
-class PackTask:
-    """A source, and the name that its sealed object gets in staging."""
-
-    name: str
-    path: str
-    ticket: str
+    policy: Policy = field(default_factory=Policy)
+    maps: bool = False
+    """Whether old UIDs and IDs are to be told beside the new ones."""
 
 
 @dataclass(frozen=True)
 class PackedInstance:
     """What came of a source."""
 
-    name: str
-    ticket: str
+    facts: SourceFacts
     member: SealedMember
-    source_sha256: bytes
-    """Stays with the sender: it tells duplicates, and goes nowhere."""
-    source_size: int
-    findings: tuple[Finding, ...]
 
-
-@dataclass(frozen=True)
-class Refused:
-    """Why nothing came of a source."""
-
-    name: str
-    reason: str
-    dicom: bool
-    suspect: bool = False
-    source_size: int = 0
+    @property
+    def order(self) -> tuple[str, str]:
+        """The place of a member in the package."""
+        return self.member.facts.sop_instance_uid, self.member.facts.signed.sha256
 
 
 _packing: PackingSettings
@@ -82,53 +67,39 @@ def start_packing(settings: PackingSettings) -> None:
     _packing = settings
 
 
-def pack_instance(task: PackTask) -> PackedInstance | Refused:
+def pack_instance(task: SourceTask) -> PackedInstance | Refused:
     """Stages 1 to 4, forwards.
 
     Raises:
         OSError: the sealed object cannot be written; an unreadable source is `Refused`.
     """
-    try:
-        source = files.read_whole(Path(task.path))
-    except OSError as error:
-        return Refused(task.name, f"cannot be read: {error.strerror}", dicom=True)
-    try:
-        return _pack(task, source, _packing)
-    except NotDicomError as error:
-        return Refused(task.name, error.message, dicom=False)
-    except DicomPackError as error:
-        return Refused(task.name, str(error), True, isinstance(error, SuspectError), len(source))
-    except MemoryError:
-        return Refused(task.name, "too large for the memory of a worker", True, source_size=len(source))
+    return guarded(task, lambda source: _pack(source, _packing))
 
 
-def _pack(task: PackTask, source: bytes, settings: PackingSettings) -> PackedInstance | Refused:
-    file = dicom_file.parse(source)
-    if file.is_directory:
-        return Refused(task.name, "a DICOMDIR: it describes media, and is no instance", dicom=False)
-    dicom_file.check_complete(file.data_set)
-
-    instance = Instance(file.data_set, file.transfer_syntax)
-    deidentified = deidentification.pack(instance, settings.originator)
+def _pack(source: Source, settings: PackingSettings) -> PackedInstance:
+    originator = settings.originator
+    deidentified = source.deidentified(originator.project_key, settings.policy)
+    if originator.custodians:  # ENA-12
+        custodians = originator.custodian_certificates
+        deidentified = reidentification.pack(
+            source.instance, deidentified, originator.signing, custodians, settings.at
+        )
     compressed = compression.pack(deidentified, settings.codec)
-    signed = signature.pack(compressed, settings.originator.signer_of_instances, settings.at)
+    signed = signature.pack(compressed, originator.signer_of_instances, settings.at)
     if len(signed.file) > MAX_INSTANCE:
         raise InputError(f"larger than {MAX_INSTANCE} bytes, which is more than one object holds")
-    sealed = envelope.pack(signed.file, settings.originator.recipient_certificates)
-
-    files.write_new(Path(settings.folder, task.ticket), sealed.pieces, durable=False)
-    member = SealedMember(
-        _member(compressed, signed), sealed.size, ObjectDigest(sealed.sha256, sealed.content_sha256)
+    facts = source.checked(
+        compressed.data_set,
+        signed.file,
+        (*deidentified.findings, *_findings(compressed, signed)),
+        originator.project_key,
+        settings.policy,
+        maps=settings.maps,
     )
-    findings = (*deidentified.findings, *_findings(compressed, signed))
-    return PackedInstance(
-        task.name,
-        task.ticket,
-        member,
-        hashlib.sha256(source).digest(),
-        len(source),
-        tuple(replace(finding, where=task.name) for finding in findings),
-    )
+    sealed = envelope.pack(signed.file, originator.recipient_certificates)
+    files.write_new(Path(settings.folder, source.task.ticket), sealed.pieces, durable=False)
+    digest = ObjectDigest(sealed.sha256, sealed.content_sha256)
+    return PackedInstance(facts, SealedMember(_member(compressed, signed), sealed.size, digest))
 
 
 def _member(compressed: Compressed, signed: Signed) -> ManifestMember:

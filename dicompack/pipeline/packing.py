@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,41 +16,21 @@ from dicompack.container.manifest import Deidentification
 from dicompack.container.names import member_name
 from dicompack.crypto.certificates import spki_sha256
 from dicompack.crypto.derivation import ProjectKey
-from dicompack.dicom.confidentiality import EDITION
-from dicompack.errors import DicomPackError, InputError, OutputError, SuspectError, UsageError
+from dicompack.dicom.confidentiality import EDITION, SiteProfile
+from dicompack.dicom.independent_check import check_manifest
+from dicompack.errors import OutputError, UsageError
 from dicompack.exchange import sources as exchange
 from dicompack.parties import Originator
-from dicompack.pipeline.instances import (
-    PackedInstance,
-    PackingSettings,
-    PackTask,
-    Refused,
-    pack_instance,
-    start_packing,
-)
-from dicompack.pipeline.unpacking import check_written, member_of, never
-from dicompack.report import Finding, Progress, Report, Skipped
+from dicompack.pipeline.instances import PackedInstance, PackingSettings, pack_instance, start_packing
+from dicompack.pipeline.intake import Intake
+from dicompack.pipeline.map_files import MapFiles
+from dicompack.pipeline.policies import policy_of, with_vocabularies
+from dicompack.pipeline.unpacking import OnProgress, check_written, member_of, never
+from dicompack.report import Progress, Report
 from dicompack.stages import package, volumes
 from dicompack.stages.compression import CODECS
-from dicompack.workers import WorkerDiedError, Workers
 
-OnProgress = Callable[[Progress], None]
 _READ_SIZE = 1 << 20
-
-
-@dataclass
-class _Run:
-    """What has happened so far."""
-
-    packed: list[PackedInstance] = field(default_factory=list)
-    skipped: list[Skipped] = field(default_factory=list)
-    suspect: list[str] = field(default_factory=list)
-    bytes_in: int = 0
-    found: int = 0
-
-    @property
-    def instances_in(self) -> int:
-        return len(self.packed) + sum(skipped.dicom for skipped in self.skipped)
 
 
 def pack(
@@ -61,6 +40,9 @@ def pack(
     originator: Originator,
     project_key: ProjectKey | None = None,
     deidentify: str = "basic",
+    profile: SiteProfile | None = None,
+    burned_in: str = "stop",
+    map_out: Path | None = None,
     codec: str = "j2k",
     volume_size: int | None = None,
     jobs: int | None = None,
@@ -77,7 +59,11 @@ def pack(
         output: ``NAME.dcmpack``; several volumes get ``.001``, ``.002`` and so on after it.
         originator: who signs, and whom to encrypt to.
         project_key: for pseudonyms that are the same in the next package; replaces the originator's.
-        deidentify: ``basic``, the Basic Application Level Confidentiality Profile.
+        deidentify: ``basic``, the Basic Application Level Confidentiality Profile, or
+            ``basic+option+option`` with its options by the standard's names.
+        profile: exceptions and additions of a site.
+        burned_in: what to do where pixels may show text: ``stop``, ``clean``, or ``vouch`` for them.
+        map_out: a file to be made for old and new UIDs; the Patient IDs go into one beside it.
         codec: ``j2k`` or ``keep``.
         volume_size: bytes of a volume; by default there is one.
         jobs: worker processes; by default one a core.
@@ -94,38 +80,47 @@ def pack(
         SuspectError: an instance cannot be de-identified with certainty.
     """
     began, tell = time.monotonic(), on_progress or never
-    _check_settings(output, originator, deidentify, codec, volume_size, force)
+    policy = policy_of(deidentify, burned_in, profile)
+    _check_settings(output, originator, codec, volume_size, force)
     if project_key is not None:
         originator = replace(originator, project_key=project_key)
     at = datetime.now(UTC).replace(microsecond=0)
     with ExitStack() as stack:
+        maps = stack.enter_context(MapFiles(map_out, force=force))
         staging = stack.enter_context(files.Staging(output))
         spare = stack.enter_context(files.Staging(temp / f"{output.name}.objects")) if temp else staging
         objects = spare.folder("objects")
-        run = _Run()
-        settings = PackingSettings(originator, codec, at, str(objects))
-        _pack_instances(run, exchange.find(sources, exclude), settings, jobs, tell)
-        _check_outcome(run, skip_suspect)
-        members, findings = _settle(run)
+        settings = PackingSettings(originator, codec, at, str(objects), policy, maps.wanted)
+        intake: Intake[PackedInstance] = Intake()
+        found = with_vocabularies(exchange.find(sources, exclude), policy, jobs, tell)
+        intake.run(found, start_packing, settings, pack_instance, jobs, tell, "packing")
+        intake.check(skip_suspect, "packed")
+        members, findings = intake.settle("packed")
         ids = SetIds(os.urandom(16), os.urandom(16))
-        profile = Deidentification("basic", (), EDITION)
-        packed = package.pack([one.member for one in members], originator, profile, ids, volume_size, at)
+        done = Deidentification("basic", policy.claimed, EDITION)
+        sealed = [one.member for one in members]
+        look = _looking_for(intake)
+        packed = package.pack(sealed, originator, done, ids, volume_size, at, look)
 
         files.check_room(staging.path, packed.layout.total)
-        paths = {member_name(number): objects / one.ticket for number, one in enumerate(members, start=1)}
+        paths = {
+            member_name(number): objects / one.facts.ticket for number, one in enumerate(members, start=1)
+        }
         folder = staging.folder("volumes")
         written = _write(packed.layout, paths, packed.objects, folder, output.name, tell)
         check_written(folder, tell)
+        maps.write([one.facts.maps for one in members])
         if force:
             _remove_old(output)
         files.publish_files(written, output.parent)
+        maps.keep()
         return Report(
             command="pack",
             set_id=ids.set_id.hex(),
-            instances_in=run.instances_in,
+            instances_in=intake.instances_in,
             instances_out=len(members),
-            skipped=tuple(run.skipped),
-            bytes_in=run.bytes_in,
+            skipped=tuple(intake.skipped),
+            bytes_in=intake.bytes_in,
             bytes_out=packed.layout.total,
             volumes=tuple(path.name for path in written),
             findings=tuple(findings),
@@ -138,12 +133,17 @@ def pack(
         )
 
 
+def _looking_for(intake: Intake[PackedInstance]) -> Callable[[bytes], None]:
+    """The independent check of the MANIFEST against all sources at once."""
+    identifying = intake.identifying()
+    digests = [one.facts.sha256 for one in intake.finished]
+    return lambda content: check_manifest(content, identifying, digests)
+
+
 def _check_settings(
-    output: Path, originator: Originator, deidentify: str, codec: str, volume_size: int | None, force: bool
+    output: Path, originator: Originator, codec: str, volume_size: int | None, force: bool
 ) -> None:
     """What can be known to be wrong before the work is done."""
-    if deidentify != "basic":
-        raise UsageError(f"unknown de-identification {deidentify!r}", hint="what there is: basic")
     if codec not in CODECS:
         raise UsageError(f"unknown codec {codec!r}", hint=f"what there is: {', '.join(CODECS)}")
     check_volume_size(volume_size)
@@ -169,85 +169,6 @@ def _volumes_of(output: Path) -> list[Path]:
 def _remove_old(output: Path) -> None:
     for path in _volumes_of(output):
         path.unlink()
-
-
-def _pack_instances(
-    run: _Run,
-    found: Iterable[exchange.SourceFile | Skipped],
-    settings: PackingSettings,
-    jobs: int | None,
-    on_progress: OnProgress,
-) -> None:
-    """Stages 1 to 4 for everything that is found."""
-    order: dict[str, int] = {}
-
-    def tasks() -> Iterator[PackTask]:
-        for entry in found:
-            if isinstance(entry, Skipped):
-                run.skipped.append(entry)
-                continue
-            ticket = f"{len(order):08d}"
-            order[ticket] = len(order)
-            run.found += 1
-            yield PackTask(entry.name, str(entry.path), ticket)
-
-    workers = Workers(start_packing, settings, pack_instance, jobs)
-    for done, (task, result) in enumerate(workers.run(tasks()), start=1):
-        on_progress(Progress("packing", done, run.found, "instances"))
-        if isinstance(result, WorkerDiedError):
-            run.skipped.append(Skipped(task.name, dicom=True, reason="the codec failed on it"))
-        elif isinstance(result, Refused):
-            run.skipped.append(Skipped(result.name, result.dicom, result.reason))
-            run.bytes_in += result.source_size
-            if result.suspect:
-                run.suspect.append(result.name)
-        else:
-            run.packed.append(result)
-            run.bytes_in += result.source_size
-    run.packed.sort(key=lambda one: order[one.ticket])
-
-
-def _check_outcome(run: _Run, skip_suspect: bool) -> None:
-    error: DicomPackError
-    if run.suspect and not skip_suspect:
-        error = SuspectError(
-            f"{len(run.suspect)} instances cannot be de-identified with certainty",
-            hint="look at them; --on-suspect skip leaves them out",
-        )
-    elif not run.packed:
-        several = sum(skipped.dicom for skipped in run.skipped)
-        what = (
-            f"none of {several} instances can be packed"
-            if several
-            else "there is nothing DICOM in the source"
-        )
-        error = InputError(
-            what, hint="see the reasons" if several else "name the folder that holds the study"
-        )
-    else:
-        return
-    error.faults = tuple(f"{one.name}: {one.reason}" for one in run.skipped if one.dicom)
-    error.skipped = tuple(run.skipped)
-    raise error
-
-
-def _settle(run: _Run) -> tuple[list[PackedInstance], list[Finding]]:
-    """Byte-identical sources once, in the order of the new UIDs; and what there is to say."""
-    by_source: dict[bytes, PackedInstance] = {}
-    for one in run.packed:
-        first = by_source.setdefault(one.source_sha256, one)
-        if first is not one:
-            run.skipped.append(Skipped(one.name, dicom=True, reason=f"the same bytes as {first.name}"))
-    run.packed = list(by_source.values())
-    members = sorted(
-        run.packed, key=lambda one: (one.member.facts.sop_instance_uid, one.member.facts.signed.sha256)
-    )
-    findings = [finding for one in members for finding in one.findings]
-    for before, one in itertools.pairwise(members):
-        if before.member.facts.sop_instance_uid == one.member.facts.sop_instance_uid:
-            message = f"has the SOP Instance UID of {before.name}, but other bytes; both are packed"
-            findings.append(Finding("uid-conflict", one.name, message))
-    return members, findings
 
 
 def _write(

@@ -204,18 +204,15 @@ def _tasks(opened: Volumes, sealed: CheckedSeal, content: Manifest) -> Iterator[
     extents = opened.extents()
     for number, member in enumerate(content.members, start=1):
         name = member_name(number)
-        yield UnpackTask(
-            number, extents[name], sealed.table.rows[number - 1], member, _target(number, member)
+        target = target_of(
+            number, member.study_instance_uid, member.series_instance_uid, member.sop_instance_uid
         )
+        yield UnpackTask(number, extents[name], sealed.table.rows[number - 1], member, target)
 
 
-def _target(number: int, member: ManifestMember) -> tuple[str, ...]:
+def target_of(number: int, study: str, series: str, instance: str) -> tuple[str, ...]:
     """Study, series, and the member's number with its UID: all of them made by the packer."""
-    return (
-        member.study_instance_uid or "NO-STUDY",
-        member.series_instance_uid or "NO-SERIES",
-        f"{number:08d}-{member.sop_instance_uid}.dcm",
-    )
+    return study or "NO-STUDY", series or "NO-SERIES", f"{number:08d}-{instance}.dcm"
 
 
 def member_of(number: int, member: ManifestMember, packed_size: int) -> Member:

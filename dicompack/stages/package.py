@@ -23,7 +23,14 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from dicompack.container import digests, manifest, names, seal
 from dicompack.container.digests import Digests, ObjectDigest
 from dicompack.container.layout import Layout, SetIds, StoredObject, lay_out
-from dicompack.container.manifest import Deidentification, Manifest, ManifestMember, RecipientKey
+from dicompack.container.manifest import (
+    ROLE_CUSTODIAN,
+    ROLE_RECIPIENT,
+    Deidentification,
+    Manifest,
+    ManifestMember,
+    RecipientKey,
+)
 from dicompack.container.seal import Seal
 from dicompack.container.volumes import Package
 from dicompack.crypto import enveloped, signed
@@ -66,21 +73,29 @@ def pack(
     ids: SetIds,
     volume_size: int | None,
     at: datetime,
+    look: Callable[[bytes], None] = lambda _content: None,
 ) -> Packed:
-    """MANIFEST, DIGESTS and SEAL for members that stand in their final order."""
+    """MANIFEST, DIGESTS and SEAL for members that stand in their final order.
+
+    `look` sees the MANIFEST before it is sealed, and may raise.
+    """
     recipients = originator.recipient_certificates
     keys = tuple(sorted(spki_sha256(certificate).hex() for certificate in recipients))
+    custodians = {spki_sha256(certificate).hex() for certificate in originator.custodian_certificates}
     content = manifest.marshal(
         Manifest(
             set_id=ids.set_id,
             created=at,
             originator=certificate_sha256(originator.signing.certificate),
-            recipients=tuple(RecipientKey(key) for key in keys),
+            recipients=tuple(
+                RecipientKey(key, ROLE_CUSTODIAN if key in custodians else ROLE_RECIPIENT) for key in keys
+            ),
             instance_signer=originator.signer_of_instances.certificate.public_bytes(Encoding.DER),
             members=tuple(member.facts for member in members),
             deidentification=deidentification,
         )
     )
+    look(content)
     sealed = envelope.pack(signed.sign(content, originator.signing, at), recipients)
     table = Digests(
         (*(member.digest for member in members), ObjectDigest(sealed.sha256, sealed.content_sha256))

@@ -24,8 +24,9 @@ from dicompack import Originator, files
 from dicompack.crypto.identities import new_identity
 from dicompack.dicom import dicom_file
 from dicompack.errors import DicomPackError
-from dicompack.pipeline import instances
+from dicompack.pipeline import instances, source_instances
 from dicompack.stages import compression, deidentification, envelope, signature
+from dicompack.stages.deidentification import Policy
 from tests.bench.rivals import BenchError, Ours, Rival, gather
 from tests.bench.rounds import Contest, contest
 from tests.bench.stopwatch import Probe, Stopwatch, shares
@@ -48,6 +49,7 @@ def time_stages(study: Path, originator: Originator) -> dict[str, float]:
         Probe(files, "read_whole", "reading", _OWN),
         Probe(dicom_file, "parse", "walk", _OWN),
         Probe(deidentification, "pack", "de-identification", _OWN),
+        Probe(source_instances, "check_instance", "independent check", _OWN),
         Probe(compression, "pack", _COMPRESSION, _OWN),
         Probe(compression, "file_facts", "digest of what is delivered", _COMPRESSION),
         Probe(codec, "encode", _ENCODE, _COMPRESSION),
@@ -59,7 +61,8 @@ def time_stages(study: Path, originator: Originator) -> dict[str, float]:
     watch = Stopwatch()
     with tempfile.TemporaryDirectory(dir=study.parent) as folder:
         at = datetime.now(UTC).replace(microsecond=0)
-        instances.start_packing(instances.PackingSettings(originator, "j2k", at, folder))
+        policy = Policy(burned_in="vouch")
+        instances.start_packing(instances.PackingSettings(originator, "j2k", at, folder, policy))
         paths = sorted(study.iterdir())
         _pack_one(paths[0], "first")  # modules and tables are loaded once in a worker's life
         with watch.attached(probes):
@@ -70,7 +73,7 @@ def time_stages(study: Path, originator: Originator) -> dict[str, float]:
 
 
 def _pack_one(path: Path, ticket: str) -> None:
-    result = instances.pack_instance(instances.PackTask(path.name, str(path), ticket))
+    result = instances.pack_instance(instances.SourceTask(path.name, str(path), ticket))
     if not isinstance(result, instances.PackedInstance):
         raise BenchError(f"one instance is refused: {result.reason}")
 

@@ -91,7 +91,9 @@ class Ours:
         """The whole of it, in this interpreter."""
         with tempfile.TemporaryDirectory(dir=study.parent) as folder:
             target = Path(folder, "study.dcmpack")
-            return dicompack.pack([study], target, originator=self.originator(), jobs=jobs).bytes_out
+            return dicompack.pack(
+                [study], target, originator=self.originator(), burned_in="vouch", jobs=jobs
+            ).bytes_out
 
 
 # ---------------------------------------------------------------------------------- the same files
@@ -111,7 +113,9 @@ def gather(study: Path, target: Path, ours: Ours, rival: Rival) -> tuple[int, in
     if not any(target.iterdir()):
         raise BenchError("nothing in it that both compress")
     package = target.parent / "trial.dcmpack"
-    report = dicompack.pack([target], package, originator=ours.originator(), skip_suspect=True)
+    report = dicompack.pack(
+        [target], package, originator=ours.originator(), burned_in="vouch", skip_suspect=True
+    )
     left_out = {skipped.name for skipped in report.skipped}
     left_out |= {finding.where for finding in report.findings if finding.kind == "not-compressed"}
     for name in left_out:

@@ -20,6 +20,8 @@ _SAYS_WHO: Final = (
 _PERSON_NAMES: Final = frozenset((0x00100010, 0x00101005, 0x00101001, 0x00101060, 0x00080090))
 # Code strings are left alone: their terms are the standard's, and a patient may be called Head.
 _FREE_TEXT: Final = frozenset("LO LT PN SH ST UC UT".split())
+# A measured value may be a patient's number by chance; binary numbers that are a word are no numbers.
+_NUMBERS: Final = frozenset(("DS", "IS"))
 # Shorter ones stand in any text by chance.
 _MIN_SIZE: Final = 4
 # More would be no header of a patient, and would make each search slow.
@@ -45,6 +47,13 @@ class Identifiers:
         if self._search is None or element.vr not in _FREE_TEXT:
             return False
         return self._search(bytes(element.value).lower()) is not None
+
+    def are_within(self, element: Element) -> bool:
+        """Whether a value of any VR but a decimal number has one of the words, in bytes or in UTF-16."""
+        if self._search is None or element.vr in _NUMBERS:
+            return False
+        value = bytes(element.value).lower()
+        return self._search(value) is not None or self._search(value.replace(b"\0", b"")) is not None
 
 
 def _stripped(part: bytes) -> bytes:

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from dicompack.dicom.dataset import DataSet
 from dicompack.errors import SuspectError
 
-LABELS: Final = ("uid", "patient-id", "patient-study", "patient-instance")
+LABELS: Final = ("uid", "patient-id", "patient-study", "patient-instance", "date-shift")
 """The closed set of uses; no two of them share output."""
 
 PATIENT_ID: Final = 0x00100020

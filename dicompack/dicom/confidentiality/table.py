@@ -9,8 +9,6 @@ from functools import cache
 from importlib import resources
 from types import MappingProxyType
 
-from dicompack.errors import UnsupportedError
-
 EDITION = "2026d"
 
 
@@ -38,6 +36,10 @@ class Action(StrEnum):
     NEW_UID = "U"
     KEEP = "K"
     """Plain values stay, items of a sequence are gone through one by one."""
+    CLEAN = "C"
+    """Values of similar meaning that do not identify (DEI-23)."""
+    REPLACE = "set"
+    """The value that a site profile gives (DEI-35); no code of the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Row:
     def code(self, options: frozenset[Option]) -> str:
         """The action code under these options; an option comes before the profile (PS3.15 E.1.1).
 
-        Where two options differ, C comes before K, since it gives away less.
+        Where two options differ, C comes before K, since it gives away less (DEI-24).
         """
         codes = {self.options[option] for option in options if option in self.options}
         return min(codes) if codes else self.profile
@@ -68,6 +70,12 @@ class Rule:
 
     action: Action
     vr: str
+    otherwise: Action | None = None
+    """Where an option keeps or cleans: the profile's own action, for values that nobody can vouch for."""
+    by_site: bool = False
+    """A site profile decided; it knows whose names it keeps."""
+    value: bytes = b""
+    """Of `Action.REPLACE`."""
 
 
 # DEI-3: without the IOD's types at hand, the choice that is valid for every type and gives nothing away.
@@ -77,6 +85,7 @@ _CHOICE = {
     "D": Action.DUMMY,
     "U": Action.NEW_UID,
     "K": Action.KEEP,
+    "C": Action.CLEAN,
     "X/Z": Action.EMPTY,
     "Z/D": Action.DUMMY,
     "X/D": Action.DUMMY,
@@ -107,19 +116,28 @@ def rows() -> tuple[Row, ...]:
 def rules(options: frozenset[Option]) -> Mapping[int, Rule]:
     """The rule of every tag that can stand in a Data Set and that the table lists singly.
 
-    Its patterns and the groups below 0008 are matters of structure (DEI-8, DEI-9).
-
-    Raises:
-        UnsupportedError: an option is asked for; this version has the Basic Profile alone (DEI-1).
+    Its patterns and the groups below 0008 are matters of structure (DEI-8, DEI-9, DEI-28).
     """
-    if options:  # DEI-1
-        raise UnsupportedError(
-            "options of the confidentiality profile are not offered yet",
-            rule="DEI-1",
-            hint="use the basic profile alone",
-        )
-    return {
-        int(row.tag, 16): Rule(_CHOICE[row.code(options)], row.vr)
-        for row in rows()
-        if "x" not in row.tag and "g" not in row.tag and row.tag >= "0008"
-    }
+    return {int(row.tag, 16): _rule(row, options) for row in rows() if _is_single(row)}
+
+
+def is_date(tag: int) -> bool:
+    """Whether the date options decide about an attribute."""
+    return tag in _date_tags()
+
+
+@cache
+def _date_tags() -> frozenset[int]:
+    dated = Option.RETAIN_LONGITUDINAL_FULL_DATES
+    return frozenset(int(row.tag, 16) for row in rows() if _is_single(row) and dated in row.options)
+
+
+def _is_single(row: Row) -> bool:
+    return "x" not in row.tag and "g" not in row.tag and row.tag >= "0008"
+
+
+def _rule(row: Row, options: frozenset[Option]) -> Rule:
+    profile = _CHOICE[row.profile]
+    if options.isdisjoint(row.options):
+        return Rule(profile, row.vr)
+    return Rule(_CHOICE[row.code(options)], row.vr, profile if profile is not Action.KEEP else Action.REMOVE)

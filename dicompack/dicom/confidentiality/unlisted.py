@@ -46,6 +46,9 @@ _FAMILIES: Final = tuple(
     )
 )
 
+# The families whose members write values in one way, so that one VR can be put for another.
+_WRITTEN: Final = {vr: family for family in _FAMILIES[1:] for vr in family}
+
 # PS3.5 Table 6.2-1, and the padding of sloppy writers; ranges, as a query has them, do not occur in objects.
 _DIGITS = b"0123456789"
 _REPERTOIRES: Final = {
@@ -87,10 +90,21 @@ def complaint(node: Node) -> str | None:
         return "DEI-10"
     if node.vr not in vrs or isinstance(node, Sequence) is not (node.vr == "SQ"):  # DEI-11
         return "DEI-11"
-    return "DEI-12" if isinstance(node, Element) and not _is_of_its_vr(node) else None  # DEI-12
+    return "DEI-12" if isinstance(node, Element) and not is_of_its_vr(node) else None  # DEI-12
 
 
-def _is_of_its_vr(element: Element) -> bool:
+def with_vr(node: Node, vr: str) -> Element | None:
+    """A plain element under the VR that it should have; None where its bytes or its own VR contradict."""
+    if not isinstance(node, Element) or (
+        node.vr not in (vr, "UN") and _WRITTEN.get(node.vr) != _WRITTEN.get(vr, "")
+    ):
+        return None
+    element = node if node.vr == vr else Element(node.tag, vr, node.value)
+    return element if is_of_its_vr(element) else None
+
+
+def is_of_its_vr(element: Element) -> bool:
+    """Whether the bytes can be a value of the VR: its characters, or whole numbers of its width."""
     repertoire = _REPERTOIRES.get(element.vr)
     if repertoire is not None:
         return not bytes(element.value).translate(None, repertoire)

@@ -10,10 +10,11 @@ from pathlib import Path
 import click
 import pytest
 
+from dicompack.cli.deidentification import listed_sources, named_profile
 from dicompack.cli.options import parse_size
-from dicompack.cli.pack import listed_sources
 from dicompack.cli.program import program
 from dicompack.crypto.derivation import ProjectKey
+from dicompack.dicom.confidentiality import Option, SiteProfile
 from dicompack.report import Member, Report, SignatureVerdict
 
 SPEC = (Path(__file__).parents[3] / "spec" / "9-command-line.md").read_text(encoding="utf-8")
@@ -61,7 +62,8 @@ def test_every_command_is_in_the_specification():
 def test_commands_come_in_the_order_of_work(call):
     ended = call("--help")
     listed = re.findall(r"^  ([a-z]+)  ", ended.out, re.MULTILINE)
-    assert listed == ["demo", "keys", "pack", "test", "list", "verify", "unpack"]
+    order = "demo keys plan pack test list verify unpack deidentify reidentify"
+    assert listed == order.split()
 
 
 @pytest.mark.parametrize("group", [[], ["keys"]])
@@ -85,6 +87,9 @@ def test_pack_without_options(library, call, me, clinic):
     assert options == {
         "project_key": None,
         "deidentify": "basic",
+        "profile": None,
+        "burned_in": "stop",
+        "map_out": None,
         "codec": "j2k",
         "volume_size": None,
         "jobs": None,
@@ -100,10 +105,13 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
     key = ProjectKey.new()
     (tmp_path / "k").write_bytes(key.marshal())
     (tmp_path / "p").write_bytes(b"open sesame\n")
+    (tmp_path / "site.toml").write_text('[profile.other]\n[profile.site]\noptions = ["clean-descriptors"]\n')
     ended = call(
         "pack", "A", "--output", "n.dcmpack", "--signer", them / "signing.p12", "--identity", me,
         "--recipient", them / "contact.pem", "--recipient", me / "contact.pem", "--instance-signer", me,
-        "--project-key", tmp_path / "k", "--deidentify", "basic", "--codec", "keep", "--volume-size", "25M",
+        "--project-key", tmp_path / "k", "--deidentify", "basic+clean-graphics+retain-uids",
+        "--profile", f"{tmp_path / 'site.toml'}:site",
+        "--burned-in", "vouch", "--map-out", tmp_path / "maps.csv", "--codec", "keep", "--volume-size", "25M",
         "--jobs", "3", "--exclude", "*.txt", "--exclude", "T*", "--temp", tmp_path, "--force",
         "--on-suspect", "skip",
         "--passphrase-file", tmp_path / "p",
@@ -119,7 +127,10 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
     ]
     assert options == {
         "project_key": key,
-        "deidentify": "basic",
+        "deidentify": "basic+clean-graphics+retain-uids",
+        "profile": SiteProfile("site", frozenset((Option.CLEAN_DESCRIPTORS,))),
+        "burned_in": "vouch",
+        "map_out": tmp_path / "maps.csv",
         "codec": "keep",
         "volume_size": 25_000_000,
         "jobs": 3,
@@ -165,7 +176,8 @@ def test_a_recipient_needs_a_key_to_encrypt_to(library, call, me, clinic, tmp_pa
         ["A", "-o", "n.zip", "--signer", "ME"],
         ["A", "-o", "n", "--signer", "ME"],
         ["A", "-o", "n.dcmpack", "--signer", "ME", "--deidentify", "none"],
-        ["A", "-o", "n.dcmpack", "--signer", "ME", "--deidentify", "basic+retain-uids"],
+        ["A", "-o", "n.dcmpack", "--signer", "ME", "--deidentify", "basic+retain-everything"],
+        ["A", "-o", "n.dcmpack", "--signer", "ME", "--burned-in", "ignore"],
         ["A", "-o", "n.dcmpack", "--signer", "ME", "--codec", "htj2k"],
         ["A", "-o", "n.dcmpack", "--signer", "ME", "--volume-size", "25 apples"],
         ["A", "-o", "n.dcmpack", "--signer", "ME", "--jobs", "-1"],
@@ -181,7 +193,9 @@ def test_pack_refuses_calls_that_make_no_sense(library, call, me, arguments):
 
 def test_an_unknown_profile_names_what_exists(call, me):
     ended = call("pack", "A", "-o", "n.dcmpack", "--signer", me, "--deidentify", "strict")
-    assert "there is: basic" in ended.err
+    assert (ended.code, "basic" in ended.err) == (2, True)
+    ended = call("pack", "A", "-o", "n.dcmpack", "--signer", me, "--deidentify", "basic+clean-descriptor")
+    assert "did you mean clean-descriptors?" in ended.err
 
 
 def test_pack_says_what_it_did(library, call, me, clinic):
@@ -320,3 +334,54 @@ def test_list_prints_its_table_on_stdout(library, call, me):
         ["1", "CT", "1.0", "KB", "500", "B", "1.2.840.10008.1.2.1", "1.3.6"],
     ]
     assert "not checked" in ended.err
+
+
+# ------------------------------------------------------------------------------- deidentify, site profiles
+
+
+def test_deidentify(library, call, tmp_path):
+    (tmp_path / "k").write_bytes((key := ProjectKey.new()).marshal())
+    ended = call(
+        "deidentify", "A", "-d", tmp_path / "out", "--project-key", tmp_path / "k", "--deidentify",
+        "basic+retain-uids", "--burned-in", "clean", "--on-suspect", "skip", "--map-out", tmp_path / "m",
+        "--exclude", "*.txt", "--jobs", "2",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    (sources, target), options = library.calls["deidentify"]
+    assert (list(sources), target) == ([Path("A")], tmp_path / "out")
+    assert options == {
+        "project_key": key,
+        "deidentify": "basic+retain-uids",
+        "profile": None,
+        "burned_in": "clean",
+        "map_out": tmp_path / "m",
+        "jobs": 2,
+        "exclude": ("*.txt",),
+        "skip_suspect": True,
+        "on_progress": None,
+    }
+
+
+def test_a_site_profile_by_file_and_name_cli_12(tmp_path):
+    both = tmp_path / "a:b"
+    both.write_text("")
+    assert named_profile(str(both)) == (both, None)
+    assert named_profile("site.toml") == (Path("site.toml"), None)
+    assert named_profile("site.toml:trial") == (Path("site.toml"), "trial")
+    assert named_profile("C:/x:y") == (Path("C:/x"), "y")
+
+
+def test_site_profiles_that_are_refused_cli_12(library, call, me, tmp_path):
+    (tmp_path / "one.toml").write_text("[profile.a]\n[profile.b]\n")
+    (tmp_path / "bad.toml").write_text("[profile.a]\nopt = []\n")
+    (tmp_path / "big.toml").write_bytes(b"#" * ((1 << 20) + 1))
+    for profile, code, said in (
+        ("one.toml", 2, "name one of: a, b"),
+        ("one.toml:aa", 2, "did you mean a?"),
+        ("bad.toml", 2, "did you mean options?"),
+        ("big.toml", 2, "CLI-12"),
+        ("missing.toml", 10, "missing.toml"),
+    ):
+        ended = call("deidentify", "A", "-d", tmp_path / "out", "--profile", tmp_path / profile)
+        assert (ended.code, said in ended.err) == (code, True), (profile, ended.err)
+    assert library.calls == {}

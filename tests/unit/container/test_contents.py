@@ -278,7 +278,7 @@ class TestManifest:
             (("deidentification", "options"), ["b", "a"], "PKG-2"),
             (("deidentification", "options"), ["a", "a"], "PKG-2"),
             (("deidentification", "source"), "x", "PKG-2"),
-            (("recipients", 0, "role"), "custodian", "PKG-5"),
+            (("recipients", 0, "role"), "archivist", "PKG-5"),
             (("recipients", 1, "key"), A, "PKG-5"),
             (("recipients",), [{"key": B, "role": "recipient"}, {"key": A, "role": "recipient"}], "PKG-5"),
             (("recipients", 0), None, "PKG-5"),

@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 
-from dicompack.crypto import der, signed
+from dicompack.crypto import certificates, der, signed
 from dicompack.crypto.algorithms import MESSAGE_DIGEST, RSA_PKCS1, SHA256
 from dicompack.crypto.keys import SigningKey
 from dicompack.errors import BadSignatureError, DicomPackError, FormatError, UnsupportedError
@@ -33,7 +33,7 @@ def resigned(attributes: list[bytes], signer: SigningKey | None = None, content:
     key = signer or pki.signer()
     signature = key.private_key.sign(der.set_of(attributes), padding.PKCS1v15(), hashes.SHA256())
     chain = tuple(pki.raw(one) for one in (key.certificate, *key.chain))
-    return signed._marshal(content, chain, attributes, signed._issuer_and_serial(key.certificate), signature)
+    return signed._marshal(content, chain, attributes, certificates.issuer_and_serial(key.certificate), signature)
 
 
 def attributes_of(data: bytes) -> list[bytes]:
@@ -192,7 +192,7 @@ def test_certificate_of_the_same_key() -> None:
     other = pki.certificate("somebody else", pki.SIGNS, of=pki.key("signer"))
     data = pki.edit(made(), CERTIFICATES, der.set_of([pki.raw(other)], 0xA0))
     refuses(data, BadSignatureError, "CMS-2")
-    data = pki.edit(data, (*SIGNER, 1), signed._issuer_and_serial(other))
+    data = pki.edit(data, (*SIGNER, 1), certificates.issuer_and_serial(other))
     refuses(data, BadSignatureError, "CMS-2")
 
 
@@ -259,7 +259,7 @@ def test_one_representation() -> None:
     data = made()
     # the NULL that RFC 5754 asks to leave out, in places that the signature does not cover
     refuses(
-        pki.edit(data, (*SIGNER, 1), signed._issuer_and_serial(pki.root()[0])), BadSignatureError, "CMS-6"
+        pki.edit(data, (*SIGNER, 1), certificates.issuer_and_serial(pki.root()[0])), BadSignatureError, "CMS-6"
     )
     refuses(pki.edit(data, DIGESTS, der.set_of([])), BadSignatureError, "CMS-6")
     # an issuer named in the certificate id, and a content type that is not id-data
@@ -319,7 +319,7 @@ def test_weak_signer() -> None:
     chain = (pki.raw(certificate),)
     attributes = signed._attributes(hashlib.sha256(CONTENT).digest(), signed._time(pki.NOW), chain)
     signature = key.sign(der.set_of(attributes), padding.PKCS1v15(), hashes.SHA256())
-    data = signed._marshal(CONTENT, chain, attributes, signed._issuer_and_serial(certificate), signature)
+    data = signed._marshal(CONTENT, chain, attributes, certificates.issuer_and_serial(certificate), signature)
     refuses(data, BadSignatureError, "KEY-2")
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from dicompack.dicom.confidentiality import LABELS, deidentify, new_uid
+from dicompack.dicom.confidentiality import LABELS, Option, deidentify, new_uid
 from dicompack.dicom.dataset import DataSet, Element, Sequence
 from dicompack.errors import SuspectError
 from tests.unit.dicom.confidentiality_cases import (
@@ -173,6 +173,8 @@ def test_labels_are_a_closed_set_and_each_has_its_use():
     deidentify(instance(), derive)
     deidentify(instance(blank), derive)
     deidentify(instance(blank).without(STUDY), derive)
+    dated = instance(text(0x00080020, "DA", "20240131"))
+    deidentify(dated, derive, frozenset((Option.RETAIN_LONGITUDINAL_MODIFIED_DATES,)))
     assert used == set(LABELS)
 
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dicompack.dicom.confidentiality import METHOD, Option, deidentify, new_uid
+from dicompack.dicom.confidentiality import METHOD, deidentify, new_uid
 from dicompack.dicom.confidentiality.canonical import STRING_VRS
 from dicompack.dicom.confidentiality.table import Action, rules
 from dicompack.dicom.confidentiality.unlisted import BEYOND_THE_TABLE
 from dicompack.dicom.dataset import DataSet, Element, Encapsulated, Sequence, number_element
-from dicompack.errors import SuspectError, UnsupportedError
+from dicompack.errors import SuspectError
 from tests.unit.dicom.confidentiality_cases import (
     CLASS,
     INSTANCE,
@@ -116,12 +116,6 @@ def test_dei_2_a_uid_that_is_none_is_removed_with_a_finding():
 def test_a_listed_attribute_in_fragments_goes_by_its_action():
     found = result(Encapsulated(0x0034_0005, "OB", (b"", CANARY)))
     assert found.get(0x0034_0005) == Element(0x0034_0005, "OB", b"\0\0")
-
-
-def test_dei_1_an_option_is_refused():
-    with pytest.raises(UnsupportedError) as caught:
-        deidentify(instance(), KEY, frozenset((Option.RETAIN_UIDS,)))
-    assert caught.value.rule == "DEI-1"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ import pytest
 
 from dicompack.dicom.confidentiality import EDITION, Option
 from dicompack.dicom.confidentiality.table import Action, rows, rules
-from dicompack.errors import UnsupportedError
 
 ROWS = {row.keyword: row for row in rows()}
 
@@ -63,13 +62,6 @@ def test_an_option_comes_before_the_profile(keyword, options, code):
 def test_of_two_options_the_one_that_gives_away_less_wins():
     dates = frozenset((Option.RETAIN_LONGITUDINAL_FULL_DATES, Option.RETAIN_LONGITUDINAL_MODIFIED_DATES))
     assert ROWS["AcquisitionDate"].code(dates) == "C"
-
-
-@pytest.mark.parametrize("option", Option)
-def test_dei_1_options_are_refused(option):
-    with pytest.raises(UnsupportedError) as caught:
-        rules(frozenset((option,)))
-    assert caught.value.rule == "DEI-1"
 
 
 @pytest.mark.parametrize(

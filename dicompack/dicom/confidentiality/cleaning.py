@@ -1,0 +1,102 @@
+"""Action C: values of similar meaning that are known not to identify, by the kind of value (DEI-23)."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from dicompack.dicom.confidentiality.dates import NOT_OF_THE_PATIENT, Shift, shift_of, shifted
+from dicompack.dicom.confidentiality.journal import Journal
+from dicompack.dicom.confidentiality.pseudonyms import Derive
+from dicompack.dicom.confidentiality.table import Option, is_date
+from dicompack.dicom.dataset import DataSet, Element, Sequence, string_element
+
+if TYPE_CHECKING:  # word lists, which only cleaning has to read
+    from dicompack.dicom.confidentiality.descriptors import Vocabulary
+
+# "AE-" and these are 15 of the 16 characters of an AE title; 60 bits keep the stations of a hospital apart.
+_ALIAS_CHARACTERS = 12
+
+
+class Cleaning:
+    """Cleans the plain values of one instance."""
+
+    def __init__(
+        self,
+        root: DataSet,
+        derive: Derive,
+        options: frozenset[Option],
+        vocabulary: Vocabulary | None,
+        journal: Journal,
+    ) -> None:
+        self._root = root
+        self._derive = derive
+        self._options = options
+        self._given_vocabulary = vocabulary
+        self._journal = journal
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The identifying words of the study where the caller knows them, else of this instance."""
+        from dicompack.dicom.confidentiality.descriptors import Vocabulary
+
+        return Vocabulary.of(self._root) if self._given_vocabulary is None else self._given_vocabulary
+
+    @cached_property
+    def shift(self) -> Shift:
+        """By how much the dates of the instance's patient move."""
+        return shift_of(self._root, self._derive)
+
+    def cleaned(self, element: Element, character_set: tuple[str, ...]) -> Element | None:
+        """The element cleaned; None where nobody can vouch for what would be left, or nothing is left."""
+        if is_date(element.tag):
+            result = shifted(element, self.shift)
+            if result is None and element.tag not in NOT_OF_THE_PATIENT:
+                self._journal.note(element.tag, "DEI-23")
+            return result
+        if element.vr == "AE":  # DEI-25
+            return string_element(element.tag, "AE", "\\".join(map(self._alias, _values(element))))
+        return self._text(element, character_set)
+
+    def _text(self, element: Element, character_set: tuple[str, ...]) -> Element | None:
+        from dicompack.dicom.confidentiality.descriptors import cleaned
+
+        result = cleaned(element, self.vocabulary, character_set)
+        # A code string is a term as a whole; what would have to be cut out of it was none.
+        if result.element is None or (element.vr == "CS" and result.cut):
+            self._journal.note(element.tag, "DEI-23")
+            return None
+        self._journal.note_cut(element.tag, result.cut)
+        return result.element if bytes(result.element.value).strip(b" \0\\") else None
+
+    def content(
+        self,
+        node: Sequence,
+        character_set: tuple[str, ...],
+        attributes: Callable[[DataSet], DataSet],
+        new_uids: Callable[[Element], Element | None],
+    ) -> Sequence:
+        """A sequence of content items, cleaned by concept and value type (PS3.15 E.3.4)."""
+        from dicompack.dicom.confidentiality.structured_content import Surroundings, cleaned_content
+
+        moves_dates = Option.RETAIN_LONGITUDINAL_MODIFIED_DATES in self._options
+        surroundings = Surroundings(
+            self._options,
+            character_set,
+            self.shift if moves_dates else None,
+            attributes,
+            new_uids,
+            self._journal.note_cut,
+        )
+        return cleaned_content(node, self.vocabulary, surroundings)
+
+    def _alias(self, title: bytes) -> str:
+        """The same name wherever the AE is named; titles often tell the institution."""
+        octets = self._derive("uid", b"ae title of " + title) if title else b""
+        return f"AE-{base64.b32encode(octets)[:_ALIAS_CHARACTERS].decode('ascii')}" if title else ""
+
+
+def _values(element: Element) -> list[bytes]:
+    return [value.strip(b" \0") for value in bytes(element.value).split(b"\\")]

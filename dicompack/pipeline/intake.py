@@ -1,0 +1,169 @@
+"""From what a person names to finished instances: workers over all sources, and what came of each."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from dicompack.dicom.identifying_values import IdentifyingValues
+from dicompack.errors import DicomPackError, InputError, SuspectError
+from dicompack.exchange import sources as exchange
+from dicompack.pipeline.source_instances import Refused, SourceFacts, SourceTask
+from dicompack.pipeline.unpacking import OnProgress
+from dicompack.report import Finding, Progress, Skipped
+from dicompack.workers import WorkerDiedError, Workers
+
+if TYPE_CHECKING:  # word lists, which only cleaning has to read
+    from dicompack.dicom.confidentiality.vocabulary import Vocabulary
+
+Settings = TypeVar("Settings")
+
+
+class Finished(Protocol):
+    """What a worker gives for a source."""
+
+    @property
+    def facts(self) -> SourceFacts:
+        """Of the source."""
+        ...
+
+    @property
+    def order(self) -> tuple[str, str]:
+        """New SOP Instance UID and a digest: the order of members."""
+        ...
+
+
+One = TypeVar("One", bound=Finished)
+
+
+@dataclass
+class Intake(Generic[One]):
+    """What has happened so far."""
+
+    finished: list[One] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    suspect: list[str] = field(default_factory=list)
+    bytes_in: int = 0
+    found: int = 0
+
+    @property
+    def instances_in(self) -> int:
+        """Files recognised as DICOM."""
+        return len(self.finished) + sum(skipped.dicom for skipped in self.skipped)
+
+    def run(
+        self,
+        found: Iterable[tuple[exchange.SourceFile | Skipped, Vocabulary | None]],
+        start: Callable[[Settings], None],
+        settings: Settings,
+        work: Callable[[SourceTask], One | Refused],
+        jobs: int | None,
+        on_progress: OnProgress,
+        phase: str,
+    ) -> None:
+        """Let workers do `work` for everything that is found."""
+        order: dict[str, int] = {}
+
+        def tasks() -> Iterator[SourceTask]:
+            for entry, vocabulary in found:
+                if isinstance(entry, Skipped):
+                    self.skipped.append(entry)
+                    continue
+                ticket = f"{len(order):08d}"
+                order[ticket] = len(order)
+                self.found += 1
+                yield SourceTask(entry.name, str(entry.path), ticket, vocabulary)
+
+        workers = Workers(start, settings, work, jobs)
+        for done, (task, result) in enumerate(workers.run(tasks()), start=1):
+            on_progress(Progress(phase, done, self.found, "instances"))
+            if isinstance(result, WorkerDiedError):
+                self.skipped.append(Skipped(task.name, dicom=True, reason="the codec failed on it"))
+            elif isinstance(result, Refused):
+                self._refuse(result)
+            else:
+                self.finished.append(result)
+                self.bytes_in += result.facts.size
+        self.finished.sort(key=lambda one: order[one.facts.ticket])
+
+    def _refuse(self, refused: Refused) -> None:
+        self.skipped.append(Skipped(refused.name, refused.dicom, refused.reason))
+        self.bytes_in += refused.source_size
+        if refused.suspect:
+            self.suspect.append(refused.name)
+
+    def check(self, skip_suspect: bool, verb: str) -> None:
+        """See that something came of it, and that nothing is suspect or suspects are to be left out.
+
+        Raises:
+            SuspectError: an instance cannot be de-identified with certainty.
+            InputError: there is nothing DICOM, or none of it can be used.
+        """
+        error: DicomPackError
+        if self.suspect and not skip_suspect:
+            error = SuspectError(
+                f"{len(self.suspect)} instances cannot be de-identified with certainty",
+                hint="look at them; --on-suspect skip leaves them out, "
+                "--burned-in clean or vouch decides about their pixels",
+            )
+        elif not self.finished:
+            several = sum(skipped.dicom for skipped in self.skipped)
+            what = (
+                f"none of {several} instances can be {verb}"
+                if several
+                else "there is nothing DICOM in the source"
+            )
+            error = InputError(
+                what, hint="see the reasons" if several else "name the folder that holds the study"
+            )
+        else:
+            return
+        error.faults = tuple(f"{one.name}: {one.reason}" for one in self.skipped if one.dicom)
+        error.skipped = tuple(self.skipped)
+        raise error
+
+    def settle(self, verb: str) -> tuple[list[One], list[Finding]]:
+        """Byte-identical sources once, in the order of the new UIDs; and what there is to say."""
+        by_source: dict[bytes, One] = {}
+        for one in self.finished:
+            first = by_source.setdefault(one.facts.sha256, one)
+            if first is not one:
+                reason = f"the same bytes as {first.facts.name}"
+                self.skipped.append(Skipped(one.facts.name, dicom=True, reason=reason))
+        self.finished = list(by_source.values())
+        members = sorted(self.finished, key=lambda one: one.order)
+        findings = [finding for one in members for finding in one.facts.findings]
+        for before, one in itertools.pairwise(members):
+            if before.order[0] == one.order[0]:
+                message = f"has the SOP Instance UID of {before.facts.name}, but other bytes; both are {verb}"
+                findings.append(Finding("uid-conflict", one.facts.name, message))
+        return members, [*findings, *_dangling([one.facts for one in members])]
+
+    def identifying(self) -> IdentifyingValues:
+        """What identifies any of the sources."""
+        words: dict[bytes, int] = {}
+        uids: dict[bytes, int] = {}
+        for one in self.finished:
+            words.update(one.facts.identifying.words)
+            uids.update(one.facts.identifying.uids)
+        return IdentifyingValues(words, uids)
+
+
+def _dangling(members: Sequence[SourceFacts]) -> list[Finding]:
+    """CHK-7: references that lead to nothing in the output, counted."""
+    instances = {one.references.instance for one in members}
+    frames = {uid for one in members for uid in one.references.frames_of_reference}
+    found = []
+    for what, there, named in (
+        ("instances", instances, [one.references.names_instances for one in members]),
+        ("frames of reference", frames, [one.references.names_frames_of_reference for one in members]),
+    ):
+        missing = Counter(uid for uids in named for uid in uids if uid not in there)
+        by = sum(not uids <= there for uids in named)
+        if missing:
+            message = f"{len(missing)} {what} that {by} instances refer to are not in the output"
+            found.append(Finding("dangling-reference", "", message, rule="CHK-7"))
+    return found

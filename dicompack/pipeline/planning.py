@@ -1,0 +1,220 @@
+"""What `pack` and `deidentify` would do: every attribute before and after, and nothing is written."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dicompack.crypto.derivation import ProjectKey
+from dicompack.dicom import dicom_file, tags
+from dicompack.dicom.changes import ACTIONS, attribute_name, changes
+from dicompack.dicom.confidentiality import SiteProfile
+from dicompack.dicom.dataset import tag_text
+from dicompack.errors import InputError
+from dicompack.exchange import sources as exchange
+from dicompack.pipeline.intake import Intake
+from dicompack.pipeline.policies import policy_of, with_vocabularies
+from dicompack.pipeline.source_instances import Refused, Source, SourceFacts, SourceTask, guarded
+from dicompack.pipeline.unpacking import OnProgress, never
+from dicompack.report import Report
+from dicompack.stages.deidentification import Policy
+
+_SHOWN_VALUES = 20
+"""Different values of an attribute that a person is shown, at most."""
+
+
+@dataclass(frozen=True)
+class PlanningSettings:
+    """What a worker knows."""
+
+    project_key: ProjectKey
+    policy: Policy
+    show_identifiers: bool
+
+
+@dataclass(frozen=True)
+class _Key:
+    tag: int
+    creator: str
+    action: str
+
+
+@dataclass
+class _Seen:
+    vr: str
+    count: int = 0
+    before: set[bytes] = field(default_factory=set)
+    after: set[bytes] = field(default_factory=set)
+    values: dict[str, str] = field(default_factory=dict)
+
+    def add(self, other: _Seen) -> None:
+        self.count += other.count
+        self.before |= other.before
+        self.after |= other.after
+        self.note(other.values)
+
+    def note(self, values: dict[str, str]) -> None:
+        for old, new in values.items():
+            if len(self.values) < _SHOWN_VALUES:
+                self.values.setdefault(old, new)
+
+
+@dataclass(frozen=True)
+class PlannedInstance:
+    """What would come of a source."""
+
+    facts: SourceFacts
+    sop_instance_uid: str
+    attributes: dict[_Key, _Seen]
+
+    @property
+    def order(self) -> tuple[str, str]:
+        """The place among the others."""
+        return self.sop_instance_uid, self.facts.sha256.hex()
+
+
+@dataclass(frozen=True)
+class PlannedAttribute:
+    """One action on one attribute, over all instances and levels."""
+
+    tag: str
+    name: str
+    vr: str
+    creator: str
+    action: str
+    """One of `dicom.changes.ACTIONS`."""
+    count: int
+    values_before: int
+    """Different values in the sources."""
+    values_after: int
+    examples: tuple[tuple[str, str], ...] = ()
+    """Before and after; only where identifiers are to be shown."""
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """An instance that would stop a run or be left out."""
+
+    name: str
+    reason: str
+    suspect: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would be done."""
+
+    report: Report
+    attributes: tuple[PlannedAttribute, ...]
+    blocked: tuple[Blocked, ...]
+
+
+_settings: PlanningSettings
+
+
+def start_planning(settings: PlanningSettings) -> None:
+    """Once in each worker."""
+    global _settings
+    _settings = settings
+
+
+def plan_instance(task: SourceTask) -> PlannedInstance | Refused:
+    """Stage 1 and the independent check, without a result."""
+    return guarded(task, lambda source: _plan(source, _settings))
+
+
+def _plan(source: Source, settings: PlanningSettings) -> PlannedInstance:
+    key, policy = settings.project_key, settings.policy
+    result = source.deidentified(key, policy)
+    file = b"".join(dicom_file.marshal(result.data_set, result.transfer_syntax))
+    facts = source.checked(result.data_set, file, result.findings, key, policy, maps=False)
+    attributes: dict[_Key, _Seen] = {}
+    for change in changes(source.instance.data_set, result.data_set):
+        seen = attributes.setdefault(_Key(change.tag, change.creator, change.action), _Seen(change.vr))
+        seen.count += 1
+        seen.before.update((change.before,) if change.before else ())
+        seen.after.update((change.after,) if change.after else ())
+        if settings.show_identifiers:
+            seen.note({change.shown_before: change.shown_after})
+    return PlannedInstance(facts, result.data_set.text(tags.SOP_INSTANCE_UID), attributes)
+
+
+def plan(
+    sources: Sequence[Path],
+    *,
+    project_key: ProjectKey | None = None,
+    deidentify: str = "basic",
+    profile: SiteProfile | None = None,
+    burned_in: str = "stop",
+    show_identifiers: bool = False,
+    jobs: int | None = None,
+    exclude: Sequence[str] = (),
+    on_progress: OnProgress | None = None,
+) -> Plan:
+    """What de-identification would do with everything that is DICOM in `sources`; writes nothing.
+
+    Args:
+        sources: files and folders; DICOM is found by content.
+        project_key: for the pseudonyms that would be given.
+        deidentify: ``basic``, or ``basic+option+option`` with options by the standard's names.
+        profile: exceptions and additions of a site.
+        burned_in: what would be done where pixels may show text: ``stop``, ``clean``, or ``vouch``.
+        show_identifiers: tell values, too.
+        jobs: worker processes; by default one a core.
+        exclude: patterns of names to leave out.
+        on_progress: is told how far the run is.
+
+    Raises:
+        UsageError: settings that make no sense.
+        InputError: a source is missing, or there is nothing DICOM.
+    """
+    began, tell = time.monotonic(), on_progress or never
+    policy = policy_of(deidentify, burned_in, profile)
+    settings = PlanningSettings(project_key or ProjectKey.new(), policy, show_identifiers)
+    intake: Intake[PlannedInstance] = Intake()
+    found = with_vocabularies(exchange.find(sources, exclude), policy, jobs, tell)
+    intake.run(found, start_planning, settings, plan_instance, jobs, tell, "planning")
+    if not intake.instances_in:
+        raise InputError("there is nothing DICOM in the source", hint="name the folder that holds the study")
+    suspect = frozenset(intake.suspect)
+    blocked = tuple(Blocked(one.name, one.reason, one.name in suspect) for one in intake.skipped if one.dicom)
+    members, findings = intake.settle("packed")
+    report = Report(
+        command="plan",
+        instances_in=intake.instances_in,
+        instances_out=len(members),
+        skipped=tuple(intake.skipped),
+        bytes_in=intake.bytes_in,
+        findings=tuple(findings),
+        complete="not-checked",
+        seconds=time.monotonic() - began,
+    )
+    return Plan(report, _rows(members), blocked)
+
+
+def _rows(members: Iterable[PlannedInstance]) -> tuple[PlannedAttribute, ...]:
+    together: defaultdict[_Key, _Seen] = defaultdict(lambda: _Seen(""))
+    for member in members:
+        for key, seen in member.attributes.items():
+            together[key].vr = seen.vr
+            together[key].add(seen)
+    ordered = sorted(
+        together.items(), key=lambda one: (one[0].tag, one[0].creator, ACTIONS.index(one[0].action))
+    )
+    return tuple(
+        PlannedAttribute(
+            tag_text(key.tag),
+            attribute_name(key.tag),
+            seen.vr,
+            key.creator,
+            key.action,
+            seen.count,
+            len(seen.before),
+            len(seen.after),
+            tuple(sorted(seen.values.items())),
+        )
+        for key, seen in ordered
+    )

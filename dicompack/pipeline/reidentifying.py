@@ -1,0 +1,233 @@
+"""De-identified instances become what they were, for a custodian, long after they left their package.
+
+All files together: instances with Encrypted Attributes first, then objects that refer to them. Nothing
+has its final name before every one of the first has passed.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from dicompack import files
+from dicompack.crypto.certificates import name_of
+from dicompack.dicom import dicom_file, tags
+from dicompack.dicom.dataset import DataSet, tag_text
+from dicompack.dicom.encrypted_attributes import ENCRYPTED_ATTRIBUTES_SEQUENCE
+from dicompack.dicom.original_references import OriginalReferences
+from dicompack.dicom.transfer_syntaxes import TransferSyntax
+from dicompack.errors import (
+    BadSignatureError,
+    DicomPackError,
+    FormatError,
+    InputError,
+    NoMatchError,
+    NotDicomError,
+    UnsupportedError,
+    UntrustedError,
+)
+from dicompack.exchange import sources as exchange
+from dicompack.exchange.sources import SourceFile
+from dicompack.parties import Recipient
+from dicompack.pipeline.unpacking import OnProgress, never, target_of
+from dicompack.report import Finding, Progress, Report, SignatureVerdict, Skipped
+from dicompack.stages import reidentification
+from dicompack.stages.artifacts import Instance
+from dicompack.stages.reidentification import Reidentified
+
+_UID = re.compile(r"[0-9][0-9.]{0,63}")
+_UNRELATED = "holds no encrypted attributes, and refers to no instance that does"
+_STRIPPED = "a de-identified instance whose encrypted attributes are gone"
+
+
+def reidentify(
+    sources: Sequence[Path],
+    target: Path,
+    *,
+    recipient: Recipient,
+    accept_unbound: bool = False,
+    on_progress: OnProgress | None = None,
+) -> Report:
+    """Give instances their identity back, and the objects made on them their references.
+
+    Args:
+        sources: files and folders; DICOM is found by content.
+        target: a folder that is absent or empty.
+        recipient: the custodian's keys, and whom to believe.
+        accept_unbound: take what no originator has bound to its instance, as other programs write it.
+        on_progress: is told how far the run is.
+
+    Raises:
+        InputError: a source is missing or broken, or there is nothing to re-identify.
+        OutputError: the target is in use or cannot be written.
+        NoMatchError: an instance is for other custodians.
+        UntrustedError: who bound it to its instance is not trusted.
+        BadSignatureError: something is not what was encrypted, or is another instance's.
+    """
+    began, tell = time.monotonic(), on_progress or never
+    files.check_target_folder(target)
+    found = list(exchange.find(sources))
+    entries = [one for one in found if isinstance(one, SourceFile)]
+    run = _Run(recipient, accept_unbound)
+    run.skipped += [one for one in found if isinstance(one, Skipped)]
+    with files.Staging(target) as staging:
+        run.folder = staging.folder("instances")
+        waiting = []
+        for done, entry in enumerate(entries, start=1):
+            if run.guarded(entry, run.reidentify) is False:
+                waiting.append(entry)
+            tell(Progress("re-identifying", done, len(entries), "instances"))
+        run.check()
+        for entry in waiting:
+            run.guarded(entry, run.derive)
+        run.check()
+        if not run.written:
+            raise InputError("nothing to re-identify", hint="name instances with encrypted attributes")
+        files.check_target_folder(target)
+        files.publish_folder(run.folder, target)
+    return Report(
+        command="reidentify",
+        instances_in=len(entries) - run.strangers,
+        instances_out=run.written,
+        skipped=tuple(run.skipped),
+        bytes_in=run.bytes_in,
+        bytes_out=run.bytes_out,
+        findings=tuple(run.findings),
+        signatures=tuple(run.verdicts),
+        seconds=time.monotonic() - began,
+    )
+
+
+_Work: TypeAlias = Callable[[SourceFile, Instance], bool]
+
+
+@dataclass
+class _Run:
+    """What the files of a run have in common."""
+
+    recipient: Recipient
+    accept_unbound: bool
+    folder: Path = field(default_factory=Path)
+    references: OriginalReferences = field(default_factory=OriginalReferences)
+    errors: list[DicomPackError] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    verdicts: list[SignatureVerdict] = field(default_factory=list)
+    strangers: int = 0
+    """Files that looked like DICOM, and were not."""
+    written: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+    def __post_init__(self) -> None:
+        self._judge = reidentification.judge_by(self.recipient.trust)
+
+    def guarded(self, entry: SourceFile, work: _Work) -> bool | None:
+        """Do something with a file, and keep its error for the end; None where it failed."""
+        try:
+            data = files.read_whole(entry.path)
+            file = dicom_file.parse(data)
+            if file.is_directory:
+                raise NotDicomError("a DICOMDIR: it describes media, and is no instance")
+            done = work(entry, Instance(file.data_set, file.transfer_syntax))
+        except NotDicomError as error:
+            self.strangers += 1
+            self.skipped.append(Skipped(entry.name, dicom=False, reason=error.message))
+            return None
+        except InputError as error:  # an original that no file can hold must not keep the others back
+            self.skipped.append(Skipped(entry.name, dicom=True, reason=str(error)))
+            return None
+        except DicomPackError as error:
+            error.where = entry.name + (f", {error.where}" if error.where else "")
+            self.errors.append(error)
+            return None
+        self.bytes_in += len(data) if done else 0
+        return done
+
+    def reidentify(self, entry: SourceFile, item: Instance) -> bool:
+        """An instance that has Encrypted Attributes; False for any other."""
+        if ENCRYPTED_ATTRIBUTES_SEQUENCE not in item.data_set:
+            return False
+        result = reidentification.unpack(
+            item, self.recipient.keys, self._judge, accept_unbound=self.accept_unbound
+        )
+        self.references.add(item.data_set, result.data_set, result.uids)
+        self._note(entry, result.findings)
+        if result.signer is not None:
+            self.verdicts.append(_verdict(result))
+        self._write(result.data_set, result.transfer_syntax)
+        return True
+
+    def derive(self, entry: SourceFile, item: Instance) -> bool:
+        """An object that refers to instances that were re-identified."""
+        own = item.data_set.text(tags.SOP_INSTANCE_UID)
+        restored = None if self.references.knows(own) else self.references.restore(item.data_set)
+        if restored is None:
+            reason = _STRIPPED if self.references.knows(own) else _UNRELATED
+            self.skipped.append(Skipped(entry.name, dicom=True, reason=reason))
+            return True
+        message = f"{restored.references} references restored; nobody vouches for the object itself"
+        found = [Finding("references-restored", "", message, rule="ENA-15")]  # ENA-15
+        if restored.left:
+            message = "its character set is another, so these stay as they are: "
+            message += ", ".join(map(tag_text, restored.left))
+            found.append(Finding("not-restored", "", message, rule="ENA-15"))
+        self._note(entry, found)
+        self._write(restored.data_set, item.transfer_syntax)
+        return True
+
+    def check(self) -> None:
+        """See that nothing has failed.
+
+        Raises:
+            DicomPackError: the gravest error; its `faults` name every file that failed.
+        """
+        if self.errors:
+            gravest = max(self.errors, key=_gravity)
+            gravest.faults = tuple(map(str, self.errors))
+            raise gravest
+
+    def _note(self, entry: SourceFile, findings: Sequence[Finding]) -> None:
+        self.findings += [Finding(one.kind, entry.name, one.message, one.rule) for one in findings]
+
+    def _write(self, data_set: DataSet, syntax: TransferSyntax) -> None:
+        pieces = dicom_file.marshal(data_set, syntax)
+        uids = (tags.STUDY_INSTANCE_UID, tags.SERIES_INSTANCE_UID, tags.SOP_INSTANCE_UID)
+        # UIDs of an original are anybody's: what is none does not become a name.
+        study, series, instance = (uid if _UID.fullmatch(uid) else "" for uid in map(data_set.text, uids))
+        path = files.member_path(self.folder, target_of(self.written + 1, study, series, instance))
+        files.make_folders(self.folder, path.parent)
+        self.bytes_out += files.write_new(path, pieces, durable=False)
+        self.written += 1
+
+
+def _gravity(error: DicomPackError) -> int:
+    """The higher exit code wins."""
+    return max(rank for rank, kind in enumerate(_BY_GRAVITY) if isinstance(error, kind))
+
+
+_BY_GRAVITY: tuple[type[DicomPackError], ...] = (
+    DicomPackError,
+    FormatError,
+    UnsupportedError,
+    NoMatchError,
+    UntrustedError,
+    BadSignatureError,
+)
+
+
+def _verdict(result: Reidentified) -> SignatureVerdict:
+    assert result.signer is not None
+    statement, trusted = result.signer
+    return SignatureVerdict(
+        signer=name_of(statement.certificate),
+        fingerprint=trusted.fingerprint,
+        intact=True,
+        valid=True,
+        trusted=True,
+        trusted_as=trusted.name,
+    )

@@ -1,0 +1,164 @@
+"""Stage 1 and what surrounds it, for one source: what `pack`, `deidentify` and `plan` have in common."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from dicompack import files
+from dicompack.crypto.derivation import ProjectKey
+from dicompack.dicom import dicom_file
+from dicompack.dicom.confidentiality import Option, new_uid
+from dicompack.dicom.confidentiality.pseudonyms import PATIENT_ID
+from dicompack.dicom.dataset import DataSet
+from dicompack.dicom.identifying_values import IdentifyingValues, identifying_values
+from dicompack.dicom.independent_check import check_instance
+from dicompack.dicom.references import References, references, uids
+from dicompack.errors import DicomPackError, NotDicomError, SuspectError
+from dicompack.report import Finding
+from dicompack.stages import deidentification
+from dicompack.stages.artifacts import Deidentified, Instance
+from dicompack.stages.deidentification import Policy
+
+if TYPE_CHECKING:  # word lists, which only cleaning has to read
+    from dicompack.dicom.confidentiality.vocabulary import Vocabulary
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class SourceTask:
+    """A source, and the name that what is made of it gets in staging."""
+
+    name: str
+    path: str
+    ticket: str
+    vocabulary: Vocabulary | None = None
+    """Identifying words of the study, where they were gathered."""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Why nothing came of a source."""
+
+    name: str
+    reason: str
+    dicom: bool
+    suspect: bool = False
+    source_size: int = 0
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Old to new, for whoever has the right to know; empty unless asked for."""
+
+    uids: tuple[tuple[str, str], ...] = ()
+    patients: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class SourceFacts:
+    """What is known of a source and its result. It stays with the sender."""
+
+    name: str
+    ticket: str
+    sha256: bytes
+    """Of the source: it tells duplicates, and goes nowhere."""
+    size: int
+    findings: tuple[Finding, ...]
+    identifying: IdentifyingValues
+    references: References
+    maps: Maps
+
+
+class Source:
+    """A source that was read and walked: whole, and an instance."""
+
+    def __init__(self, task: SourceTask, data: bytes) -> None:
+        file = dicom_file.parse(data)
+        if file.is_directory:
+            raise NotDicomError("a DICOMDIR: it describes media, and is no instance")
+        dicom_file.check_complete(file.data_set)
+        self.task = task
+        self.instance = Instance(file.data_set, file.transfer_syntax)
+        self.sha256 = hashlib.sha256(data).digest()
+        self.size = len(data)
+
+    def deidentified(self, project_key: ProjectKey, policy: Policy) -> Deidentified:
+        """Stage 1.
+
+        Raises:
+            SuspectError: it cannot be de-identified, or its pixels are suspect.
+        """
+        return deidentification.pack(self.instance, project_key, policy, self.task.vocabulary)
+
+    def checked(
+        self,
+        result: DataSet,
+        finished: bytes,
+        findings: tuple[Finding, ...],
+        project_key: ProjectKey,
+        policy: Policy,
+        *,
+        maps: bool,
+    ) -> SourceFacts:
+        """What is known after the independent check has passed.
+
+        Raises:
+            SuspectError: the finished file holds something that identifies the source.
+        """
+        source = self.instance.data_set
+        options = policy.effective
+        identifying = identifying_values(source, options, policy.retained)
+        own = deidentification.own_values(result, policy)
+        check_instance(finished, identifying, self.sha256, own, options)
+        return SourceFacts(
+            self.task.name,
+            self.task.ticket,
+            self.sha256,
+            self.size,
+            tuple(replace(finding, where=self.task.name) for finding in findings),
+            identifying,
+            references(result),
+            _maps(source, result, project_key, policy) if maps else Maps(),
+        )
+
+
+def guarded(task: SourceTask, work: Callable[[Source], Result]) -> Result | Refused:
+    """Do something with a source; what is wrong with the source is an answer, and no error.
+
+    Raises:
+        OSError: something cannot be written; an unreadable source is `Refused`.
+    """
+    try:
+        data = files.read_whole(Path(task.path))
+    except OSError as error:
+        return Refused(task.name, f"cannot be read: {error.strerror}", dicom=True)
+    try:
+        return work(Source(task, data))
+    except NotDicomError as error:
+        return Refused(task.name, error.message, dicom=False)
+    except DicomPackError as error:
+        return Refused(task.name, str(error), True, isinstance(error, SuspectError), len(data))
+    except MemoryError:
+        return Refused(task.name, "too large for the memory of a worker", True, source_size=len(data))
+
+
+def _maps(source: DataSet, result: DataSet, project_key: ProjectKey, policy: Policy) -> Maps:
+    """UIDs and the Patient ID as they were and as they are, where that is not the same."""
+    present = uids(result)
+    pairs = []
+    if Option.RETAIN_UIDS not in policy.effective:
+        for old in sorted(uids(source)):
+            new = new_uid(old, project_key.derive) if old else old
+            if new != old and new in present:
+                pairs.append((old, new))
+    patient = _patient_id(source), result.text(PATIENT_ID)
+    return Maps(tuple(pairs), (patient,) if all(patient) and patient[0] != patient[1] else ())
+
+
+def _patient_id(source: DataSet) -> str:
+    return (source.raw(PATIENT_ID) or b"").strip(b" \0").decode("utf-8", "backslashreplace")
