@@ -276,6 +276,13 @@ def parse_canonical(data: Buffer) -> DicomFile:
     Raises:
         FormatError: a byte of the file is not what `marshal` would have written (DCM-15).
     """
+    try:
+        return _parse_canonical(data)
+    except InputError as error:  # here it is no source that a person could mend
+        raise FormatError(error.message, where=error.where, rule=error.rule) from error
+
+
+def _parse_canonical(data: Buffer) -> DicomFile:
     file = parse(data)
     written = hashlib.sha256()
     for piece in marshal(file.data_set, file.transfer_syntax):
