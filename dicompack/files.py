@@ -374,6 +374,8 @@ def _walk(folder: Path, seen: set[str], waiting: list[Path]) -> Iterator[tuple[P
         yield folder, f"a folder that cannot be read: {error.strerror}"
         return
     for entry in entries:
+        if entry.name.endswith(STAGING_SUFFIX):
+            continue  # a run's own work, when the output lies in the source
         try:
             mode = entry.stat().st_mode
         except OSError:

@@ -347,6 +347,13 @@ class TestOutput:
         dicompack.unpack(first, tmp_path / "out", recipient=recipient)
         assert len(list((tmp_path / "out").rglob("*.dcm"))) == 2
 
+    def test_output_in_the_source(self, tmp_path, originator, recipient):
+        study(tmp_path, ("CT_small.dcm", "MR_small.dcm"))
+        for name, listed in (("a.dcmpack", 0), ("b.dcmpack", 1)):
+            report = dicompack.pack([tmp_path], tmp_path / name, originator=originator)
+            assert (report.instances_out, len(report.skipped)) == (2, listed)
+        assert [skipped.name for skipped in report.skipped] == ["a.dcmpack"]
+
     def test_no_staging_stays(self, tmp_path, originator, recipient):
         first, _ = packed(tmp_path, originator, temp=tmp_path)
         dicompack.unpack(first, tmp_path / "out", recipient=recipient)
