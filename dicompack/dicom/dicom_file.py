@@ -235,11 +235,22 @@ def check_identity(data_set: DataSet) -> tuple[str, str]:
     Raises:
         InputError: one is missing or is not a UID (PS3.5 §9).
     """
-    identity = data_set.text(tags.SOP_CLASS_UID), data_set.text(tags.SOP_INSTANCE_UID)
-    for name, uid in zip(("SOP Class UID", "SOP Instance UID"), identity, strict=True):
-        if len(uid) > 64 or not _UID.fullmatch(uid):
-            raise InputError(f"the {name} is missing or malformed", rule="DCM-13")  # DCM-13
-    return identity
+    return (
+        check_one_uid(data_set, tags.SOP_CLASS_UID, "SOP Class UID"),
+        check_one_uid(data_set, tags.SOP_INSTANCE_UID, "SOP Instance UID"),
+    )
+
+
+def check_one_uid(data_set: DataSet, tag: int, name: str) -> str:
+    """The value of an element that must be one UID (PS3.5 §9).
+
+    Raises:
+        InputError: it is missing, several, or no UID.
+    """
+    uid = data_set.text(tag)
+    if len(uid) > 64 or not _UID.fullmatch(uid):
+        raise InputError(f"the {name} is missing or malformed", rule="DCM-13")  # DCM-13
+    return uid
 
 
 def check_complete(data_set: DataSet) -> None:

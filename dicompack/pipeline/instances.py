@@ -13,6 +13,7 @@ from dicompack.container.digests import ObjectDigest
 from dicompack.container.manifest import FileFacts, ManifestMember
 from dicompack.crypto.keys import DecryptionKey
 from dicompack.dicom import dicom_file, tags
+from dicompack.dicom.dicom_file import DicomFile
 from dicompack.errors import BadSignatureError, DicomPackError, InputError, NotDicomError, SuspectError
 from dicompack.parties import Originator
 from dicompack.report import Finding
@@ -23,6 +24,7 @@ from dicompack.stages.volumes import Extent
 
 # One envelope holds one instance. openssl cannot open objects much larger, and a worker holds it in memory.
 MAX_INSTANCE = 1 << 30
+MAX_SOURCE = 2 << 30  # a source and what is made of it are in a worker's memory at the same time
 _CODE_STRING = re.compile(r"[A-Z0-9_ ]{1,16}")
 
 
@@ -89,9 +91,11 @@ def pack_instance(task: PackTask) -> PackedInstance | Refused:
         OSError: the sealed object cannot be written; an unreadable source is `Refused`.
     """
     try:
-        source = files.read_whole(Path(task.path))
+        source = files.read_whole(Path(task.path), MAX_SOURCE)
     except OSError as error:
         return Refused(task.name, f"cannot be read: {error.strerror}", dicom=True)
+    except InputError as error:
+        return Refused(task.name, error.message, dicom=True)
     try:
         return _pack(task, source, _packing)
     except NotDicomError as error:
@@ -116,11 +120,11 @@ def _pack(task: PackTask, source: bytes, settings: PackingSettings) -> PackedIns
         raise InputError(f"larger than {MAX_INSTANCE} bytes, which is more than one object holds")
     sealed = envelope.pack(signed.file, settings.originator.recipient_certificates)
 
-    files.write_new(Path(settings.folder, task.ticket), sealed.pieces, durable=False)
+    files.write_again(Path(settings.folder, task.ticket), sealed.pieces)
     member = SealedMember(
         _member(compressed, signed), sealed.size, ObjectDigest(sealed.sha256, sealed.content_sha256)
     )
-    findings = (*deidentified.findings, *_findings(compressed, signed))
+    findings = (*_about_source(file), *deidentified.findings, *_findings(compressed, signed))
     return PackedInstance(
         task.name,
         task.ticket,
@@ -134,6 +138,8 @@ def _pack(task: PackTask, source: bytes, settings: PackingSettings) -> PackedIns
 def _member(compressed: Compressed, signed: Signed) -> ManifestMember:
     data_set = compressed.data_set
     sop_class, sop_instance = dicom_file.check_identity(data_set)
+    dicom_file.check_one_uid(data_set, tags.STUDY_INSTANCE_UID, "Study Instance UID")
+    dicom_file.check_one_uid(data_set, tags.SERIES_INSTANCE_UID, "Series Instance UID")
     modality = data_set.text(tags.MODALITY)
     return ManifestMember(
         sop_class_uid=sop_class,
@@ -149,6 +155,18 @@ def _member(compressed: Compressed, signed: Signed) -> ManifestMember:
         compression=compressed.compression,
         signature_uid=signed.signature_uid,
     )
+
+
+def _about_source(file: DicomFile) -> list[Finding]:
+    named = (
+        file.meta.text(tags.MEDIA_STORAGE_SOP_CLASS_UID),
+        file.meta.text(tags.MEDIA_STORAGE_SOP_INSTANCE_UID),
+    )
+    own = file.data_set.text(tags.SOP_CLASS_UID), file.data_set.text(tags.SOP_INSTANCE_UID)
+    if len(file.meta) and named != own:
+        message = "its file meta information names another instance; the data set was believed"
+        return [Finding("file-meta", "", message)]
+    return []
 
 
 def _findings(compressed: Compressed, signed: Signed) -> list[Finding]:
@@ -235,7 +253,7 @@ def _unpack(task: UnpackTask, settings: UnpackingSettings) -> Unpacked:
     whole = (
         [file] if settings.keep_signed else dicom_file.marshal(delivered.data_set, delivered.transfer_syntax)
     )
-    return Unpacked(task.number, files.write_new(path, whole, durable=False))
+    return Unpacked(task.number, files.write_again(path, whole))
 
 
 def _read(extent: Extent) -> bytes:

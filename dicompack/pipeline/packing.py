@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -55,8 +56,8 @@ class _Run:
 
 
 def pack(
-    sources: Sequence[Path],
-    output: Path,
+    sources: Sequence[Path | str],
+    output: Path | str,
     *,
     originator: Originator,
     project_key: ProjectKey | None = None,
@@ -66,7 +67,7 @@ def pack(
     jobs: int | None = None,
     exclude: Sequence[str] = (),
     skip_suspect: bool = False,
-    temp: Path | None = None,
+    temp: Path | str | None = None,
     force: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Report:
@@ -94,17 +95,20 @@ def pack(
         SuspectError: an instance cannot be de-identified with certainty.
     """
     began, tell = time.monotonic(), on_progress or never
+    output = Path(output)
     _check_settings(output, originator, deidentify, codec, volume_size, force)
     if project_key is not None:
         originator = replace(originator, project_key=project_key)
     at = datetime.now(UTC).replace(microsecond=0)
     with ExitStack() as stack:
         staging = stack.enter_context(files.Staging(output))
-        spare = stack.enter_context(files.Staging(temp / f"{output.name}.objects")) if temp else staging
+        spare = stack.enter_context(files.Staging(Path(temp) / f"{output.name}.objects")) if temp else staging
         objects = spare.folder("objects")
         run = _Run()
         settings = PackingSettings(originator, codec, at, str(objects))
-        _pack_instances(run, exchange.find(sources, exclude), settings, jobs, tell)
+        _pack_instances(
+            run, exchange.find([Path(source) for source in sources], exclude), settings, jobs, tell
+        )
         _check_outcome(run, skip_suspect)
         members, findings = _settle(run)
         ids = SetIds(os.urandom(16), os.urandom(16))
@@ -116,9 +120,9 @@ def pack(
         folder = staging.folder("volumes")
         written = _write(packed.layout, paths, packed.objects, folder, output.name, tell)
         check_written(folder, tell)
+        files.publish_files(written, output.parent, replace=force)
         if force:
-            _remove_old(output)
-        files.publish_files(written, output.parent)
+            _remove_stale(output, written)
         return Report(
             command="pack",
             set_id=ids.set_id.hex(),
@@ -158,17 +162,16 @@ def _volumes_of(output: Path) -> list[Path]:
     """Files that have the name of a volume of this package."""
     if not output.parent.is_dir():
         return []
-    prefix = output.name + "."
-    return sorted(
-        path
-        for path in output.parent.iterdir()
-        if path.name == output.name or (path.name.startswith(prefix) and path.name[len(prefix) :].isdigit())
-    )
+    volume = re.compile(re.escape(output.name) + r"(\.[0-9]{3,4})?")
+    return sorted(path for path in output.parent.iterdir() if volume.fullmatch(path.name))
 
 
-def _remove_old(output: Path) -> None:
+def _remove_stale(output: Path, written: list[Path]) -> None:
+    """Volumes of the package that was replaced; nothing but what is a volume by its content."""
+    names = {path.name for path in written}
     for path in _volumes_of(output):
-        path.unlink()
+        if path.name not in names and volumes.is_volume(path):
+            path.unlink()
 
 
 def _pack_instances(
@@ -195,7 +198,7 @@ def _pack_instances(
     for done, (task, result) in enumerate(workers.run(tasks()), start=1):
         on_progress(Progress("packing", done, run.found, "instances"))
         if isinstance(result, WorkerDiedError):
-            run.skipped.append(Skipped(task.name, dicom=True, reason="the codec failed on it"))
+            run.skipped.append(Skipped(task.name, dicom=True, reason="the worker process died on it, twice"))
         elif isinstance(result, Refused):
             run.skipped.append(Skipped(result.name, result.dicom, result.reason))
             run.bytes_in += result.source_size

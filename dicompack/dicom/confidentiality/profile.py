@@ -30,7 +30,13 @@ from dicompack.dicom.confidentiality.pseudonyms import (
     pseudonym_of_item,
 )
 from dicompack.dicom.confidentiality.table import EDITION, Action, Option, Rule, rules
-from dicompack.dicom.confidentiality.unlisted import BEYOND_THE_TABLE, complaint, is_structure
+from dicompack.dicom.confidentiality.unlisted import (
+    BEYOND_THE_TABLE,
+    complaint,
+    is_structure,
+    names_an_object,
+    says_who_or_when,
+)
 from dicompack.dicom.dataset import DataSet, Element, Node, Sequence, string_element, tag_text
 from dicompack.errors import SuspectError
 from dicompack.report import Finding
@@ -66,6 +72,7 @@ _REMOVALS: Final = {
     "DEI-12": ("malformed", "value is not one of its value representation"),
     "DEI-14": ("uid-in-text", "text names a uid that was replaced"),
     "DEI-19": ("identifier-in-text", "text names the patient"),
+    "DEI-62": ("who-or-when", "value is a person, a time or an address"),
 }
 
 
@@ -84,9 +91,11 @@ def deidentify(data_set: DataSet, derive: Derive, options: frozenset[Option] = f
     what was done (DEI-17), and Study and Series Instance UID (DEI-20).
 
     Raises:
-        SuspectError: an encapsulated document (DEI-15), or nothing to make a pseudonym from (DEI-7).
+        SuspectError: an encapsulated document (DEI-15), overlays in the pixels (DEI-60), or nothing to make a
+            pseudonym from (DEI-7).
         UnsupportedError: an option that this version does not have (DEI-1).
     """
+    _check_embedded_overlays(data_set)
     run = _Run(data_set, derive, options)
     result = run.without_aliases(run.apply(data_set))
     supplied = _missing_uids(data_set, derive)
@@ -97,6 +106,14 @@ def deidentify(data_set: DataSet, derive: Derive, options: frozenset[Option] = f
             Finding("uid-supplied", "", "had no study or series uid, and was given one", rule="DEI-20")
         )
     return Deidentified(result, tuple(found))
+
+
+def _check_embedded_overlays(data_set: DataSet) -> None:
+    """DEI-60: graphics in unused bits of Pixel Data (retired, PS3.5 §8.1.2): removing a group leaves them."""
+    for group in range(0x6000, 0x6020, 2):
+        position = data_set.number(group << 16 | 0x0102)
+        if position and group << 16 | 0x3000 not in data_set:  # DEI-60
+            raise SuspectError("an overlay is embedded in the pixel data", rule="DEI-60")
 
 
 def _missing_uids(data_set: DataSet, derive: Derive) -> list[Node]:
@@ -229,6 +246,11 @@ class _Run:
             return None
         if isinstance(node, Sequence):
             return self._items(node)
+        if names_an_object(node):  # DEI-61
+            return self._new_uids(node)
+        if isinstance(node, Element) and says_who_or_when(node):  # DEI-62
+            self._removed["DEI-62"].append(node.tag)
+            return None
         if isinstance(node, Element) and self._identifiers.are_in(node):  # DEI-19
             self._removed["DEI-19"].append(node.tag)
             return dummy_element(node.tag, node.vr)
