@@ -10,6 +10,7 @@ message holds a patient's name, identifier or UID.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -49,6 +50,18 @@ class DicomPackError(Exception):
         place = f"{self.where}: " if self.where else ""
         rule = f" [{self.rule}]" if self.rule else ""
         return f"{place}{self.message}{rule}"
+
+
+def gravest(errors: Sequence[DicomPackError]) -> DicomPackError:
+    """The one to raise of several: the one to trust the data least for, and of those the first."""
+    return max(errors, key=lambda error: _GRAVITY.index(error.kind))
+
+
+# Kinds in the order of their exit codes, which rise with distrust.
+_GRAVITY = (
+    "internal", "usage", "partial", "input", "output", "suspect", "format", "unsupported",
+    "repairable", "damaged", "no-match", "untrusted", "bad-signature",
+)  # fmt: skip
 
 
 def _rebuild(

@@ -15,7 +15,7 @@ import re
 import shutil
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 
@@ -73,7 +73,9 @@ class Staging:
         return path
 
     def _check_folder(self) -> None:
-        if self.path.is_symlink() or not self.path.is_dir():
+        facts = self.path.lstat()
+        ours = sys.platform == "win32" or (facts.st_uid == os.geteuid() and not facts.st_mode & 0o077)
+        if not stat.S_ISDIR(facts.st_mode) or not ours:
             raise OutputError("the staging folder's name is taken by something else", hint="remove it")
 
     def _clear(self) -> None:
@@ -119,6 +121,12 @@ else:
         return descriptor
 
 
+def write_again(path: Path, pieces: Iterable[bytes | memoryview]) -> int:
+    """Write a file in our own staging, where an attempt that died may have left its own."""
+    path.unlink(missing_ok=True)
+    return write_new(path, pieces, durable=False)
+
+
 def write_new(path: Path, pieces: Iterable[bytes | memoryview], *, durable: bool = True) -> int:
     """Write a file that must not exist yet, mode 0600; return its size in bytes.
 
@@ -148,14 +156,16 @@ def _write_all(descriptor: int, piece: bytes | memoryview) -> int:
     return done
 
 
-def read_whole(path: Path) -> bytes:
+def read_whole(path: Path, limit: int) -> bytes:
     """The bytes of a source, read once.
 
     Raises:
-        InputError: the file changed while it was read; it is still being written.
+        InputError: it has more than `limit` bytes, or changed while it was read: it is still being written.
     """
     with path.open("rb") as file:
         before = os.fstat(file.fileno())
+        if before.st_size > limit:
+            raise InputError(f"{before.st_size} bytes, and this version packs files up to {limit}")
         data = file.read()
         after = os.fstat(file.fileno())
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or len(
@@ -274,6 +284,11 @@ def publish_folder(staged: Path, target: Path) -> None:
         _make_public(path)
     sync_folder(staged)
     try:
+        if target.is_dir() and target.samefile(Path.cwd()):
+            # Nobody's shell should stand in a folder that was replaced under it.
+            for entry in sorted(staged.iterdir()):
+                entry.rename(target / entry.name)
+            return
         if sys.platform == "win32" and target.is_dir():
             target.rmdir()
         staged.rename(target)
@@ -347,43 +362,3 @@ def sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(descriptor)
-
-
-def walk(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Every file below a folder, as (path, problem), each folder once; symbolic links are followed last.
-
-    The problem is ``""``, or says why there is no file to open: a link that leads back, a folder that cannot
-    be read, something that is no regular file.
-    """
-    seen: set[str] = set()
-    waiting = [folder]
-    while waiting:
-        start = waiting.pop(0)
-        if os.path.realpath(start) in seen:
-            yield start, "a link to a folder that is read already"
-        else:
-            yield from _walk(start, seen, waiting)
-
-
-def _walk(folder: Path, seen: set[str], waiting: list[Path]) -> Iterator[tuple[Path, str]]:
-    """The tree below a real folder in the order of names; linked folders are left to wait."""
-    seen.add(os.path.realpath(folder))
-    try:
-        entries = sorted(folder.iterdir())
-    except OSError as error:
-        yield folder, f"a folder that cannot be read: {error.strerror}"
-        return
-    for entry in entries:
-        try:
-            mode = entry.stat().st_mode
-        except OSError:
-            yield entry, "a link that leads nowhere" if entry.is_symlink() else "cannot be read"
-            continue
-        if stat.S_ISDIR(mode) and entry.is_symlink():
-            waiting.append(entry)
-        elif stat.S_ISDIR(mode):
-            yield from _walk(entry, seen, waiting)
-        elif stat.S_ISREG(mode):
-            yield entry, ""
-        else:
-            yield entry, "neither a file nor a folder"

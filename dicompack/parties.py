@@ -65,9 +65,12 @@ class Originator:
         """See that every key may be used at this time, before anything is signed with it or encrypted to it.
 
         Raises:
-            UsageError: a contact cannot be a recipient.
+            UsageError: a contact cannot be a recipient, or a key cannot sign instances.
             UntrustedError: a certificate is not yet valid or has expired.
         """
+        if self.signer_of_instances.private_key.key_size % 16:
+            # DICOM values are even, and a reader could not tell a pad byte from the signature's last one.
+            raise UsageError("a key whose modulus has an odd number of bytes cannot sign instances")
         for key in (self.signing, self.signer_of_instances):
             own = PinnedContact("the signer", Contact("the signer", signing=key.certificate))
             TrustStore((own,)).judge(key.certificate, key.chain, at, Role.SIGNER)

@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -126,8 +127,17 @@ def _enter(start: Callable[[Settings], None], settings: Settings) -> None:
     # Ctrl-C goes to the whole group; the parent decides, and ends us.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_follow_parent, daemon=True).start()
     forbid_core_dumps()
     start(settings)
+
+
+def _follow_parent() -> None:
+    """End when the parent ends, however that was: no keys in memory and no lock outlive the run."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def forbid_core_dumps() -> None:

@@ -275,6 +275,41 @@ class TestInput:
         out = dicompack.unpack(tmp_path / "x.dcmpack", tmp_path / "out", recipient=recipient)
         assert out.instances_out == len(list((tmp_path / "out").rglob("*.dcm"))) == 2
 
+    def test_instance_of_two_studies_is_left_out_and_named(self, tmp_path, originator):
+        source = study(tmp_path / "s", ("CT_small.dcm", "MR_small.dcm"))
+        data_set = pydicom.dcmread(source / "MR_small.dcm")
+        data_set.StudyInstanceUID = ["1.2.3", "1.2.4"]
+        data_set.save_as(source / "MR_small.dcm")
+        report = dicompack.pack([source], tmp_path / "x.dcmpack", originator=originator)
+        assert report.instances_out == 1
+        ((name, reason),) = [(one.name, one.reason) for one in report.skipped]
+        assert (name, "Study Instance UID" in reason) == ("MR_small.dcm", True)
+
+    def test_uid_of_another_instance_is_mapped_wherever_it_stands(self, tmp_path, originator, recipient):
+        source = study(tmp_path / "s", ("CT_small.dcm", "MR_small.dcm"))
+        uid = str(pydicom.dcmread(source / "CT_small.dcm").SOPInstanceUID)
+        data_set = pydicom.dcmread(source / "MR_small.dcm")
+        data_set.SOPInstanceUIDOfConcatenationSource = uid
+        data_set.save_as(source / "MR_small.dcm")
+        dicompack.pack([source], tmp_path / "x.dcmpack", originator=originator)
+        dicompack.unpack(tmp_path / "x.dcmpack", tmp_path / "out", recipient=recipient)
+        delivered = {one.Modality: one for one in map(pydicom.dcmread, (tmp_path / "out").rglob("*.dcm"))}
+        assert delivered["MR"].SOPInstanceUIDOfConcatenationSource == delivered["CT"].SOPInstanceUID != uid
+
+    def test_file_meta_of_another_instance_is_a_finding(self, tmp_path, originator):
+        source = study(tmp_path / "s", ("CT_small.dcm",))
+        content = (source / "CT_small.dcm").read_bytes()
+        uid = str(pydicom.dcmread(source / "CT_small.dcm").SOPInstanceUID).encode()
+        (source / "CT_small.dcm").write_bytes(content.replace(uid, uid[:-1] + b"0", 1))
+        report = dicompack.pack([source], tmp_path / "x.dcmpack", originator=originator)
+        assert [finding.kind for finding in report.findings] == ["file-meta"]
+
+    def test_text_paths_will_do(self, tmp_path, originator, recipient):
+        source = study(tmp_path / "s", ("CT_small.dcm",))
+        dicompack.pack([str(source)], str(tmp_path / "x.dcmpack"), originator=originator)
+        package = str(tmp_path / "x.dcmpack")
+        assert dicompack.unpack(package, str(tmp_path / "out"), recipient=recipient).instances_out == 1
+
     def test_nothing_dicom(self, tmp_path, originator):
         (tmp_path / "s").mkdir()
         for content in (None, "a text"):
@@ -304,7 +339,11 @@ class TestInput:
             [one, two, one], tmp_path / "x.dcmpack", originator=originator, exclude=["rt*"]
         )
         assert report.instances_out == 2
-        assert [(one.name, one.reason) for one in report.skipped] == [("one/rtplan.dcm", "excluded")] * 2
+        assert [(one.name, one.reason) for one in report.skipped] == [
+            ("one/rtplan.dcm", "excluded"),
+            ("one/CT_small.dcm", "a file that was found already"),
+            ("one/rtplan.dcm", "excluded"),
+        ]
 
 
 class TestOutput:
@@ -328,6 +367,25 @@ class TestOutput:
         assert [path.name for path in tmp_path.iterdir() if ".dcmpack" in path.name] == ["study.dcmpack"]
         assert dicompack.test(first, trust=recipient.trust).set_id == report.set_id
 
+    def test_force_touches_nothing_else(self, tmp_path, originator):
+        packed(tmp_path, originator, INSTANCES, volume_size=100_000)
+        mine = [
+            tmp_path / name for name in ("study.dcmpack.20240101", "study.dcmpack.999", "study.dcmpack.txt")
+        ]
+        for path in mine:
+            path.write_bytes(b"mine")
+        packed(tmp_path, originator, force=True)
+        assert all(path.read_bytes() == b"mine" for path in mine)
+        assert not (tmp_path / "study.dcmpack.001").exists()
+
+    def test_target_is_the_working_folder(self, tmp_path, originator, recipient, monkeypatch):
+        first, _ = packed(tmp_path, originator)
+        (tmp_path / "here").mkdir()
+        monkeypatch.chdir(tmp_path / "here")
+        dicompack.unpack(first, Path(), recipient=recipient)
+        assert len(list(Path().rglob("*.dcm"))) == 2
+        assert {path.name for path in tmp_path.iterdir()} == {"source", "study.dcmpack", "here"}
+
     def test_name_that_does_not_say_what_it_is(self, tmp_path, originator):
         with pytest.raises(UsageError, match=r"ends in \.dcmpack"):
             dicompack.pack([tmp_path], tmp_path / "x.zip", originator=originator)
@@ -346,6 +404,13 @@ class TestOutput:
         (tmp_path / "out").mkdir()
         dicompack.unpack(first, tmp_path / "out", recipient=recipient)
         assert len(list((tmp_path / "out").rglob("*.dcm"))) == 2
+
+    def test_output_in_the_source(self, tmp_path, originator, recipient):
+        study(tmp_path, ("CT_small.dcm", "MR_small.dcm"))
+        for name, listed in (("a.dcmpack", 0), ("b.dcmpack", 1)):
+            report = dicompack.pack([tmp_path], tmp_path / name, originator=originator)
+            assert (report.instances_out, len(report.skipped)) == (2, listed)
+        assert [skipped.name for skipped in report.skipped] == ["a.dcmpack"]
 
     def test_no_staging_stays(self, tmp_path, originator, recipient):
         first, _ = packed(tmp_path, originator, temp=tmp_path)

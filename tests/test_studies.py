@@ -27,12 +27,13 @@ from tests.hostile.forgery import Forgery
 pytestmark = pytest.mark.shared_data
 
 # Every instance of these is packed, or listed with its reason; so many are listed.
+# The last figure is of signed instances that dcmsign cannot verify, for the two reasons below.
 STUDIES = {
-    "studies/ct_lidc_philips_brilliance16p": (100, 0),
-    "studies/mr_ge_pioneer_mprage": (130, 0),
-    "studies/pet_qin_headneck_cps": (300, 0),
-    "modalities": (57, 3),
-    "transfer_syntaxes": (131, 7),
+    "studies/ct_lidc_philips_brilliance16p": (100, 0, 0),
+    "studies/mr_ge_pioneer_mprage": (130, 0, 0),
+    "studies/pet_qin_headneck_cps": (300, 0, 0),
+    "modalities": (57, 3, 3),
+    "transfer_syntaxes": (131, 7, 4),
 }
 
 # dcmsign of Debian 12 does not know these Transfer Syntaxes and cannot verify anything in them.
@@ -69,7 +70,7 @@ def sources(folder: Path):
 
 
 def test_in_is_out_and_what_is_listed(study):
-    _, (instances, refused), _, report, _ = study
+    _, (instances, refused, _), _, report, _ = study
     listed = [skipped for skipped in report.skipped if skipped.dicom]
     assert report.instances_in == instances
     assert report.instances_in == report.instances_out + len(listed)
@@ -162,7 +163,7 @@ def _tokens(source: Path) -> set[bytes]:
 
 
 def test_dcmsign_accepts_every_signature(study, program, sender):
-    _, _, folder, report, _ = study
+    _, (_, _, unverifiable), folder, report, _ = study
     dcmsign = program("dcmsign")
     (folder / "ca.pem").write_bytes(sender.signing.certificate.public_bytes(Encoding.PEM))
     accepted = 0
@@ -176,8 +177,7 @@ def test_dcmsign_accepts_every_signature(study, program, sender):
             continue
         file = dicom_file.parse(path.read_bytes())
         assert file.transfer_syntax.uid in UNKNOWN_TO_DCMSIGN or _loses_bytes(dcmsign, file, folder), result
-    print(f"dcmsign accepts {accepted} of {report.instances_out}")
-    assert accepted >= report.instances_out * 0.9
+    assert accepted == report.instances_out - unverifiable
 
 
 def _loses_bytes(dcmsign: str, file: dicom_file.DicomFile, folder: Path) -> bool:

@@ -11,6 +11,8 @@ from dicompack.cli.terminal import Terminal, size_text
 from dicompack.errors import DicomPackError
 from dicompack.report import Finding, Report, SignatureVerdict, Skipped
 
+_FEW = 5  # lines of one kind that a person reads; a CD has hundreds of files that are no instances
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -34,6 +36,10 @@ class Outcome:
     def _skipped(self) -> Sequence[Skipped]:
         return self.report.skipped if self.error is None else self.error.skipped
 
+    @property
+    def _left_out(self) -> int:
+        return sum(skipped.dicom for skipped in self._skipped)
+
     def document(self, seconds: float) -> dict[str, object]:
         """The object of ``--json``: the same keys for every command and every end."""
         # CLI-2
@@ -43,7 +49,7 @@ class Outcome:
             "ok": self.error is None,
             "exit_code": int(self.code),
             "set_id": report.set_id,
-            "instances_in": report.instances_in,
+            "instances_in": report.instances_in if self.error is None else self._left_out,
             "instances_out": report.instances_out,
             "skipped": [asdict(skipped) for skipped in self._skipped],
             "bytes_in": report.bytes_in,
@@ -92,21 +98,25 @@ def say_skipped(terminal: Terminal, report: Report) -> None:
         if skipped.dicom:
             terminal.say(f"left out: {skipped.name}: {skipped.reason}")
     if others:
-        terminal.say(f"not DICOM: {plural(len(others), 'file')}")
-    for skipped in others:
-        terminal.detail(f"  {skipped.name}: {skipped.reason}")
+        terminal.say(f"not packed, and no instance: {plural(len(others), 'file')}")
+    _say_some(terminal, [f"{skipped.name}: {skipped.reason}" for skipped in others])
 
 
 def say_findings(terminal: Terminal, findings: Sequence[Finding]) -> None:
     """Findings by kind with their number; each one with ``--verbose``."""
     for kind, count in sorted(Counter(finding.kind for finding in findings).items()):
         terminal.say(f"finding {kind}: {count}")
-        for finding in findings:
-            if finding.kind == kind:
-                place = f"{finding.where}: " if finding.where else ""
-                terminal.detail(f"  {place}{finding.message}")
-    if findings and not terminal.verbose:
-        terminal.say("--verbose shows each finding")
+        of_kind = [finding for finding in findings if finding.kind == kind]
+        _say_some(terminal, [f"{one.where}: {one.message}" if one.where else one.message for one in of_kind])
+
+
+def _say_some(terminal: Terminal, lines: Sequence[str]) -> None:
+    """All lines where they are few; the first ones where they are many, and all with ``--verbose``."""
+    shown = lines if terminal.verbose or len(lines) <= _FEW else lines[: _FEW - 1]
+    for line in shown:
+        terminal.say(f"  {line}")
+    if len(shown) < len(lines):
+        terminal.say(f"  and {len(lines) - len(shown)} more; --verbose shows each")
 
 
 def say_volumes(terminal: Terminal, report: Report) -> None:

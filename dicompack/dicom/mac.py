@@ -33,7 +33,6 @@ _NOT_SIGNED_OF_SIGNATURE = frozenset(
     (tags.CERTIFICATE_OF_SIGNER, tags.SIGNATURE, tags.CERTIFIED_TIMESTAMP_TYPE, tags.CERTIFIED_TIMESTAMP)
 )
 _MAC_ID = 1
-_DATETIME_FORMAT = "%Y%m%d%H%M%S.%f"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +62,17 @@ class Signature:
         """
         text = self.item.text(tags.DIGITAL_SIGNATURE_DATETIME)
         try:
-            return datetime.strptime(text.removesuffix("+0000"), _DATETIME_FORMAT).replace(tzinfo=UTC)
+            at = datetime.strptime(text, "%Y%m%d%H%M%S.%f%z")
         except ValueError as error:
             raise BadSignatureError("the signature's date is malformed", rule="SIG-4") from error
+        if _datetime_text(at) != text:
+            raise BadSignatureError("the signature's date is malformed", rule="SIG-4")
+        return at
+
+
+def _datetime_text(at: datetime) -> str:
+    """The one form of a signature's time: in UTC, with six digits after the second."""
+    return at.astimezone(UTC).strftime("%Y%m%d%H%M%S.%f%z")
 
 
 def is_signable(node: Node) -> bool:
@@ -108,7 +115,7 @@ def new_signature(
     signed = signable_tags(data_set)
     if len(signed) > MAX_SIGNED:
         raise InputError(f"{len(signed)} elements, a signature can name {MAX_SIGNED}", rule="SIG-2")  # SIG-2
-    text = at.astimezone(UTC).strftime(_DATETIME_FORMAT) + "+0000"
+    text = _datetime_text(at)
     item = DataSet(
         [
             number_element(tags.MAC_ID_NUMBER, "US", _MAC_ID),

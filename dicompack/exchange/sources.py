@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from dicompack import files
 from dicompack.dicom.dicom_file import DICOMDIR_CLASS, HEAD_SIZE, looks_like_dicom
 from dicompack.errors import InputError
+from dicompack.exchange.folders import Found, walk
 from dicompack.report import Skipped
 
 _SAYS_DIRECTORY = re.compile(re.escape(DICOMDIR_CLASS).encode("ascii") + rb"(?![0-9.])")
@@ -42,26 +42,30 @@ def find(sources: Sequence[Path], exclude: Iterable[str] = ()) -> Iterator[Sourc
             raise InputError(f"{source.name or source} does not exist", hint="check the path")
     for source in sources:
         several = len(sources) > 1
-        for name, path, problem in _files(source, several):
+        for name, (path, problem, unreadable) in _files(source, several):
             if any(fnmatch(name, pattern) or fnmatch(path.name, pattern) for pattern in patterns):
                 yield Skipped(name, dicom=False, reason="excluded")
                 continue
             place = os.path.realpath(path)
-            if place in seen:
-                continue
-            seen.add(place)
-            yield Skipped(name, dicom=False, reason=problem) if problem else _look(name, path)
+            if problem:
+                # Nobody can tell what is in there; it counts as an instance so that the exit code speaks.
+                yield Skipped(name, dicom=unreadable, reason=problem)
+            elif place in seen:
+                yield Skipped(name, dicom=False, reason="a file that was found already")
+            else:
+                seen.add(place)
+                yield _look(name, path)
 
 
-def _files(source: Path, several: bool) -> Iterator[tuple[str, Path, str]]:
+def _files(source: Path, several: bool) -> Iterator[tuple[str, Found]]:
     if _is_directory_file(source):
         source = source.parent  # a DICOMDIR stands for the media that it describes
     if not source.is_dir():
-        yield source.name, source, "" if source.is_file() else "neither a file nor a folder"
+        yield source.name, Found(source, "" if source.is_file() else "neither a file nor a folder")
         return
-    for path, problem in files.walk(source):
-        relative = path.relative_to(source).as_posix()
-        yield f"{source.resolve().name}/{relative}" if several else relative, path, problem
+    for found in walk(source):
+        relative = found.path.relative_to(source).as_posix()
+        yield f"{source.resolve().name}/{relative}" if several else relative, found
 
 
 def _is_directory_file(source: Path) -> bool:
@@ -79,7 +83,6 @@ def _look(name: str, path: Path) -> SourceFile | Skipped:
         with path.open("rb") as file:
             head = file.read(HEAD_SIZE)
     except OSError as error:
-        # Nobody can tell whether it is an instance; it counts as one so that the exit code speaks.
         return Skipped(name, dicom=True, reason=f"cannot be read: {error.strerror}")
     if not head:
         return Skipped(name, dicom=False, reason="empty")

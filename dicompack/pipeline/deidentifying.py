@@ -73,14 +73,16 @@ def _deidentify(source: Source, settings: DeidentifyingSettings) -> Deidentified
     result = source.deidentified(key, policy)
     data_set = result.data_set
     file = b"".join(dicom_file.marshal(data_set, result.transfer_syntax))
-    facts = source.checked(data_set, file, result.findings, key, policy, maps=settings.maps)
+    facts = source.checked(
+        data_set, file, (*source.findings, *result.findings), key, policy, maps=settings.maps
+    )
     return DeidentifiedInstance(
         facts,
         data_set.text(tags.SOP_INSTANCE_UID),
         data_set.text(tags.STUDY_INSTANCE_UID),
         data_set.text(tags.SERIES_INSTANCE_UID),
         hashlib.sha256(file).hexdigest(),
-        files.write_new(Path(settings.folder, source.task.ticket), [file], durable=False),
+        files.write_again(Path(settings.folder, source.task.ticket), [file]),
     )
 
 

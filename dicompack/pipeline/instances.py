@@ -91,13 +91,13 @@ def _pack(source: Source, settings: PackingSettings) -> PackedInstance:
     facts = source.checked(
         compressed.data_set,
         signed.file,
-        (*deidentified.findings, *_findings(compressed, signed)),
+        (*source.findings, *deidentified.findings, *_findings(compressed, signed)),
         originator.project_key,
         settings.policy,
         maps=settings.maps,
     )
     sealed = envelope.pack(signed.file, originator.recipient_certificates)
-    files.write_new(Path(settings.folder, source.task.ticket), sealed.pieces, durable=False)
+    files.write_again(Path(settings.folder, source.task.ticket), sealed.pieces)
     digest = ObjectDigest(sealed.sha256, sealed.content_sha256)
     return PackedInstance(facts, SealedMember(_member(compressed, signed), sealed.size, digest))
 
@@ -105,6 +105,8 @@ def _pack(source: Source, settings: PackingSettings) -> PackedInstance:
 def _member(compressed: Compressed, signed: Signed) -> ManifestMember:
     data_set = compressed.data_set
     sop_class, sop_instance = dicom_file.check_identity(data_set)
+    dicom_file.check_one_uid(data_set, tags.STUDY_INSTANCE_UID, "Study Instance UID")
+    dicom_file.check_one_uid(data_set, tags.SERIES_INSTANCE_UID, "Series Instance UID")
     modality = data_set.text(tags.MODALITY)
     return ManifestMember(
         sop_class_uid=sop_class,
@@ -206,7 +208,7 @@ def _unpack(task: UnpackTask, settings: UnpackingSettings) -> Unpacked:
     whole = (
         [file] if settings.keep_signed else dicom_file.marshal(delivered.data_set, delivered.transfer_syntax)
     )
-    return Unpacked(task.number, files.write_new(path, whole, durable=False))
+    return Unpacked(task.number, files.write_again(path, whole))
 
 
 def _read(extent: Extent) -> bytes:

@@ -81,7 +81,9 @@ class Intake(Generic[One]):
         for done, (task, result) in enumerate(workers.run(tasks()), start=1):
             on_progress(Progress(phase, done, self.found, "instances"))
             if isinstance(result, WorkerDiedError):
-                self.skipped.append(Skipped(task.name, dicom=True, reason="the codec failed on it"))
+                self.skipped.append(
+                    Skipped(task.name, dicom=True, reason="the worker process died on it, twice")
+                )
             elif isinstance(result, Refused):
                 self._refuse(result)
             else:

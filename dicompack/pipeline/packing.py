@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -34,8 +35,8 @@ _READ_SIZE = 1 << 20
 
 
 def pack(
-    sources: Sequence[Path],
-    output: Path,
+    sources: Sequence[Path | str],
+    output: Path | str,
     *,
     originator: Originator,
     project_key: ProjectKey | None = None,
@@ -48,7 +49,7 @@ def pack(
     jobs: int | None = None,
     exclude: Sequence[str] = (),
     skip_suspect: bool = False,
-    temp: Path | None = None,
+    temp: Path | str | None = None,
     force: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Report:
@@ -80,6 +81,7 @@ def pack(
         SuspectError: an instance cannot be de-identified with certainty.
     """
     began, tell = time.monotonic(), on_progress or never
+    output = Path(output)
     policy = policy_of(deidentify, burned_in, profile)
     _check_settings(output, originator, codec, volume_size, force)
     if project_key is not None:
@@ -88,11 +90,12 @@ def pack(
     with ExitStack() as stack:
         maps = stack.enter_context(MapFiles(map_out, force=force))
         staging = stack.enter_context(files.Staging(output))
-        spare = stack.enter_context(files.Staging(temp / f"{output.name}.objects")) if temp else staging
+        spare = stack.enter_context(files.Staging(Path(temp) / f"{output.name}.objects")) if temp else staging
         objects = spare.folder("objects")
         settings = PackingSettings(originator, codec, at, str(objects), policy, maps.wanted)
         intake: Intake[PackedInstance] = Intake()
-        found = with_vocabularies(exchange.find(sources, exclude), policy, jobs, tell)
+        entries = exchange.find([Path(source) for source in sources], exclude)
+        found = with_vocabularies(entries, policy, jobs, tell)
         intake.run(found, start_packing, settings, pack_instance, jobs, tell, "packing")
         intake.check(skip_suspect, "packed")
         members, findings = intake.settle("packed")
@@ -110,10 +113,10 @@ def pack(
         written = _write(packed.layout, paths, packed.objects, folder, output.name, tell)
         check_written(folder, tell)
         maps.write([one.facts.maps for one in members])
-        if force:
-            _remove_old(output)
-        files.publish_files(written, output.parent)
+        files.publish_files(written, output.parent, replace=force)
         maps.keep()
+        if force:
+            _remove_stale(output, written)
         return Report(
             command="pack",
             set_id=ids.set_id.hex(),
@@ -158,17 +161,16 @@ def _volumes_of(output: Path) -> list[Path]:
     """Files that have the name of a volume of this package."""
     if not output.parent.is_dir():
         return []
-    prefix = output.name + "."
-    return sorted(
-        path
-        for path in output.parent.iterdir()
-        if path.name == output.name or (path.name.startswith(prefix) and path.name[len(prefix) :].isdigit())
-    )
+    volume = re.compile(re.escape(output.name) + r"(\.[0-9]{3,4})?")
+    return sorted(path for path in output.parent.iterdir() if volume.fullmatch(path.name))
 
 
-def _remove_old(output: Path) -> None:
+def _remove_stale(output: Path, written: list[Path]) -> None:
+    """Volumes of the package that was replaced; nothing but what is a volume by its content."""
+    names = {path.name for path in written}
     for path in _volumes_of(output):
-        path.unlink()
+        if path.name not in names and volumes.is_volume(path):
+            path.unlink()
 
 
 def _write(

@@ -130,7 +130,9 @@ def _plan(source: Source, settings: PlanningSettings) -> PlannedInstance:
     key, policy = settings.project_key, settings.policy
     result = source.deidentified(key, policy)
     file = b"".join(dicom_file.marshal(result.data_set, result.transfer_syntax))
-    facts = source.checked(result.data_set, file, result.findings, key, policy, maps=False)
+    facts = source.checked(
+        result.data_set, file, (*source.findings, *result.findings), key, policy, maps=False
+    )
     attributes: dict[_Key, _Seen] = {}
     for change in changes(source.instance.data_set, result.data_set):
         seen = attributes.setdefault(_Key(change.tag, change.creator, change.action), _Seen(change.vr))

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 from dicompack import files
 from dicompack.crypto.derivation import ProjectKey
-from dicompack.dicom import dicom_file
+from dicompack.dicom import dicom_file, tags
 from dicompack.dicom.confidentiality import Option, new_uid
 from dicompack.dicom.confidentiality.pseudonyms import PATIENT_ID
 from dicompack.dicom.dataset import DataSet
+from dicompack.dicom.dicom_file import DicomFile
 from dicompack.dicom.identifying_values import IdentifyingValues, identifying_values
 from dicompack.dicom.independent_check import check_instance
 from dicompack.dicom.references import References, references, uids
-from dicompack.errors import DicomPackError, NotDicomError, SuspectError
+from dicompack.errors import DicomPackError, InputError, NotDicomError, SuspectError
 from dicompack.report import Finding
 from dicompack.stages import deidentification
 from dicompack.stages.artifacts import Deidentified, Instance
@@ -25,6 +26,8 @@ from dicompack.stages.deidentification import Policy
 
 if TYPE_CHECKING:  # word lists, which only cleaning has to read
     from dicompack.dicom.confidentiality.vocabulary import Vocabulary
+
+MAX_SOURCE = 2 << 30  # a source and what is made of it are in a worker's memory at the same time
 
 Result = TypeVar("Result")
 
@@ -84,6 +87,7 @@ class Source:
         dicom_file.check_complete(file.data_set)
         self.task = task
         self.instance = Instance(file.data_set, file.transfer_syntax)
+        self.findings = tuple(_about_meta(file))
         self.sha256 = hashlib.sha256(data).digest()
         self.size = len(data)
 
@@ -127,6 +131,18 @@ class Source:
         )
 
 
+def _about_meta(file: DicomFile) -> list[Finding]:
+    named = (
+        file.meta.text(tags.MEDIA_STORAGE_SOP_CLASS_UID),
+        file.meta.text(tags.MEDIA_STORAGE_SOP_INSTANCE_UID),
+    )
+    own = file.data_set.text(tags.SOP_CLASS_UID), file.data_set.text(tags.SOP_INSTANCE_UID)
+    if len(file.meta) and named != own:
+        message = "its file meta information names another instance; the data set was believed"
+        return [Finding("file-meta", "", message)]
+    return []
+
+
 def guarded(task: SourceTask, work: Callable[[Source], Result]) -> Result | Refused:
     """Do something with a source; what is wrong with the source is an answer, and no error.
 
@@ -134,9 +150,11 @@ def guarded(task: SourceTask, work: Callable[[Source], Result]) -> Result | Refu
         OSError: something cannot be written; an unreadable source is `Refused`.
     """
     try:
-        data = files.read_whole(Path(task.path))
+        data = files.read_whole(Path(task.path), MAX_SOURCE)
     except OSError as error:
         return Refused(task.name, f"cannot be read: {error.strerror}", dicom=True)
+    except InputError as error:
+        return Refused(task.name, error.message, dicom=True)
     try:
         return work(Source(task, data))
     except NotDicomError as error:

@@ -15,7 +15,7 @@ from dicompack.container.names import MANIFEST, member_name
 from dicompack.container.volumes import Package
 from dicompack.crypto.certificates import fingerprint, name_of
 from dicompack.crypto.trust import Trusted, TrustStore
-from dicompack.errors import BadSignatureError, DicomPackError
+from dicompack.errors import DicomPackError, UnsupportedError, gravest
 from dicompack.parties import Recipient
 from dicompack.pipeline.instances import (
     UnpackingSettings,
@@ -36,7 +36,7 @@ def never(_progress: Progress) -> None:
     """Progress that nobody wants to hear of."""
 
 
-def test(path: Path, *, trust: TrustStore | None, on_progress: OnProgress | None = None) -> Report:
+def test(path: Path | str, *, trust: TrustStore | None, on_progress: OnProgress | None = None) -> Report:
     """Check integrity, completeness and origin without any decryption key.
 
     Args:
@@ -49,14 +49,14 @@ def test(path: Path, *, trust: TrustStore | None, on_progress: OnProgress | None
         BadSignatureError, UntrustedError: the origin is not what it should be.
     """
     began, tell = time.monotonic(), on_progress or never
-    with volumes.unpack(path) as opened:
+    with volumes.unpack(Path(path)) as opened:
         sealed = _check_public(opened, trust, tell)
         _check_objects(opened.package, sealed, tell)
         return _report("test", opened, sealed, began)
 
 
 def verify(
-    path: Path, *, recipient: Recipient, jobs: int | None = None, on_progress: OnProgress | None = None
+    path: Path | str, *, recipient: Recipient, jobs: int | None = None, on_progress: OnProgress | None = None
 ) -> Report:
     """Make every check that `unpack` makes, and write nothing.
 
@@ -64,7 +64,7 @@ def verify(
         DicomPackError: see `unpack`.
     """
     began, tell = time.monotonic(), on_progress or never
-    with volumes.unpack(path) as opened:
+    with volumes.unpack(Path(path)) as opened:
         sealed = _check_public(opened, recipient.trust, tell)
         content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
         settings = UnpackingSettings(recipient.keys, content.instance_signer, "")
@@ -72,14 +72,14 @@ def verify(
         return _report("verify", opened, sealed, began, content)
 
 
-def inspect(path: Path, *, recipient: Recipient) -> Report:
+def inspect(path: Path | str, *, recipient: Recipient) -> Report:
     """List the members: SEAL, DIGESTS and MANIFEST are checked whole, the members are not touched.
 
     Raises:
         DicomPackError: see `unpack`.
     """
     began = time.monotonic()
-    with volumes.unpack(path) as opened:
+    with volumes.unpack(Path(path)) as opened:
         judge = _judge(recipient.trust)
         sealed = check_seals(opened.package, judge)
         content = check_manifest(opened.package, sealed, recipient.keys, judge)
@@ -87,8 +87,8 @@ def inspect(path: Path, *, recipient: Recipient) -> Report:
 
 
 def unpack(
-    path: Path,
-    target: Path,
+    path: Path | str,
+    target: Path | str,
     *,
     recipient: Recipient,
     keep_signed: bool = False,
@@ -113,8 +113,9 @@ def unpack(
         BadSignatureError: something is not what its signer signed.
     """
     began, tell = time.monotonic(), on_progress or never
+    target = Path(target).absolute()  # of "." nothing lies beside
     files.check_target_folder(target)
-    with volumes.unpack(path) as opened:
+    with volumes.unpack(Path(path)) as opened:
         sealed = _check_public(opened, recipient.trust, tell)
         content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
         sizes = (member.signed if keep_signed else member.delivered for member in content.members)
@@ -185,18 +186,17 @@ def _unpack_members(
     written = 0
     for done, (task, result) in enumerate(workers.run(_tasks(opened, sealed, content)), start=1):
         if isinstance(result, WorkerDiedError):
-            errors.append(
-                BadSignatureError("the codec failed on it", where=f"member {task.number}", rule="PKG-19")
-            )
+            message = "the worker process died on it, twice"
+            errors.append(UnsupportedError(message, where=f"member {task.number}", rule="PKG-19"))
         elif isinstance(result, DicomPackError):
             errors.append(result)
         else:
             written += result.size
         on_progress(Progress("unpacking", done, len(content.members), "instances"))
     if errors:
-        gravest = max(errors, key=lambda error: isinstance(error, BadSignatureError))
-        gravest.faults = tuple(str(error) for error in errors)
-        raise gravest
+        worst = gravest(errors)
+        worst.faults = tuple(str(error) for error in errors)
+        raise worst
     return written
 
 

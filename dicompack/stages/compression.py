@@ -13,7 +13,7 @@ from dicompack.dicom.transfer_syntaxes import (
     TransferSyntax,
     transfer_syntax,
 )
-from dicompack.errors import DamagedError
+from dicompack.errors import BadSignatureError
 from dicompack.stages.artifacts import Compressed, Deidentified
 
 CODECS = ("j2k", "keep")
@@ -49,7 +49,7 @@ def unpack(item: Compressed, member: ManifestMember) -> Deidentified:
     """Decompress, and check that what is delivered is what was packed.
 
     Raises:
-        DamagedError: pixels or file differ from what the MANIFEST says (CMP-8, CMP-9).
+        BadSignatureError: pixels or file differ from what the MANIFEST says (CMP-8, CMP-9).
         FormatError: the codestream is none that a packer writes.
     """
     data_set = item.data_set
@@ -62,10 +62,10 @@ def unpack(item: Compressed, member: ManifestMember) -> Deidentified:
     digest = pixels.native_digest(data_set)
     due = (member.pixels.sha256, member.pixels.size) if member.pixels else None
     if digest != due:  # CMP-8
-        raise DamagedError("the pixel data are not those that were packed", rule="CMP-8")
+        raise BadSignatureError("the pixel data are not those that were packed", rule="CMP-8")
     syntax = transfer_syntax(member.delivered.transfer_syntax_uid)
     if file_facts(data_set, syntax) != member.delivered:  # CMP-9
-        raise DamagedError("the restored file is not the one that was packed", rule="CMP-9")
+        raise BadSignatureError("the restored file is not the one that was packed", rule="CMP-9")
     return Deidentified(data_set, syntax)
 
 

@@ -92,10 +92,13 @@ def unpack(path: Path) -> Volumes:
         DamagedError: volumes are missing or damaged; its `faults` name each.
     """
     if not path.exists():
-        raise InputError(f"{path.name} does not exist", hint="check the path")
+        first = path.with_name(f"{path.name}.001")
+        hint = f"there is {first.name}" if first.exists() else "check the path"
+        raise InputError(f"{path.name} does not exist", hint=hint)
     with ExitStack() as stack:
-        found = _candidates(path, stack)
+        found, unreadable = _candidates(path, stack)
         wanted, aside = _choose(path, found)
+        aside += unreadable
         try:
             package = join(wanted)
         except DamagedVolumesError as error:
@@ -108,8 +111,21 @@ def unpack(path: Path) -> Volumes:
         return Volumes(package, paths, aside, stack.pop_all())
 
 
-def _candidates(path: Path, stack: ExitStack) -> dict[str, tuple[FileAccess, VolumeCondition | None]]:
-    """Files that are volumes by content, and those that only have the name of one (None)."""
+def is_volume(path: Path) -> bool:
+    """Whether a file is a volume of some package, by its content."""
+    try:
+        with FileAccess(path) as access:
+            examine(access)
+    except (FormatError, UnsupportedError, OSError):
+        return False
+    return True
+
+
+def _candidates(
+    path: Path, stack: ExitStack
+) -> tuple[dict[str, tuple[FileAccess, VolumeCondition | None]], list[Finding]]:
+    """Files that are volumes by content, those that only have the name of one (None), and unreadable ones."""
+    unreadable: list[Finding] = []
     folder = path if path.is_dir() else path.parent
     allow_many_files()
     found: dict[str, tuple[FileAccess, VolumeCondition | None]] = {}
@@ -118,9 +134,13 @@ def _candidates(path: Path, stack: ExitStack) -> dict[str, tuple[FileAccess, Vol
             continue
         try:
             access = stack.enter_context(FileAccess(entry))
-        except OSError:
+        except OSError as error:
             if entry.name == path.name:
                 raise
+            if _stem(entry.name) == _stem(path.name) or path.is_dir():
+                unreadable.append(
+                    Finding("unreadable", entry.name, f"cannot be read: {error.strerror}", "VOL-15")
+                )
             continue
         try:
             found[entry.name] = (access, examine(access))
@@ -134,7 +154,7 @@ def _candidates(path: Path, stack: ExitStack) -> dict[str, tuple[FileAccess, Vol
                 access.close()
     if not any(condition for _, condition in found.values()):
         raise FormatError("there is no DICOMPack volume in this folder", rule="VOL-1")
-    return found
+    return found, unreadable
 
 
 def _choose(

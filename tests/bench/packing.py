@@ -105,26 +105,16 @@ def _range(values: Sequence[float]) -> str:
     return f"({min(values):.2f}-{max(values):.2f})"
 
 
-def table_of_stages(passes: Sequence[dict[str, float]], count: int, whole_cpu: float | None) -> list[str]:
-    """Medians of the passes: each part of stages 1 to 4, and what is not the codec.
-
-    `whole_cpu`: seconds of processor time of the best whole run by one worker, where there was one; the best
-    pass is held against it, because they did not run side by side.
-    """
+def table_of_stages(passes: Sequence[dict[str, float]], count: int) -> list[str]:
+    """Medians of the passes: each part of stages 1 to 4, and what is not the codec."""
     parts = [shares(spent) for spent in passes]
     lines = [f"{'stages 1 to 4 of one instance':<32} {'ms CPU':>8} {'share':>7}"]
     for label in passes[0]:
         milliseconds = statistics.median(1000 * spent[label] / count for spent in passes)
         share = statistics.median(part[label] for part in parts)
         lines.append(f"  {label:<30} {milliseconds:>8.2f} {share:>7.1%}")
-    codec = min(spent[_ENCODE] + spent[_DECODE] for spent in passes)
     outside = statistics.median(outside_codec(part) for part in parts)
-    lines.append(f"share of stages 1 to 4 outside the codec: {outside:.1%} of CPU time")
-    if whole_cpu is not None:
-        lines.append(
-            f"share of a whole run with --jobs 1 outside the codec: {1 - codec / whole_cpu:.1%} of CPU time"
-        )
-    return lines
+    return [*lines, f"share of stages 1 to 4 outside the codec: {outside:.1%} of CPU time"]
 
 
 def outside_codec(part: dict[str, float]) -> float:
@@ -173,12 +163,11 @@ def bench(study: Path, rounds: int, jobs: Sequence[int]) -> list[str]:
         print(f"stages: {rounds} passes", file=sys.stderr)
         passes = [time_stages(same, ours.originator()) for _ in range(rounds)]
         size = sum(path.stat().st_size for path in same.iterdir())
-    whole = min(run.cpu for run, _ in contests[1].rounds) if 1 in contests else None
     return [
         f"{count} files, {size} bytes; {left_out} left out that not both compress; {rounds} rounds",
         *table_of_rounds(contests, count, rival.describe()),
         "",
-        *table_of_stages(passes, count, whole),
+        *table_of_stages(passes, count),
     ]
 
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
 import dicompack
-from dicompack.errors import BadSignatureError
+from dicompack import files
+from dicompack.errors import UnsupportedError
 from dicompack.pipeline import instances
-from tests.packages import packed, tree
+from tests.packages import packed, study, tree
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="workers inherit the fault by fork")
@@ -27,8 +32,76 @@ def test_a_member_that_kills_its_worker_pkg_19(tmp_path, originator, recipient, 
         return check(task, settings)
 
     monkeypatch.setattr(instances, "_unpack", die)
-    with pytest.raises(BadSignatureError) as caught:
+    with pytest.raises(UnsupportedError) as caught:
         dicompack.unpack(package, tmp_path / "out", recipient=recipient, jobs=jobs)
     assert caught.value.rule == "PKG-19"
     assert [fault.split(":")[0] for fault in caught.value.faults] == ["member 2"]
     assert tree(tmp_path) == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers inherit the fault by fork")
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("direction", ["pack", "unpack"])
+def test_a_worker_that_dies_once_after_it_has_written(
+    tmp_path, originator, recipient, monkeypatch, jobs, direction
+):
+    """As the memory killer does it: the task is done again, and what the first left is no obstacle."""
+    mark = tmp_path / "died"
+    write = files.write_again
+
+    def die_once(path, pieces):
+        size = write(path, pieces)
+        if not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return size
+
+    names = ("CT_small.dcm", "MR_small.dcm", "rtplan.dcm", "rtdose.dcm")
+    if direction == "pack":
+        monkeypatch.setattr(files, "write_again", die_once)
+    package, report = packed(tmp_path, originator, names, jobs=jobs)
+    monkeypatch.setattr(files, "write_again", die_once)
+    unpacked = dicompack.unpack(package, tmp_path / "out", recipient=recipient, jobs=jobs)
+    assert mark.exists()
+    assert report.instances_out == unpacked.instances_out == len(names)
+
+
+RUN = """
+import sys, time
+from pathlib import Path
+import dicompack
+from dicompack.pipeline import instances
+from tests.conftest import new_party
+party = new_party("P")
+pack = instances._pack
+def slow(*arguments):
+    time.sleep(60)
+instances._pack = slow
+originator = dicompack.Originator(party.signing, (party.contact,))
+dicompack.pack([sys.argv[1]], sys.argv[2], originator=originator)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_workers_end_with_their_parent_and_free_the_target(tmp_path, originator):
+    """kill -9 of the run: no process with keys stays, and the target is not busy for the next run."""
+    source = study(tmp_path / "source", ("CT_small.dcm", "MR_small.dcm"))
+    target = tmp_path / "x.dcmpack"
+    run = subprocess.Popen([sys.executable, "-c", RUN, source, target], cwd=Path(__file__).parents[2])
+    staging = tmp_path / f".x.dcmpack{files.STAGING_SUFFIX}"
+    children = Path(f"/proc/{run.pid}/task/{run.pid}/children")
+    _until(lambda: (staging / "objects").is_dir() and len(children.read_text().split()) >= 1)
+    workers = children.read_text().split()
+    run.kill()
+    run.wait()
+    _until(lambda: not any(Path(f"/proc/{worker}/status").exists() for worker in workers))
+    report = dicompack.pack([source], target, originator=originator)
+    assert report.instances_out == 2
+    assert not staging.exists()
+
+
+def _until(holds, seconds=20):
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)

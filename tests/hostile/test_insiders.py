@@ -211,6 +211,15 @@ def test_seal_and_manifest_that_name_other_recipients_pkg_16(forgery, refuse, se
     refuse(forgery, BadSignatureError, "PKG-16")
 
 
+def test_manifest_that_claims_a_hidden_seal_pkg_16(forgery, refuse, sender, receiver, people):
+    forgery.change_manifest(
+        lambda content: replace(content, seal="hidden"), receiver.decryption, sender.signing, people
+    )
+    forgery.refresh_digests()
+    forgery.change_seal(sender.signing)
+    refuse(forgery, BadSignatureError, "PKG-16")
+
+
 def test_members_of_another_signer_sig_5(forgery, refuse, sender, stranger, receiver, people):
     """The originator himself cannot name a certificate that did not sign the instances."""
 

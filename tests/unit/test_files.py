@@ -50,6 +50,13 @@ class TestStaging:
             pass
         assert not list((tmp_path / "elsewhere").iterdir())
 
+    def test_planted_folder_is_not_used(self, tmp_path):
+        planted = tmp_path / f".x{files.STAGING_SUFFIX}"
+        planted.mkdir()
+        planted.chmod(0o777)
+        with pytest.raises(OutputError, match="taken"), files.Staging(tmp_path / "x"):
+            pass
+
     def test_no_folder_to_write_into(self, tmp_path):
         with pytest.raises(OutputError, match="does not exist"), files.Staging(tmp_path / "no" / "x"):
             pass
@@ -211,7 +218,13 @@ class TestReading:
 
         monkeypatch.setattr(os, "fstat", grow)
         with pytest.raises(InputError, match="changed"):
-            files.read_whole(path)
+            files.read_whole(path, 100)
+
+    def test_too_large_a_source_is_not_read(self, tmp_path):
+        (tmp_path / "x").write_bytes(b"0123456789")
+        assert files.read_whole(tmp_path / "x", 10) == b"0123456789"
+        with pytest.raises(InputError, match="10 bytes"):
+            files.read_whole(tmp_path / "x", 9)
 
 
 def test_room_is_checked_before_the_work(tmp_path):

@@ -11,50 +11,58 @@ from typing import Final
 
 from dicompack.dicom.dataset import DataSet, Element
 
-# Patient's Name, Patient ID, Patient's Birth Name, Other Patient IDs and Names, Mother's Birth Name,
-# Accession Number, Study ID, Referring Physician's Name.
-_SAYS_WHO: Final = (
-    0x00100010, 0x00100020, 0x00101005, 0x00101000, 0x00101001, 0x00101060,
-    0x00080050, 0x00200010, 0x00080090,
-)  # fmt: skip
-_PERSON_NAMES: Final = frozenset((0x00100010, 0x00101005, 0x00101001, 0x00101060, 0x00080090))
-# Code strings are left alone: their terms are the standard's, and a patient may be called Head.
-_FREE_TEXT: Final = frozenset("LO LT PN SH ST UC UT".split())
+# Patient's Name, Birth Name, Other Names, Mother's Birth Name, Referring Physician's Name.
+_PERSON_NAMES: Final = (0x00100010, 0x00101005, 0x00101001, 0x00101060, 0x00080090)
+# Patient ID, Other Patient IDs, Accession Number, Study ID.
+_IDENTIFIERS: Final = (0x00100020, 0x00101000, 0x00080050, 0x00200010)
+_BIRTH_DATE: Final = 0x00100030
+_TEXT: Final = frozenset("CS LO LT SH ST UC UT".split())
+# Code strings that say how to read the instance: character set, image type, modality, group of pixels.
+_STRUCTURE: Final = frozenset((0x00080005, 0x00080008, 0x00080060))
+_PIXEL_GROUP: Final = 0x0028
 # A measured value may be a patient's number by chance; binary numbers that are a word are no numbers.
 _NUMBERS: Final = frozenset(("DS", "IS"))
-# Shorter ones stand in any text by chance.
-_MIN_SIZE: Final = 4
+# Shorter ones stand in any text by chance. Names may be short, and are compared as whole words.
+_MIN_IDENTIFIER: Final = 4
+_MIN_NAME: Final = 3
 # More would be no header of a patient, and would make each search slow.
-_MAX_TOKENS: Final = 64
+_MAX_WORDS: Final = 64
 
 
 class Identifiers:
     """The words that identify the patient of an instance."""
 
     def __init__(self, data_set: DataSet) -> None:
-        tokens: set[bytes] = set()
-        for tag in _SAYS_WHO:
-            value = (data_set.raw(tag) or b"").lower()
-            parts = re.split(rb"[\\^= ,\0]+" if tag in _PERSON_NAMES else rb"\\", value)
-            tokens.update(part for part in map(_stripped, parts) if len(part) >= _MIN_SIZE)
-        alternatives = b"|".join(re.escape(token) for token in sorted(tokens)[:_MAX_TOKENS])
-        self._search = (
-            re.compile(rb"(?<![a-z0-9])(?:%b)(?![a-z0-9])" % alternatives).search if tokens else None
-        )
+        self._encoding = "utf-8" if "192" in data_set.text(0x00080005) else "latin-1"
+        words: set[str] = set()
+        for tag in _PERSON_NAMES:
+            for person in self._folded(data_set.raw(tag) or b"").split("\\"):
+                for group in person.split("="):  # alphabetic, ideographic, phonetic
+                    family_and_given = re.split(r"[\^ ,]+", group)[:3]
+                    words.update(word for word in family_and_given if len(word) >= _MIN_NAME)
+        for tag in _IDENTIFIERS:
+            values = self._folded(data_set.raw(tag) or b"").split("\\")
+            words.update(value for value in map(str.strip, values) if len(value) >= _MIN_IDENTIFIER)
+        born = data_set.text(_BIRTH_DATE)
+        if len(born) == len("YYYYMMDD"):
+            words |= {born, f"{born[:4]}-{born[4:6]}-{born[6:]}", f"{born[6:]}.{born[4:6]}.{born[:4]}"}
+        alternatives = "|".join(map(re.escape, sorted(words)[:_MAX_WORDS]))
+        self._search = re.compile(rf"(?<!\w)(?:{alternatives})(?!\w)").search if words else None
 
     def are_in(self, element: Element) -> bool:
-        """Whether a free text has one of the words, in any case."""
-        if self._search is None or element.vr not in _FREE_TEXT:
+        """Whether a text has one of the words, in any case."""
+        if self._search is None or element.vr not in _TEXT:
             return False
-        return self._search(bytes(element.value).lower()) is not None
+        if element.tag in _STRUCTURE or element.tag >> 16 == _PIXEL_GROUP:
+            return False
+        return self._search(self._folded(bytes(element.value))) is not None
 
     def are_within(self, element: Element) -> bool:
         """Whether a value of any VR but a decimal number has one of the words, in bytes or in UTF-16."""
         if self._search is None or element.vr in _NUMBERS:
             return False
-        value = bytes(element.value).lower()
-        return self._search(value) is not None or self._search(value.replace(b"\0", b"")) is not None
+        value = bytes(element.value)
+        return any(self._search(self._folded(one)) for one in (value, value.replace(b"\0", b"")))
 
-
-def _stripped(part: bytes) -> bytes:
-    return part.strip(b" \0")
+    def _folded(self, value: bytes) -> str:
+        return value.decode(self._encoding, "replace").replace("\0", " ").casefold()

@@ -20,6 +20,7 @@ from dicompack.dicom.confidentiality.site_profile import SiteProfile
 from dicompack.dicom.confidentiality.stamps import METHOD, Claims, stamps
 from dicompack.dicom.confidentiality.table import Action, Option, Rule
 from dicompack.dicom.dataset import DataSet, Node, string_element
+from dicompack.errors import SuspectError
 from dicompack.report import Finding
 
 if TYPE_CHECKING:
@@ -77,8 +78,10 @@ def deidentify(
 
     Raises:
         UsageError: both date options (DEI-1).
-        SuspectError: an encapsulated document (DEI-15), or nothing to make a pseudonym from (DEI-7).
+        SuspectError: an encapsulated document (DEI-15), overlays in the pixels (DEI-60), or nothing to make a
+            pseudonym from (DEI-7).
     """
+    _check_embedded_overlays(data_set)
     site = site or _NO_SITE
     options |= site.options
     check_options(options)  # DEI-1
@@ -126,6 +129,14 @@ def _claims(options: frozenset[Option], site: SiteProfile, pixels_cleaned: bool)
         names_patient=site.names_patient(options),
         keeps_dates=site.keeps_dates(options),
     )
+
+
+def _check_embedded_overlays(data_set: DataSet) -> None:
+    """DEI-60: graphics in unused bits of Pixel Data (retired, PS3.5 §8.1.2): removing a group leaves them."""
+    for group in range(0x6000, 0x6020, 2):
+        position = data_set.number(group << 16 | 0x0102)
+        if position and group << 16 | 0x3000 not in data_set:  # DEI-60
+            raise SuspectError("an overlay is embedded in the pixel data", rule="DEI-60")
 
 
 def _missing_uids(data_set: DataSet, derive: Derive) -> list[Node]:

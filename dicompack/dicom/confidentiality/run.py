@@ -24,7 +24,13 @@ from dicompack.dicom.confidentiality.pseudonyms import (
     pseudonym_of_item,
 )
 from dicompack.dicom.confidentiality.table import Action, Rule
-from dicompack.dicom.confidentiality.unlisted import complaint, is_structure, with_vr
+from dicompack.dicom.confidentiality.unlisted import (
+    complaint,
+    is_structure,
+    names_an_object,
+    says_who_or_when,
+    with_vr,
+)
 from dicompack.dicom.dataset import DataSet, Element, Node, Sequence, string_element
 from dicompack.errors import SuspectError
 
@@ -219,6 +225,11 @@ class Run:
             return None
         if isinstance(node, Sequence):
             return self._items(node)
+        if names_an_object(node):  # DEI-61
+            return self._own_uids(node) if isinstance(node, Element) else None
+        if isinstance(node, Element) and says_who_or_when(node):  # DEI-62
+            self._journal.note(node.tag, "DEI-62")
+            return None
         if isinstance(node, Element) and self._identifiers.are_in(node):  # DEI-19
             self._journal.note(node.tag, "DEI-19")
             return dummy_element(node.tag, node.vr)

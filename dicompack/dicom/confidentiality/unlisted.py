@@ -6,6 +6,7 @@ nobody. Where meaning or VR is not what the data dictionary says, the silence sa
 
 from __future__ import annotations
 
+import string
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
@@ -42,7 +43,7 @@ _FAMILIES: Final = tuple(
         "OB OD OF OL OV OW",
         "DS IS",
         "DA DT TM",
-        "AE CS LO LT PN SH ST UC UR UT",
+        "LO LT SH ST UC UT",
     )
 )
 
@@ -52,6 +53,7 @@ _WRITTEN: Final = {vr: family for family in _FAMILIES[1:] for vr in family}
 # PS3.5 Table 6.2-1, and the padding of sloppy writers; ranges, as a query has them, do not occur in objects.
 _DIGITS = b"0123456789"
 _REPERTOIRES: Final = {
+    "CS": string.ascii_letters.encode() + _DIGITS + b"_\\ \0",
     "AS": _DIGITS + b"DWMY\\ \0",
     "DA": _DIGITS + b".\\ \0",
     "DS": _DIGITS + b"+-.eE\\ \0",
@@ -60,6 +62,8 @@ _REPERTOIRES: Final = {
     "TM": _DIGITS + b":.\\ \0",
     "UI": _DIGITS + b".\\ \0",
 }
+
+_LONGEST_CODE: Final = 18  # 16 (PS3.5 Table 6.2-1), and the padding of sloppy writers
 
 # Bytes of one value (PS3.5 Table 6.2-1); what is not whole numbers is something else.
 _WIDTHS: Final = {
@@ -70,6 +74,31 @@ _WIDTHS: Final = {
 
 # Tags met in a run are few; the bound is for data sets made to exhaust memory.
 _REMEMBERED_TAGS = 8192
+
+
+# DEI-61: what UIDs without a row name. All others name things that belong to somebody's examination.
+_UIDS_OF_KINDS: Final = frozenset(
+    (
+        0x00080016, 0x0008001A, 0x0008001B, 0x00080062, 0x00081150, 0x0008115A,  # SOP Classes
+        0x30100052, 0x30100053,  # pertinent SOP Classes
+        0x0008040E, 0x00083002, 0x00340003, 0x04000010, 0x04000510,  # Transfer Syntaxes
+        0x0008010C, 0x0008010D, 0x00080117, 0x00080118, 0x3010001F,  # coding schemes, contexts, templates
+        0x00089123,  # the version of the creator's software
+    )
+)  # fmt: skip
+
+# DEI-62: resolvable names of other things than a coding scheme or a code.
+_URLS_OF_KINDS: Final = frozenset((0x0008010E, 0x00080120))
+
+
+def names_an_object(node: Node) -> bool:
+    """DEI-61: a UID without a row that names an object, and not a kind of objects."""
+    return node.vr == "UI" and node.tag not in _UIDS_OF_KINDS
+
+
+def says_who_or_when(node: Node) -> bool:
+    """DEI-62: a person, a date, a time or a place to retrieve from, which the table does not judge."""
+    return node.vr in ("PN", "DA", "DT", "TM") or (node.vr == "UR" and node.tag not in _URLS_OF_KINDS)
 
 
 def is_structure(tag: int) -> bool:
@@ -106,6 +135,8 @@ def with_vr(node: Node, vr: str) -> Element | None:
 def is_of_its_vr(element: Element) -> bool:
     """Whether the bytes can be a value of the VR: its characters, or whole numbers of its width."""
     repertoire = _REPERTOIRES.get(element.vr)
+    if element.vr == "CS" and any(len(one) > _LONGEST_CODE for one in bytes(element.value).split(b"\\")):
+        return False
     if repertoire is not None:
         return not bytes(element.value).translate(None, repertoire)
     return len(element.value) % _WIDTHS.get(element.vr, 1) == 0

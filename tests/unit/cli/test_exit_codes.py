@@ -91,11 +91,20 @@ def test_pack_that_left_an_instance_out_is_partial_and_says_which(library, call,
     assert ended.code == 3
     assert ended.out == ""
     assert "left out: a/b.dcm: truncated" in ended.err
-    assert "not DICOM: 1 file" in ended.err
-    assert "README.TXT" not in ended.err
-    assert "README.TXT" in pack(call, me, "--verbose").err
+    assert "not packed, and no instance: 1 file" in ended.err
+    assert "  README.TXT: not DICOM" in ended.err
     document = pack(call, me, "--json").json
     assert (document["ok"], document["exit_code"]) == (True, 3)
+
+
+def test_many_files_that_are_no_instances_are_shown_in_part(library, call, me):
+    others = tuple(Skipped(f"VIEWER/{number}.DLL", False, "not DICOM") for number in range(9))
+    library.answers["pack"] = Report("pack", instances_in=1, instances_out=1, skipped=others, volumes=("n",))
+    ended = pack(call, me)
+    assert ended.code == 0
+    assert "  and 5 more; --verbose shows each" in ended.err
+    assert "VIEWER/8.DLL" not in ended.err
+    assert "VIEWER/8.DLL" in pack(call, me, "--verbose").err
 
 
 def test_what_is_no_dicom_leaves_the_code_at_0(library, call, me):

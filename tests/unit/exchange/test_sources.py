@@ -37,8 +37,9 @@ def test_each_file_once_however_many_ways_lead_to_it(tmp_path):
     (tmp_path / "one").mkdir()
     (tmp_path / "one" / "x").write_bytes(CT)
     (tmp_path / "two").symlink_to(tmp_path / "one")
-    files, _ = found(tmp_path / "one", tmp_path / "one" / "x", tmp_path / "two")
+    files, skipped = found(tmp_path / "one", tmp_path / "one" / "x", tmp_path / "two")
     assert files == ["one/x"]
+    assert set(skipped.values()) == {"a file that was found already"}
 
 
 def test_loops_end(tmp_path):
@@ -59,7 +60,7 @@ def test_many_crossing_links_do_not_multiply(tmp_path):
         for other in range(12):
             (tmp_path / f"{one:02}" / f"to{other:02}").symlink_to(tmp_path / f"{other:02}")
     skipped = found(tmp_path)[1]
-    assert len(skipped) == 12  # each folder is said once
+    assert len(skipped) == 12 * 12
     assert all(len(Path(name).parts) == 2 for name in skipped)
 
 
@@ -81,6 +82,21 @@ def test_unreadable_counts_as_an_instance(tmp_path, monkeypatch):
     (only,) = find([tmp_path])
     assert isinstance(only, Skipped)
     assert (only.dicom, only.reason) == (True, "cannot be read: Permission denied")
+
+
+def test_unreadable_folder_counts_too(tmp_path, monkeypatch):
+    (tmp_path / "locked").mkdir()
+    real = Path.iterdir
+
+    def refuse(self):
+        if self.name == "locked":
+            raise PermissionError(13, "Permission denied")
+        return real(self)
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    (only,) = find([tmp_path])
+    assert isinstance(only, Skipped)
+    assert (only.name, only.dicom) == ("locked", True)
 
 
 def test_dicomdir_stands_for_its_media(tmp_path):
