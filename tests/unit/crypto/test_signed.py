@@ -33,7 +33,9 @@ def resigned(attributes: list[bytes], signer: SigningKey | None = None, content:
     key = signer or pki.signer()
     signature = key.private_key.sign(der.set_of(attributes), padding.PKCS1v15(), hashes.SHA256())
     chain = tuple(pki.raw(one) for one in (key.certificate, *key.chain))
-    return signed._marshal(content, chain, attributes, certificates.issuer_and_serial(key.certificate), signature)
+    return signed._marshal(
+        content, chain, attributes, certificates.issuer_and_serial(key.certificate), signature
+    )
 
 
 def attributes_of(data: bytes) -> list[bytes]:
@@ -259,7 +261,9 @@ def test_one_representation() -> None:
     data = made()
     # the NULL that RFC 5754 asks to leave out, in places that the signature does not cover
     refuses(
-        pki.edit(data, (*SIGNER, 1), certificates.issuer_and_serial(pki.root()[0])), BadSignatureError, "CMS-6"
+        pki.edit(data, (*SIGNER, 1), certificates.issuer_and_serial(pki.root()[0])),
+        BadSignatureError,
+        "CMS-6",
     )
     refuses(pki.edit(data, DIGESTS, der.set_of([])), BadSignatureError, "CMS-6")
     # an issuer named in the certificate id, and a content type that is not id-data
