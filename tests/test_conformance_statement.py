@@ -1,4 +1,4 @@
-"""The conformance statement is what the program does: its tables are ours, and the engine does what they say."""
+"""The conformance statement is what the program does: its tables are ours, and the engine keeps to them."""
 
 from __future__ import annotations
 

@@ -184,6 +184,24 @@ def test_derived_objects_get_their_references_back_ena_15(tmp_path, delivered, s
     assert made.PatientIdentityRemoved == "NO"
 
 
+def test_an_original_that_no_file_can_hold_keeps_nobody_back(tmp_path, sender, receiver, stranger):
+    """A malformed SOP Instance UID was replaced, so that it could travel; it has no way back into a file."""
+    (tmp_path / "odd").mkdir()
+    data = bundled("CT_small.dcm").read_bytes()
+    uid = str(dcmread(bundled("CT_small.dcm")).SOPInstanceUID).encode("ascii")
+    (tmp_path / "odd" / "odd.dcm").write_bytes(data.replace(uid, b"." + uid[1:]))
+    (tmp_path / "odd" / "sound.dcm").write_bytes(bundled("MR_small.dcm").read_bytes())
+    originator = Originator(sender.signing, (receiver.contact,), custodians=(stranger.contact,))
+    package = tmp_path / "a.dcmpack"
+    dicompack.pack([tmp_path / "odd"], package, originator=originator, burned_in="vouch")
+    custodian = custodian_of(sender, stranger)
+    dicompack.unpack(package, tmp_path / "out", recipient=custodian)
+    report = dicompack.reidentify([tmp_path / "out"], tmp_path / "back", recipient=custodian)
+    assert (report.instances_in, report.instances_out) == (2, 1)
+    assert ["DCM-13" in one.reason for one in report.skipped] == [True]
+    assert report.partial
+
+
 def test_sizes_are_the_same_for_long_and_short_names_ena_10(tmp_path, sender, receiver, stranger):
     sizes = set()
     for name in ("A", "A" * 60):

@@ -57,16 +57,15 @@ class OriginalReferences:
         Raises:
             BadSignatureError: a new UID has another old one than before (ENA-9).
         """
+        study = original.text(tags.STUDY_INSTANCE_UID)
+        kept = (*_OF_PATIENT_AND_STUDY, _CHARACTER_SET)
         for new, old in uids:
             if self._uids.setdefault(new, old) != old:  # ENA-9
                 raise BadSignatureError(
                     "a new uid stands for two old ones", rule="ENA-9", hint="do not use the data"
                 )
-        kept = (*_OF_PATIENT_AND_STUDY, _CHARACTER_SET)
-        self._studies.setdefault(
-            deidentified.text(tags.STUDY_INSTANCE_UID),
-            _Study(_part(deidentified, kept), _part(original, kept)),
-        )
+            if old == study:  # as was signed: anybody can change what stands in the de-identified instance
+                self._studies.setdefault(new, _Study(_part(deidentified, kept), _part(original, kept)))
 
     def knows(self, uid: str) -> bool:
         """Whether it is the new UID of something."""

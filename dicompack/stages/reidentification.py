@@ -117,7 +117,7 @@ def unpack(
         message = "nothing says that the encrypted attributes belong to this instance, or are whole"
         findings = (Finding("unbound", "", message, rule="ENA-13"),)  # ENA-13
     whole = encrypted_attributes.restored(item.data_set, originals)
-    uids = originals.uids or tuple(sorted(uid_pairs(item.data_set, whole)))
+    uids = originals.uids if signer else tuple(sorted(uid_pairs(item.data_set, whole)))
     if tags.DIGITAL_SIGNATURES_SEQUENCE in item.data_set:
         message = "its digital signature was about the de-identified instance, and is gone"
         findings += (Finding("signature-removed", "", message),)

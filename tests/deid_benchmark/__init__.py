@@ -1,1 +1,1 @@
-"""How well de-identification does, as figures: an answer key in MIDI-B's schema, a scorer for it, and peers."""
+"""How well de-identification does: an answer key in MIDI-B's schema, a scorer for it, and peers."""

@@ -1,7 +1,7 @@
 """The answer key: MIDI-B's SQLite schema, both directions.
 
-One row per instance of the input, its checks as JSON text. Strings of a check are wrapped in angle brackets, so
-that an empty one differs from an absent one. Real keys of the challenge read the same way.
+One row per instance of the input, its checks as JSON text. Strings of a check are wrapped in angle brackets,
+so that an empty one differs from an absent one. Real keys of the challenge read the same way.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ class NoKeyError(ValueError):
 
 _COLUMNS = (
     '"index" INTEGER', '"group" TEXT', "Modality TEXT", "SOPClassUID TEXT", "PatientID TEXT",
-    "StudyInstanceUID TEXT", "SeriesInstanceUID TEXT", "SOPInstanceUID TEXT", "Digest TEXT", "AnswerData TEXT",
+    "StudyInstanceUID TEXT", "SeriesInstanceUID TEXT", "SOPInstanceUID TEXT", "Digest TEXT",
+    "AnswerData TEXT",
 )  # fmt: skip
 
 
@@ -99,8 +100,8 @@ def read(path: Path) -> Iterator[Answers]:
     with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
         try:
             rows = database.execute(
-                "SELECT Modality, SOPClassUID, PatientID, StudyInstanceUID, SeriesInstanceUID, SOPInstanceUID,"
-                " Digest, AnswerData FROM answer_data"
+                "SELECT Modality, SOPClassUID, PatientID, StudyInstanceUID, SeriesInstanceUID,"
+                " SOPInstanceUID, Digest, AnswerData FROM answer_data"
             ).fetchall()
         except sqlite3.DatabaseError as error:
             raise NoKeyError(f"no answer key: {error}") from error

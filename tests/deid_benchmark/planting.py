@@ -28,7 +28,8 @@ _ROOT = "1.2.826.0.1.3680043.10.1547"
 """Of the UIDs that are planted."""
 
 _KEPT = (
-    "Modality", "SOPClassUID", "Manufacturer", "ImageType", "SliceThickness", "KVP", "PixelSpacing", "Rows", "Columns",
+    "Modality", "SOPClassUID", "Manufacturer", "ImageType", "SliceThickness", "KVP", "PixelSpacing",
+    "Rows", "Columns",
     "BitsAllocated", "BitsStored", "PixelRepresentation", "PhotometricInterpretation", "SamplesPerPixel",
     "ImageOrientationPatient", "ImagePositionPatient", "RepetitionTime", "EchoTime", "MagneticFieldStrength",
     "FlipAngle", "ConvolutionKernel", "PatientPosition", "RescaleSlope", "RescaleIntercept", "SeriesNumber",
@@ -257,7 +258,8 @@ def _characteristics(planter: Planter) -> None:
     for keyword, value in (
         ("PatientSex", "F"), ("PatientAge", "045Y"), ("PatientSize", "1.71"), ("PatientWeight", "66.5"),
         ("PatientSexNeutered", "UNALTERED"), ("SmokingStatus", "NO"), ("PregnancyStatus", 4),
-        ("StationName", "SCAN07"), ("DeviceSerialNumber", "QX-88-31"), ("ManufacturerModelName", "Meridian 64"),
+        ("StationName", "SCAN07"), ("DeviceSerialNumber", "QX-88-31"),
+        ("ManufacturerModelName", "Meridian 64"),
         ("SoftwareVersions", "VB17.3"), ("GantryID", "G-2"),
     ):  # fmt: skip
         planter.retained(keyword, value, category="tcia.p15")
@@ -321,13 +323,14 @@ def _comments(planter: Planter, study: int) -> None:
     who = planter.who
     small, spelled = who.surname.lower(), plain_letters(who.surname)
     birth = who.birth_date
+    day = f"{birth[6:]} {_MONTHS[int(birth[4:6]) - 1]} {birth[:4]}"
     planter.cleaned(
         "VisitComments", f"{who.given.lower()} {small} cooperative", [who.given.lower(), small], "cooperative"
     )
     planter.cleaned(
         "ReasonForStudy",
-        f"Follow-up of {spelled.upper()}, {who.given}; prior {birth[6:]} {_MONTHS[int(birth[4:6]) - 1]} {birth[:4]}",
-        [spelled.upper(), who.given, f"{birth[6:]} {_MONTHS[int(birth[4:6]) - 1]} {birth[:4]}"],
+        f"Follow-up of {spelled.upper()}, {who.given}; prior {day}",
+        [spelled.upper(), who.given, day],
         "Follow-up prior",
     )
     planter.cleaned("StudyComments", f"({who.name}) poor contrast", [who.surname, who.given], "poor contrast")

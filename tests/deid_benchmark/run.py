@@ -2,7 +2,7 @@
 
     python -m tests.deid_benchmark.run [FOLDER] [--key ANSWERS.db --input DIR] [--failures N]
 
-Without FOLDER, identifiers are planted into pydicom's bundled files. FOLDER: into whatever is an image in there.
+Without FOLDER, identifiers are planted into pydicom's bundled files, else into every image in FOLDER.
 A challenge's own key and input are scored as they are (`--key`, `--input`).
 """
 
@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from dicompack.dicom.burned_in import text_detection
 from tests.deid_benchmark import answer_key, contestants, inputs
 from tests.deid_benchmark.answer_key import REMOVALS, Action, Answers
 from tests.deid_benchmark.contestants import Contestant, Outcome
@@ -32,7 +33,7 @@ def renaming_from(keys: Iterable[Answers], outcome: Outcome) -> Renaming:
     for answers in keys:
         output = outcome.outputs.get(answers.instance)
         for check in answers.checks if output else ():
-            if (found := output.values.get(check.tag_ds)) is None:
+            if not (found := output.values.get(check.tag_ds)):
                 continue
             if check.action is Action.UID_CONSISTENT:
                 uids.setdefault(check.value, found)
@@ -86,6 +87,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--failures", type=int, default=20, help="how many of our failures to list")
     parser.add_argument("--no-peers", action="store_true")
     given = parser.parse_args(arguments)
+    if given.burned_in == "clean" and not text_detection.is_available():
+        print("the extra ocr is not installed: what is suspected of burned-in text is left out")
+        given.burned_in = "stop"
     runners: dict[str, Contestant] = {"DICOMPack": contestants.ours(given.options, given.burned_in)}
     if not given.no_peers:
         runners |= contestants.peers()

@@ -1,8 +1,8 @@
 """The ten checks of MIDI-B on one instance, and scores from them.
 
-Where the output lacks the instance, or the place, nothing leaks: checks of removal pass, checks of retention fail.
-Not as there: words are split by a pattern and not by nltk, and hidden pixels are looked for by uniform boxes
-instead of OCR, which is stricter where the box is not blackened as a whole.
+Where the output lacks the instance, or the place, nothing leaks: checks of removal pass, those of retention
+fail. Not as there: words are split by a pattern and not by nltk, and hidden pixels are looked for by
+uniform boxes instead of OCR, which is stricter where the box is not blackened as a whole.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ import numpy as np
 from tests.deid_benchmark.answer_key import REMOVALS, Action, Answers, Check
 from tests.deid_benchmark.places import HIDDEN, Places
 
-_WORD = re.compile(r"[^\s,;:!?()\[\]{}<>\"`“”‘’•]+")
+_WORD = re.compile(r"[^\s,;:!?()\[\]{}<>\"`“”\u2018\u2019•]+")
 _PUNCTUATION = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
 # Function words of English: that one of them is gone, or is still there, says nothing.
 _STOPWORDS = frozenset(
-    "a about after all also am an and any are as at be because been before being below between both but by can"
-    " did do does doing down during each few for from further had has have having he her here hers him his how i"
-    " if in into is it its just me more most my no nor not now of off on once only or other our out over own s"
-    " same she should so some such t than that the their them then there these they this those through to too"
-    " under until up very was we were what when where which while who whom why will with you your".split()
+    "a about after all also am an and any are as at be because been before being below between both but"
+    " by can did do does doing down during each few for from further had has have having he her here hers"
+    " him his how i if in into is it its just me more most my no nor not now of off on once only or other"
+    " our out over own s same she should so some such t than that the their them then there these they"
+    " this those through to too under until up very was we were what when where which while who whom why"
+    " will with you your".split()
 )
 # Blackened text leaves one value; so much of a box may differ, since its edge is drawn around the glyphs.
 _UNIFORM = 0.95

@@ -54,16 +54,6 @@ def report(who: Identity, study: int, number: int) -> tuple[Dataset, Answers]:
         items.append(one)
         return one, f"{content}[<{len(items) - 1:04}>]"
 
-    one, above = item("PNAME", "HAS OBS CONTEXT", "121008", "DCM", "Person Observer Name")
-    planter.removed("PersonName", f"{who.referrer}^Ignatius", who.referrer, into=one, above=above)
-    one, above = item("TEXT", "HAS OBS CONTEXT", "121009", "DCM", "Person Observer's Organization Name")
-    planter.removed("TextValue", who.institution, into=one, above=above)
-    one, above = item("UIDREF", "HAS OBS CONTEXT", "121018", "DCM", "Procedure Study Instance UID")
-    planter.uid("UID", new_uid("study", study), one, above)
-    one, above = item("TEXT", "HAS OBS CONTEXT", "121029", "DCM", "Subject Name")
-    planter.removed("TextValue", f"{who.given} {who.surname}", who.surname, who.given, into=one, above=above)
-    one, above = item("DATETIME", "HAS OBS CONTEXT", "111526", "DCM", "DateTime Started")
-    planter.date("DateTime", f"{who.study_date}101512", one, above)
     one, above = item("TEXT", "CONTAINS", "121071", "DCM", "Finding")
     planter.cleaned(
         "TextValue",
@@ -91,6 +81,17 @@ def report(who: Identity, study: int, number: int) -> tuple[Dataset, Answers]:
         "TextValue", f"No acute disease in {who.surname.upper()}", [who.surname.upper()], "No acute disease",
         deeper, f"{above}<(0040,A730)>[<0000>]",
     )  # fmt: skip
+    # Table E.3.4-1 removes items such as these as a whole, so they come after those that are counted on.
+    one, above = item("PNAME", "HAS OBS CONTEXT", "121008", "DCM", "Person Observer Name")
+    planter.removed("PersonName", f"{who.referrer}^Ignatius", who.referrer, into=one, above=above)
+    one, above = item("TEXT", "HAS OBS CONTEXT", "121009", "DCM", "Person Observer's Organization Name")
+    planter.removed("TextValue", who.institution, into=one, above=above)
+    one, above = item("UIDREF", "HAS OBS CONTEXT", "121018", "DCM", "Procedure Study Instance UID")
+    planter.uid("UID", new_uid("study", study), one, above)
+    one, above = item("TEXT", "HAS OBS CONTEXT", "121029", "DCM", "Subject Name")
+    planter.removed("TextValue", f"{who.given} {who.surname}", who.surname, who.given, into=one, above=above)
+    one, above = item("DATETIME", "HAS OBS CONTEXT", "111526", "DCM", "DateTime Started")
+    planter.date("DateTime", f"{who.study_date}101512", one, above)
     data_set.ContentSequence = Sequence(items)
     key.checks += planter.checks
     return data_set, key

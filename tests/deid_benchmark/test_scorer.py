@@ -10,11 +10,12 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from tests.deid_benchmark import answer_key, inputs
+from tests.deid_benchmark import answer_key, contestants, inputs
 from tests.deid_benchmark.answer_key import REMOVALS, Action, Answers, Check, NoKeyError
 from tests.deid_benchmark.contestants import Outcome
 from tests.deid_benchmark.identities import identity
 from tests.deid_benchmark.places import places_of
+from tests.deid_benchmark.planting import OPTIONS
 from tests.deid_benchmark.run import failures, renaming_from, table, verdicts_of
 from tests.deid_benchmark.scorer import Renaming, Score, is_hidden, judge, passes, words_of
 from tests.deid_benchmark.special import blank
@@ -206,6 +207,21 @@ def test_patients_have_nothing_in_common():
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     return inputs.make(tmp_path_factory.mktemp("benchmark"))
+
+
+# What is reached, and the bound that a change must not fall below; text in pixels has tests of its own.
+_REACHED = 99.5
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_nothing_planted_is_left_and_what_is_of_use_stays(made, tmp_path):
+    keys = list(answer_key.read(made.key))
+    outcome = contestants.ours(OPTIONS, "vouch")(made, tmp_path / "ours")
+    verdicts = [one for one in verdicts_of(keys, outcome) if one.check.action is not Action.PIXELS_HIDDEN]
+    score = Score.of(verdicts)
+    assert score.percent("removal") == 100, failures([v for v in verdicts if v.check.action in REMOVALS], 20)
+    assert score.percent() >= _REACHED, failures(verdicts, 20)
+    assert set(outcome.left_out.values()) == {"encapsulated document cannot be de-identified [DEI-15]"}
 
 
 @pytest.mark.filterwarnings("ignore")

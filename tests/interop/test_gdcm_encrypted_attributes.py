@@ -1,4 +1,4 @@
-"""GDCM implements PS3.15 E.1.1 and E.1.2, too: `gdcmanon -d` opens ours, and we open what `gdcmanon -e` makes."""
+"""GDCM implements PS3.15 E.1.1 and E.1.2, too: `gdcmanon -d` opens ours, we open what `gdcmanon -e` makes."""
 
 from __future__ import annotations
 

@@ -85,6 +85,17 @@ def test_another_patient_keeps_the_name(known):
     assert restored.data_set.text(NAME) == "DP-X"
 
 
+def test_a_study_is_what_was_signed_and_not_what_the_instance_says():
+    """Else a changed Study Instance UID would give one patient's name to another's objects."""
+    moved = CLEAN.replacing(text(STUDY, "UI", "2.25.8"))
+    references = OriginalReferences()
+    references.add(moved, ORIGINAL, UIDS)
+    restored = references.restore(segmentation(study=text(STUDY, "UI", "2.25.8")))
+    assert restored is not None
+    assert restored.data_set.text(PATIENT) == "DP-X"
+    assert restored.data_set.text(STUDY) == "2.25.8"
+
+
 def test_unrelated_objects_stay_out(known):
     assert known.restore(DataSet([text(INSTANCE, "UI", "1.9.9"), text(STUDY, "UI", "1.9")])) is None
     assert known.knows("2.25.1")

@@ -201,6 +201,15 @@ def test_an_expired_signer_is_believed_at_the_time_it_claims_ena_14(receiver):
             assert isinstance(refused(item, receiver, retired), kind)
 
 
+def test_a_signer_of_the_future_is_not_believed_ena_14(sender, receiver):
+    """Only what has expired is looked at in another time than now."""
+    _, item = packed("CT_small.dcm", sender, receiver)
+    judge = judge_by(trusting(sender), AT - timedelta(days=1))
+    with pytest.raises(UntrustedError) as caught:
+        reidentification.unpack(item, [receiver.decryption], judge)
+    assert caught.value.rule == "TRU-2"
+
+
 def test_without_encrypted_attributes_ena_1(sender, receiver):
     error = refused(source_of("CT_small.dcm"), receiver, sender)
     assert isinstance(error, InputError)
@@ -219,6 +228,16 @@ def test_encrypted_attributes_of_somebody_else_come_back(sender, receiver, stran
     assert once.data_set == first.data_set
     twice = opened(Instance(once.data_set, once.transfer_syntax), stranger, sender)
     assert twice.data_set.without(REMOVED) == source_of("CT_small.dcm").data_set
+
+
+def test_uids_are_those_that_were_signed(sender, receiver):
+    """What stands in the public part of an instance can be anything by now."""
+    source, item = packed("CT_small.dcm", sender, receiver)
+    study = string_element(0x0020000D, "UI", "2.25.666")
+    result = opened(Instance(item.data_set.replacing(study), item.transfer_syntax), receiver, sender)
+    assert result.data_set.without(REMOVED) == source.data_set
+    assert (item.data_set.text(0x0020000D), source.data_set.text(0x0020000D)) in result.uids
+    assert "2.25.666" not in dict(result.uids)
 
 
 def test_nothing_but_the_sequence_is_added(sender, receiver):
