@@ -33,6 +33,7 @@ from dicompack.errors import (
 from dicompack.exchange import sources as exchange
 from dicompack.exchange.sources import SourceFile
 from dicompack.parties import Recipient
+from dicompack.pipeline.source_instances import MAX_SOURCE
 from dicompack.pipeline.unpacking import OnProgress, never, target_of
 from dicompack.report import Finding, Progress, Report, SignatureVerdict, Skipped
 from dicompack.stages import reidentification
@@ -129,7 +130,7 @@ class _Run:
     def guarded(self, entry: SourceFile, work: _Work) -> bool | None:
         """Do something with a file, and keep its error for the end; None where it failed."""
         try:
-            data = files.read_whole(entry.path)
+            data = files.read_whole(entry.path, MAX_SOURCE)
             file = dicom_file.parse(data)
             if file.is_directory:
                 raise NotDicomError("a DICOMDIR: it describes media, and is no instance")
