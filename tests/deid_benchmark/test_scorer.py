@@ -239,7 +239,7 @@ def test_the_input_itself_fails_every_check_of_removal_and_passes_every_one_of_r
                 continue
             checked += 1
             assert one.passed == (one.check.action not in REMOVALS), (one.check, one.found)
-    assert checked > 5000
+    assert checked > 4000
 
 
 # The scorer sees no bytes of these, so that removal is never in doubt.
