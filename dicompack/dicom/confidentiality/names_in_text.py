@@ -27,7 +27,7 @@ _TITLE: Final = re.compile(
         r"signora? schwester nurse pfleger oberarzt oberärztin chefarzt chefärztin assistenzarzt mrs\.? "
         r"доктор врач д-р пациент(?:ка)?"
     )
-    + rf")|Mr\.?|Ms\.?|Miss|MR\.|MS\.|Sra\.|Sig\.(?:ra)?){_E}:?"
+    + rf")|[Tt]ech\.|Mr\.?|Ms\.?|Miss|MR\.|MS\.|Sra\.|Sig\.(?:ra)?){_E}:?"
 )
 _LABEL: Final = re.compile(
     rf"{_B}(?:"

@@ -93,6 +93,13 @@ _CHOICE = {
     "X/Z/U*": Action.KEEP,
 }
 
+# DEI-63: where that choice, or the table itself, makes an instance invalid that was valid.
+_EXCEPTIONS = {
+    0x00081110: Action.REMOVE,  # Referenced Study Sequence: Type 3, and never without items
+    0x00700082: Action.DUMMY,  # Presentation Creation Date and Time: Type 1
+    0x00700083: Action.DUMMY,
+}
+
 
 @cache
 def rows() -> tuple[Row, ...]:
@@ -137,7 +144,7 @@ def _is_single(row: Row) -> bool:
 
 
 def _rule(row: Row, options: frozenset[Option]) -> Rule:
-    profile = _CHOICE[row.profile]
+    profile = _EXCEPTIONS.get(int(row.tag, 16)) or _CHOICE[row.profile]
     if options.isdisjoint(row.options):
         return Rule(profile, row.vr)
     return Rule(_CHOICE[row.code(options)], row.vr, profile if profile is not Action.KEEP else Action.REMOVE)

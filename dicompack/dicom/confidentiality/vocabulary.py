@@ -38,7 +38,7 @@ _PLACES: Final = frozenset(
         0x00100021, 0x00380011, 0x00380061,  # Issuer of Patient ID, of Admission ID, of Service Episode ID
         0x00102152, 0x00380300, 0x00380400,  # Region of Residence, Current Location, Institution Residence
         0x00120031, 0x00120060,  # Clinical Trial Site Name, Coordinating Center Name
-        0x00321020, 0x00321033, 0x00400011, 0x00400243,  # locations, Requesting Service
+        0x00321020, 0x00400011, 0x00400243,  # locations
         0x0040A027,  # Verifying Organization
     )
 )  # fmt: skip
