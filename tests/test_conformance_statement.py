@@ -24,6 +24,7 @@ STATED = {
 SPECIAL = {0x00100010, 0x00100020, 0x00420011}
 # A value of each VR that no rule changes of its own accord.
 VALUES = {
+    "US": b"\1\2",
     "AS": b"045Y", "DA": b"20200131", "DS": b"17.5", "DT": b"20200131101112", "IS": b"4711", "TM": b"101112",
     "UI": b"1.2.3.99", "UR": b"http://x.example",
 }  # fmt: skip

@@ -237,6 +237,50 @@ class TestOptions:
         assert done.options == ("site-exceptions",)
         assert "profile-weakened" in {finding.kind for finding in report.findings}
 
+    def test_a_value_of_the_site_is_its_own_where_it_was_set_and_nowhere_else(self, tmp_path):
+        """CHK-2: and never one that stands in the source."""
+        source = edited(
+            tmp_path / "s", "CT_small.dcm", PatientName="Featherston^Jane", InstitutionName="Mercy"
+        )
+
+        def site(value: str):
+            return site_profile(b'[profile.x.attributes]\nPatientName = {set = "%b"}\n' % value.encode())
+
+        for value in ("Featherston^Jane", "FEATHERSTON^JANE", "Featherston"):
+            with pytest.raises(SuspectError) as caught:
+                dicompack.deidentify([source], tmp_path / "no", profile=site(value))
+            assert "CHK-4" in caught.value.faults[0]
+        dicompack.deidentify([source], tmp_path / "out", profile=site("TRIAL^Seven"))
+        (one,) = delivered(tmp_path / "out")
+        assert (str(one.PatientName), one.PatientIdentityRemoved) == ("TRIAL^Seven", "NO")
+
+    @pytest.mark.parametrize("burned_in", ["stop", "vouch"])
+    def test_an_overlay_in_the_pixels_can_be_vouched_for(self, tmp_path, burned_in):
+        """BUR-6, DEI-60."""
+        data_set = pydicom.dcmread(bundled("CT_small.dcm"))
+        data_set.add_new(0x60000102, "US", 12)
+        (tmp_path / "s").mkdir()
+        data_set.save_as(tmp_path / "s" / "x.dcm")
+        if burned_in == "stop":
+            with pytest.raises(SuspectError):
+                dicompack.deidentify([tmp_path / "s"], tmp_path / "out")
+        else:
+            report = dicompack.deidentify([tmp_path / "s"], tmp_path / "out", burned_in="vouch")
+            assert report.instances_out == 1
+
+    @pytest.mark.parametrize("keyword", ["StudyInstanceUID", "SeriesInstanceUID"])
+    def test_a_retained_uid_that_is_none_is_refused_by_name(self, tmp_path, keyword):
+        """DCM-13."""
+        pixels = bundled("CT_small.dcm").read_bytes()
+        old = str(pydicom.dcmread(bundled("CT_small.dcm"))[keyword].value).encode()
+        (tmp_path / "s").mkdir()
+        (tmp_path / "s" / "bad.dcm").write_bytes(pixels.replace(old, b"..".ljust(len(old), b"\0")))
+        (tmp_path / "s" / "good.dcm").write_bytes(bundled("MR_small.dcm").read_bytes())
+        report = dicompack.deidentify([tmp_path / "s"], tmp_path / "out", deidentify="basic+retain-uids")
+        assert report.instances_out == 1
+        (skipped,) = report.skipped
+        assert skipped.name == "bad.dcm" and "DCM-13" in skipped.reason
+
     def test_names_of_another_instance_of_the_study_are_cleaned(self, tmp_path):
         """Two passes: what one header says is cut from the text of another."""
         source = tmp_path / "s"
@@ -301,6 +345,21 @@ class TestPlan:
             for keyword in ("PatientName", "PatientID", "SOPInstanceUID", "StudyDate", "InstitutionName"):
                 value = str(data_set.get(keyword, ""))
                 assert len(value) < 3 or value not in everything, keyword
+
+    def test_a_creator_that_nobody_knows_is_not_shown_cli_14(self, tmp_path, capfd):
+        """CLI-14: it is a text like any other."""
+        data_set = pydicom.dcmread(bundled("CT_small.dcm"))
+        data_set.private_block(0x0033, "Featherston Jane", create=True).add_new(1, "LO", "x")
+        (tmp_path / "s").mkdir()
+        data_set.save_as(tmp_path / "s" / "x.dcm")
+        call = ["plan", str(tmp_path / "s")]
+        assert run([*call, "--csv", str(tmp_path / "p.csv")]) == 0
+        assert run([*call, "--json"]) == 0
+        shown = "".join(capfd.readouterr()) + (tmp_path / "p.csv").read_text()
+        assert "Featherston" not in shown
+        assert "unknown creator" in shown and "GEMS_" in shown
+        assert run([*call, "--show-identifiers"]) == 0
+        assert "Featherston Jane" in capfd.readouterr().out
 
     def test_show_identifiers_cli_14(self, source, capfd):
         """CLI-14."""

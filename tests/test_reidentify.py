@@ -246,6 +246,8 @@ def test_command(tmp_path, sender, receiver, stranger, monkeypatch, capfd):
     assert call("reidentify", at["out"], "-d", at["back"], *who, "--json") == 0
     document = json.loads(capfd.readouterr().out)
     assert (document["command"], document["ok"], document["instances_out"]) == ("reidentify", True, 1)
+    assert call("reidentify", at["out"], "-d", tmp_path / "again", *who) == 0
+    assert "originals intact yes" in capfd.readouterr().err
     assert call("reidentify", "-d", tmp_path / "no", *who) == 2
     strangers = ("--identity", at["r"], "--trust", at["s"] / "contact.pem")
     assert call("reidentify", at["out"], "-d", tmp_path / "no", *strangers) == 40

@@ -77,7 +77,11 @@ class Outcome:
 
 
 def say_signatures(
-    terminal: Terminal, signatures: Sequence[SignatureVerdict], *, judged: bool = True
+    terminal: Terminal,
+    signatures: Sequence[SignatureVerdict],
+    *,
+    judged: bool = True,
+    what: str = "",
 ) -> None:
     """Three facts for each signature, never one word."""
     for verdict, count in Counter(signatures).items():
@@ -86,9 +90,8 @@ def say_signatures(
         terminal.say(f"  fingerprint {verdict.fingerprint}")
         trusted = _yes(verdict.trusted) if judged else "not judged"
         trusted_as = f", as {verdict.trusted_as}" if verdict.trusted_as else ""
-        terminal.say(
-            f"  intact {_yes(verdict.intact)}; valid {_yes(verdict.valid)}; trusted {trusted}{trusted_as}"
-        )
+        checked = f"{what}intact {_yes(verdict.intact)}; valid {_yes(verdict.valid)}"
+        terminal.say(f"  {checked}; trusted {trusted}{trusted_as}")
 
 
 def say_skipped(terminal: Terminal, report: Report) -> None:

@@ -49,7 +49,7 @@ def reidentify_command(
     accept_unbound: bool,
     passphrase_file: Path | None,
 ) -> Outcome:
-    """Write the instances in FILES as they were before de-identification into DIR.
+    """Give the instances in FILES their original attributes back, and write them into DIR.
 
     FILES are files and folders, long after they left their package. Objects made on the de-identified
     instances (SEG, SR, RTSTRUCT) get the original references if they are named together with them. Nothing is
@@ -67,7 +67,7 @@ def reidentify_command(
         )
     terminal.say(f"re-identified {plural(report.instances_out, 'instance')}, {size_text(report.bytes_out)}")
     terminal.say("DIR holds patients' identities now: keep it as you keep originals")
-    say_signatures(terminal, report.signatures)
+    say_signatures(terminal, report.signatures, what="originals ")
     say_skipped(terminal, report)
     say_findings(terminal, report.findings)
     return Outcome(report)

@@ -109,7 +109,7 @@ def identifying_values(
         elif tag in takes:
             words.update((word, tag) for word in takes[tag](bytes(element.value), charset))
     if told:  # the issuer of an ID may be the institution, which is told on purpose
-        words = {w: tag for w, tag in words.items() if w in names or not any(w in one for one in told)}
+        words = {word: tag for word, tag in words.items() if word in names or word not in told}
     return IdentifyingValues(words, uids)
 
 

@@ -83,6 +83,7 @@ def check(
     *,
     options: Collection[str] = (),
     retained: Collection[int] = (),
+    written: Mapping[int, str] | None = None,
 ) -> None:
     """See that a finished instance, and the MANIFEST, hold nothing that identifies the source.
 
@@ -94,12 +95,13 @@ def check(
         own: values that the run made itself: dummies, pseudonyms, descriptions of what was done.
         options: of the profile, by the standard's names.
         retained: tags that a site keeps on purpose.
+        written: values that the run made, which are its own at these tags alone.
 
     Raises:
         SuspectError: something was found; the message names tags only.
     """
     values = identifying_values(source, options, retained)
-    check_instance(finished, values, source_digest, own, options)
+    check_instance(finished, values, source_digest, own, options, written)
     if manifest is not None:
         check_manifest(manifest, values, [source_digest])
 
@@ -110,6 +112,7 @@ def check_instance(
     source_digest: bytes,
     own: Collection[str] = (),
     options: Collection[str] = (),
+    written: Mapping[int, str] | None = None,
 ) -> None:
     """See that a DICOM File holds none of these values.
 
@@ -117,7 +120,10 @@ def check_instance(
         SuspectError: it does (CHK-4, CHK-5), or cannot be looked into (CHK-6).
     """
     file = dicom_file.parse(finished)
-    made = frozenset(value.encode("utf-8") for value in own)
+    made = _Made(
+        frozenset(value.encode("utf-8") for value in own),
+        {tag: value.encode("utf-8").rstrip(b" \0") for tag, value in (written or {}).items()},
+    )
     chunks = [
         _Chunk("the preamble", "bytes", file.preamble),
         *_chunks(file.meta, made),
@@ -164,7 +170,19 @@ def _strings(value: object) -> Iterator[str]:
             yield from _strings(one)
 
 
-def _chunks(data_set: DataSet, own: Collection[bytes], of_signature: bool = False) -> Iterator[_Chunk]:
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What the run made itself: some values wherever they stand, others at one tag."""
+
+    anywhere: Collection[bytes]
+    at: Mapping[int, bytes]
+
+    def __contains__(self, element: Element) -> bool:
+        value = bytes(element.value).rstrip(b" \0")
+        return value in self.anywhere or self.at.get(element.tag) == value
+
+
+def _chunks(data_set: DataSet, own: _Made, of_signature: bool = False) -> Iterator[_Chunk]:
     for node in data_set:
         if isinstance(node, Sequence):
             signs = node.tag == tags.DIGITAL_SIGNATURES_SEQUENCE
@@ -179,13 +197,13 @@ def _chunks(data_set: DataSet, own: Collection[bytes], of_signature: bool = Fals
             yield chunk
 
 
-def _chunk(element: Element, own: Collection[bytes]) -> _Chunk | None:
+def _chunk(element: Element, own: _Made) -> _Chunk | None:
     value, vr = bytes(element.value), element.vr
     if vr in _NUMBER_VRS and not element.tag >> 16 & 1:
         return None
     if vr == "UI":
         kind = "uid"
-    elif value.rstrip(b" \0") in own:  # CHK-2
+    elif element in own:  # CHK-2
         return None
     elif vr == "CS" or element.tag in _PRODUCTS:
         kind = "terms"

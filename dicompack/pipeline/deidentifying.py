@@ -72,6 +72,9 @@ def _deidentify(source: Source, settings: DeidentifyingSettings) -> Deidentified
     key, policy = settings.project_key, settings.policy
     result = source.deidentified(key, policy)
     data_set = result.data_set
+    dicom_file.check_identity(data_set)
+    dicom_file.check_one_uid(data_set, tags.STUDY_INSTANCE_UID, "Study Instance UID")
+    dicom_file.check_one_uid(data_set, tags.SERIES_INSTANCE_UID, "Series Instance UID")
     file = b"".join(dicom_file.marshal(data_set, result.transfer_syntax))
     facts = source.checked(
         data_set, file, (*source.findings, *result.findings), key, policy, maps=settings.maps

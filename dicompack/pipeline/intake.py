@@ -107,7 +107,7 @@ class Intake(Generic[One]):
         error: DicomPackError
         if self.suspect and not skip_suspect:
             error = SuspectError(
-                f"{len(self.suspect)} instances cannot be de-identified with certainty",
+                _cannot_vouch(len(self.suspect)),
                 hint="look at them; --on-suspect skip leaves them out, "
                 "--burned-in clean or vouch decides about their pixels",
             )
@@ -152,6 +152,11 @@ class Intake(Generic[One]):
             words.update(one.facts.identifying.words)
             uids.update(one.facts.identifying.uids)
         return IdentifyingValues(words, uids)
+
+
+def _cannot_vouch(count: int) -> str:
+    what = "1 instance" if count == 1 else f"{count} instances"
+    return f"{what} cannot be de-identified with certainty"
 
 
 def _dangling(members: Sequence[SourceFacts]) -> list[Finding]:

@@ -12,6 +12,7 @@ from dicompack.crypto.derivation import ProjectKey
 from dicompack.dicom import dicom_file, tags
 from dicompack.dicom.changes import ACTIONS, attribute_name, changes
 from dicompack.dicom.confidentiality import SiteProfile
+from dicompack.dicom.confidentiality.private import public_creator
 from dicompack.dicom.dataset import tag_text
 from dicompack.errors import InputError
 from dicompack.exchange import sources as exchange
@@ -135,7 +136,9 @@ def _plan(source: Source, settings: PlanningSettings) -> PlannedInstance:
     )
     attributes: dict[_Key, _Seen] = {}
     for change in changes(source.instance.data_set, result.data_set):
-        seen = attributes.setdefault(_Key(change.tag, change.creator, change.action), _Seen(change.vr))
+        # CLI-14: a creator is a text of the instance
+        creator = change.creator if settings.show_identifiers else public_creator(change.creator)
+        seen = attributes.setdefault(_Key(change.tag, creator, change.action), _Seen(change.vr))
         seen.count += 1
         seen.before.update((change.before,) if change.before else ())
         seen.after.update((change.after,) if change.after else ())

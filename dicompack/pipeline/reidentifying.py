@@ -1,7 +1,7 @@
-"""De-identified instances become what they were, for a custodian, long after they left their package.
+"""De-identified instances get their original attributes back, long after they left their package.
 
-All files together: instances with Encrypted Attributes first, then objects that refer to them. Nothing
-has its final name before every one of the first has passed.
+For a custodian only. All files together: instances with Encrypted Attributes first, then objects that
+refer to them. Nothing has its final name before every one of the first has passed.
 """
 
 from __future__ import annotations
@@ -222,6 +222,7 @@ _BY_GRAVITY: tuple[type[DicomPackError], ...] = (
 
 
 def _verdict(result: Reidentified) -> SignatureVerdict:
+    """Of the originals alone: what else stands in an instance by now, nobody has signed."""
     assert result.signer is not None
     statement, trusted = result.signer
     return SignatureVerdict(

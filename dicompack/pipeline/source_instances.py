@@ -117,8 +117,9 @@ class Source:
         source = self.instance.data_set
         options = policy.effective
         identifying = identifying_values(source, options, policy.retained)
-        own = deidentification.own_values(result, policy)
-        check_instance(finished, identifying, self.sha256, own, options)
+        own = deidentification.own_values(result)
+        written = deidentification.written_values(source, identifying.words, policy)
+        check_instance(finished, identifying, self.sha256, own, options, written)
         return SourceFacts(
             self.task.name,
             self.task.ticket,

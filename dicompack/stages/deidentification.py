@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -14,6 +14,7 @@ from dicompack.dicom.burned_in.blackening import CleanedPixels
 from dicompack.dicom.confidentiality import Option, SiteProfile, check_options, deidentify
 from dicompack.dicom.confidentiality.dummies import dummy_element
 from dicompack.dicom.dataset import DataSet, Element, Sequence
+from dicompack.dicom.tags import PIXEL_DATA
 from dicompack.dicom.transfer_syntaxes import transfer_syntax
 from dicompack.errors import SuspectError, UsageError
 from dicompack.report import Finding
@@ -40,6 +41,7 @@ _CLEANING = frozenset(
 # Findings name this many rectangles at most, so that a report stays readable.
 _NAMED_BOXES = 10
 _DUMMY_VRS = ("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "TM", "UR")
+_BURNED_IN_ANNOTATION = 0x00280301
 # Texts that say what was done: De-identification Method and its codes, and the flags beside them.
 _STAMPS = frozenset((0x00120062, 0x00120063, 0x00120064, 0x00280301, 0x00280303))
 
@@ -95,10 +97,9 @@ class Policy:
         return self.burned_in == "clean" or not self.effective.isdisjoint(_CLEANING)
 
     @property
-    def values(self) -> frozenset[str]:
-        """What a site writes into attributes."""
-        overrides = self.site.overrides if self.site else ()
-        return frozenset(override.value for _, override in overrides if override.value)
+    def values(self) -> Mapping[int, str]:
+        """What a site writes, by the tag that it writes it to."""
+        return self.site.values() if self.site else {}
 
 
 def pack(
@@ -118,7 +119,9 @@ def pack(
     cleaned = _cleaned_pixels(item, policy, vocabulary)
     data_set, syntax = item.data_set, item.transfer_syntax
     if cleaned is not None:
-        data_set = cleaned.data_set
+        # Whether it may be called clean is for the profile to say, which knows what stays.
+        said = item.data_set.get(_BURNED_IN_ANNOTATION)
+        data_set = cleaned.data_set.without(_BURNED_IN_ANNOTATION).replacing(*([said] if said else []))
         syntax = transfer_syntax(cleaned.transfer_syntax_uid) if cleaned.transfer_syntax_uid else syntax
     result = deidentify(
         data_set,
@@ -127,6 +130,7 @@ def pack(
         site=policy.site,
         vocabulary=vocabulary,
         pixels_cleaned=cleaned is not None,
+        pixels_vouched=policy.burned_in == "vouch",
     )
     face = gate.face_finding(item.data_set)
     found = [*result.findings, *([face] if face else []), *(_boxes(cleaned) if cleaned else [])]
@@ -138,10 +142,12 @@ def _cleaned_pixels(item: Instance, policy: Policy, vocabulary: Vocabulary | Non
     if policy.burned_in == "vouch":
         return None
     reasons = gate.suspicion(item.data_set)
-    if not reasons or gate.Reason.DOCUMENT in reasons:  # a document is refused by the profile itself
+    if not reasons or not gate.REFUSED.isdisjoint(reasons):  # these are refused by the profile itself
         return None
     if policy.burned_in == "stop":
         raise SuspectError("pixels may show identifying text: " + "; ".join(reasons), rule="BUR-10")
+    if PIXEL_DATA not in item.data_set:
+        raise SuspectError("its pixels are of a kind that cannot be searched", rule="BUR-10")
     from dicompack.dicom.confidentiality.vocabulary import Vocabulary
 
     words = (vocabulary or Vocabulary.of(item.data_set)).words
@@ -155,10 +161,28 @@ def _boxes(cleaned: CleanedPixels) -> list[Finding]:
     return [Finding("pixels-cleaned", "", message, rule="BUR-1")]
 
 
-def own_values(result: DataSet, policy: Policy) -> frozenset[str]:
+def own_values(result: DataSet) -> frozenset[str]:
     """What de-identification writes itself: dummies, and what it says about itself in this result."""
     stamps = DataSet(node for node in result if node.tag in _STAMPS)
-    return _dummies() | frozenset(_texts(stamps)) | policy.values
+    return _dummies() | frozenset(_texts(stamps))
+
+
+def written_values(source: DataSet, words: Collection[bytes], policy: Policy) -> dict[int, str]:
+    """What the site writes, by tag, but for what stands in the source: that is the source's (CHK-2).
+
+    Args:
+        source: the instance as it came.
+        words: its identifying values.
+        policy: whose site it is.
+    """
+    if not policy.values:
+        return {}
+    told = {value.strip().lower() for text in _texts(source) for value in (text, *text.split("\\"))}
+    return {
+        tag: value
+        for tag, value in policy.values.items()
+        if (folded := value.strip().lower()) not in told and folded.encode("utf-8") not in words
+    }
 
 
 @cache

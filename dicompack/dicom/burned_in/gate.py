@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from dicompack.dicom.burned_in.regions import is_screen, shipped_rules
-from dicompack.dicom.dataset import DataSet, Element, Encapsulated
+from dicompack.dicom.dataset import DataSet, Element, Encapsulated, Sequence
 from dicompack.dicom.pixelformat import (
     BITS_ALLOCATED,
     BITS_STORED,
@@ -19,7 +19,7 @@ from dicompack.dicom.pixelformat import (
     PIXEL_DATA,
     PIXEL_REPRESENTATION,
 )
-from dicompack.dicom.tags import MODALITY, SOP_CLASS_UID
+from dicompack.dicom.tags import DOUBLE_FLOAT_PIXEL_DATA, FLOAT_PIXEL_DATA, MODALITY, SOP_CLASS_UID
 from dicompack.report import Finding
 
 _BURNED_IN_ANNOTATION: Final = 0x00280301
@@ -52,9 +52,15 @@ class Reason(StrEnum):
     CONVERTED = "digitized from film, paper or video, or drawn"
     COLOUR = "a colour image where the device makes grey ones: a rendered screen"
     HIDDEN_BITS = "bits of the pixels outside bits stored are in use: overlays may hide there"
+    PORTAL = "a portal image or simulator film: consoles write into the image"
+    INNER = "pixels within a sequence"
     DOCUMENT = "an encapsulated document"
+    VOICE = "a recorded voice"
     UNKNOWN = "an image of a kind that is not known"
 
+
+REFUSED: Final = frozenset((Reason.DOCUMENT, Reason.VOICE))
+"""What nobody can vouch for by looking at an image, and what the profile refuses (DEI-15)."""
 
 # Devices that write patient data into every image, or can; their own NO is a default more often than a fact.
 _KINDS: Final = {
@@ -62,6 +68,7 @@ _KINDS: Final = {
     **dict.fromkeys(_classes("3 3.1 6 6.1 6.2 6.3"), Reason.ULTRASOUND),
     **dict.fromkeys(_classes("12.1 12.2 12.3"), Reason.FLUOROSCOPY),
     **dict.fromkeys(_classes("1"), Reason.COMPUTED_RADIOGRAPHY),
+    **dict.fromkeys(_classes("481.1 481.23 481.24"), Reason.PORTAL),
     **dict.fromkeys(
         _classes(
             "77.1 77.2 77.1.1 77.1.1.1 77.1.2 77.1.2.1 77.1.3 77.1.4 77.1.4.1"
@@ -81,12 +88,17 @@ _MODALITIES: Final = {
 # tomosynthesis, slides. A device that says NO was made to know. One that says nothing breaks its IOD, and is
 # not believed.
 _OBLIGED: Final = _classes("1.1 1.2 1.3 12.1.1 12.2.1 13.1.1 13.1.2 13.1.3 13.1.4 13.1.5 77.1.6")
+# What these are made with, where Modality alone would be a reason; with another one it is another image.
+_OWN_MODALITIES: Final = {
+    **dict.fromkeys(_classes("12.1.1 13.1.1"), frozenset(("XA",))),
+    **dict.fromkeys(_classes("12.2.1"), frozenset(("XA", "RF"))),
+}
 # Projections as the detector gave them, for processing: no reader sees them, and no console prints into them.
 # And what is computed slice by slice from raw data, or by a planning or segmentation program.
 _CLEAN: Final = _classes(
     "1.1.1 1.2.1 1.3.1"
     " 2 2.1 2.2 4 4.1 4.3 4.4 20 128 128.1 130 30 66.4 66.7 66.8 66.5 66.6"
-    " 481.1 481.2 481.23 77.1.5.3 77.1.5.4 77.1.8 77.1.9"
+    " 481.2 77.1.5.3 77.1.5.4 77.1.8 77.1.9"
 )
 # Devices of these write grey images only; colour means fused, rendered or captured.
 _GREY_DEVICES: Final = _classes("2 4 20 128")
@@ -95,6 +107,9 @@ _CONVERSIONS: Final = frozenset("DF DI DV SD SI DRW WSD".split())
 _LABEL_TYPES: Final = frozenset(("LABEL", "OVERVIEW"))
 _SLIDES: Final = _STORAGE + "77.1.6"
 _DOCUMENTS: Final = _STORAGE + "104."
+_VOICES: Final = _classes("9.4.1 9.4.2")
+_PIXELS: Final = (PIXEL_DATA, FLOAT_PIXEL_DATA, DOUBLE_FLOAT_PIXEL_DATA)
+_ICON_IMAGE: Final = 0x00880200  # the profile removes it, and no site keeps it
 
 _HEADS: Final = frozenset("HEAD BRAIN SKULL FACE NECK ORBIT SINUS JAW MANDIBLE MAXILLA EAR IAC SELLA".split())
 _BODY_PART: Final = 0x00180015
@@ -112,7 +127,10 @@ def suspicion(data_set: DataSet) -> tuple[Reason, ...]:
     sop_class = data_set.text(SOP_CLASS_UID)
     if sop_class.startswith(_DOCUMENTS) or _ENCAPSULATED_DOCUMENT in data_set:
         return (Reason.DOCUMENT,)
-    if PIXEL_DATA not in data_set:
+    if sop_class in _VOICES:
+        return (Reason.VOICE,)
+    inner = _has_inner_pixels(data_set)
+    if not inner and all(tag not in data_set for tag in _PIXELS):
         return ()
     said = data_set.text(_BURNED_IN_ANNOTATION).strip().upper()
     found = [
@@ -123,6 +141,7 @@ def suspicion(data_set: DataSet) -> tuple[Reason, ...]:
         Reason.CONVERTED if data_set.text(_CONVERSION_TYPE).strip().upper() in _CONVERSIONS else None,
         Reason.COLOUR if sop_class in _GREY_DEVICES and not _is_grey(data_set) else None,
         Reason.HIDDEN_BITS if _has_hidden_bits(data_set) else None,
+        Reason.INNER if inner else None,
     ]
     return tuple(dict.fromkeys(reason for reason in found if reason is not None))
 
@@ -131,13 +150,29 @@ def _kind(data_set: DataSet, sop_class: str, said: str) -> Reason | None:
     """BUR-10: by SOP Class, and by Modality where the class says nothing against it."""
     if sop_class in _KINDS:
         return _KINDS[sop_class]
+    modalities = [value.strip().upper() for value in data_set.texts(MODALITY)]
     if sop_class in _OBLIGED:
-        return None if said == "NO" else Reason.UNDECLARED
+        if said != "NO":
+            return Reason.UNDECLARED
+        own = _OWN_MODALITIES.get(sop_class, frozenset())
+        modalities = [value for value in modalities if value not in own]
+        if "OT" in modalities:
+            return Reason.UNKNOWN
     # A capture that was stored as CT keeps the Modality of what it shows.
-    modality = _MODALITIES.get(data_set.text(MODALITY).strip().upper())
-    if modality is not None:
-        return modality
-    return None if sop_class in _CLEAN else Reason.UNKNOWN
+    found = next((_MODALITIES[value] for value in modalities if value in _MODALITIES), None)
+    if found is not None:
+        return found
+    return None if sop_class in _CLEAN | _OBLIGED else Reason.UNKNOWN
+
+
+def _has_inner_pixels(data_set: DataSet) -> bool:
+    """Pixels in items of public sequences; those in private ones leave with the item (DEI-32)."""
+    return any(
+        any(tag in item for tag in _PIXELS) or _has_inner_pixels(item)
+        for node in data_set
+        if isinstance(node, Sequence) and not node.tag >> 16 & 1 and node.tag != _ICON_IMAGE
+        for item in node.items
+    )
 
 
 def _shows_label(data_set: DataSet) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dicompack.dicom.confidentiality.character_sets import Text
-from dicompack.dicom.confidentiality.shapes import shapes_in
+from dicompack.dicom.confidentiality.shapes import code_shapes_in, shapes_in
 from dicompack.dicom.confidentiality.vocabulary import PARTICLES, Vocabulary
 from dicompack.dicom.confidentiality.words import UNSPACED, Run, folded, humps, runs, span_in
 from dicompack.dicom.dataset import Element, padded
@@ -49,18 +49,21 @@ class Cleaned:
     cut: int
 
 
-def cleaned(element: Element, vocabulary: Vocabulary, character_set: tuple[str, ...]) -> Cleaned:
+def cleaned(
+    element: Element, vocabulary: Vocabulary, character_set: tuple[str, ...], *, is_code: bool = False
+) -> Cleaned:
     """An element of VR CS, LO, LT, SH, ST, UC or UT without what identifies, untouched if nothing does.
 
     Characters are only ever taken away. A value of which nothing remains is empty, not absent.
-    `character_set` has the values of Specific Character Set (0008,0005) that hold for the element.
+    `character_set` has the values of Specific Character Set (0008,0005) that hold for the element. In a code,
+    its meaning or a version (`is_code`) numbers stay; only dates, UIDs, addresses and titles go by shape.
     """
     value = bytes(element.value).rstrip(b" \0")
     if element.vr not in _SINGLE_VALUED | _MULTI_VALUED or len(value) > _MAX_SIZE:  # DEI-48
         return Cleaned(None, 0)
     try:
         text = Text(value, character_set)
-        spans = _spans(text.text, vocabulary, element.vr in _MULTI_VALUED)
+        spans = _spans(text.text, vocabulary, element.vr in _MULTI_VALUED, is_code=is_code)
         if not spans:
             return Cleaned(element, 0) if spans is not None else Cleaned(None, 0)
         keep = bytearray(b"\1") * len(text.text)
@@ -84,14 +87,16 @@ def cut_out(text: str, vocabulary: Vocabulary) -> tuple[str, int] | None:
     return "".join((*kept, text[position:])), len(spans)
 
 
-def _spans(text: str, vocabulary: Vocabulary, is_multi_valued: bool) -> list[Span] | None:
+def _spans(
+    text: str, vocabulary: Vocabulary, is_multi_valued: bool, *, is_code: bool = False
+) -> list[Span] | None:
     """What has to go, in order, value by value; None where a character cannot be judged."""
     if not (text.isascii() and text.isprintable()) and any(_is_unjudgeable(character) for character in text):
         return None  # DEI-48
     spans: list[Span] = []
     start = 0
     for value in text.split("\\") if is_multi_valued else (text,):
-        spans += ((start + first, start + last) for first, last in _value_spans(value, vocabulary))
+        spans += ((start + first, start + last) for first, last in _value_spans(value, vocabulary, is_code))
         start += len(value) + 1
     return spans
 
@@ -102,15 +107,18 @@ def _is_unjudgeable(character: str) -> bool:
     ) or character == "\ufffd"
 
 
-def _value_spans(text: str, vocabulary: Vocabulary) -> list[Span]:
+def _value_spans(text: str, vocabulary: Vocabulary, is_code: bool) -> list[Span]:
     """The cuts in one value: invisible characters first, since they may stand within a name."""
     if hidden := [] if text.isascii() else _invisible(text):
         gone = set(hidden)
         positions = [i for i in range(len(text)) if i not in gone]
-        for start, end in _value_spans("".join(text[i] for i in positions), vocabulary):
+        for start, end in _value_spans("".join(text[i] for i in positions), vocabulary, is_code):
             gone.update(positions[start:end])
         return _merged((i, i + 1) for i in gone)
-    found = [*_known(text, vocabulary), *shapes_in(text)]
+    known: Iterable[Span] = _known(text, vocabulary)
+    if is_code:
+        known = (span for span in known if not text[slice(*span)].isdigit())
+    found = [*known, *(code_shapes_in if is_code else shapes_in)(text)]
     return _tidy(text, _merged(found))
 
 

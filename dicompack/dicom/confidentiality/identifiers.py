@@ -9,8 +9,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from dicompack.dicom.confidentiality.vocabulary import readings
+from dicompack.dicom.confidentiality.words import UNSPACED, folded_text
 from dicompack.dicom.dataset import DataSet, Element
+from dicompack.errors import SuspectError
 
+_CHARACTER_SET: Final = 0x00080005
 # Patient's Name, Birth Name, Other Names, Mother's Birth Name, Referring Physician's Name.
 _PERSON_NAMES: Final = (0x00100010, 0x00101005, 0x00101001, 0x00101060, 0x00080090)
 # Patient ID, Other Patient IDs, Accession Number, Study ID.
@@ -38,44 +42,78 @@ _NUMBERS: Final = frozenset(("DS", "IS"))
 # Shorter ones stand in any text by chance. Names may be short, and are compared as whole words.
 _MIN_IDENTIFIER: Final = 4
 _MIN_NAME: Final = 3
-# More would be no header of a patient, and would make each search slow.
-_MAX_WORDS: Final = 64
+_MIN_UNSPACED_NAME: Final = 2
+# More would be no header of a patient, and would make each search slow; to drop some would leave names.
+_MAX_WORDS: Final = 1000
+
+_WORD: Final = re.compile(r"[^\W_]+")
+_PERSON_PARTS: Final = 3
 
 
 class Identifiers:
-    """The words that identify the patient of an instance."""
+    """The words that identify the patient of an instance.
+
+    Raises:
+        SuspectError: more words than the header of a patient has (DEI-19).
+    """
 
     def __init__(self, data_set: DataSet) -> None:
-        self._encoding = "utf-8" if "192" in data_set.text(0x00080005) else "latin-1"
-        words: set[str] = set()
+        character_set = data_set.texts(_CHARACTER_SET)
+        found: set[str] = set()
         for tag in _PERSON_NAMES:
-            for person in self._folded(data_set.raw(tag) or b"").split("\\"):
+            for person in _values(data_set, tag, character_set):
                 for group in person.split("="):  # alphabetic, ideographic, phonetic
-                    family_and_given = re.split(r"[\^ ,]+", group)[:3]
-                    words.update(word for word in family_and_given if len(word) >= _MIN_NAME)
+                    found.update(filter(_is_name, re.split(r"[\^ ,\u3000]+", group)[:_PERSON_PARTS]))
         for tag in _IDENTIFIERS:
-            values = self._folded(data_set.raw(tag) or b"").split("\\")
-            words.update(value for value in map(str.strip, values) if len(value) >= _MIN_IDENTIFIER)
+            values = map(str.strip, _values(data_set, tag, character_set))
+            found.update(value for value in values if len(value) >= _MIN_IDENTIFIER)
         born = data_set.text(_BIRTH_DATE)
         if len(born) == len("YYYYMMDD"):
-            words |= {born, f"{born[:4]}-{born[4:6]}-{born[6:]}", f"{born[6:]}.{born[4:6]}.{born[:4]}"}
-        alternatives = "|".join(map(re.escape, sorted(words)[:_MAX_WORDS]))
-        self._search = re.compile(rf"(?<!\w)(?:{alternatives})(?!\w)").search if words else None
+            found |= {born, f"{born[:4]}-{born[4:6]}-{born[6:]}", f"{born[6:]}.{born[4:6]}.{born[:4]}"}
+        if len(found) > _MAX_WORDS:  # DEI-19
+            raise SuspectError("header has more names and numbers than a patient", rule="DEI-19")
+        self._by_first_word: dict[str, set[str]] = {}
+        for word in map(folded_text, found):
+            if first := _WORD.search(word):
+                self._by_first_word.setdefault(first[0], set()).add(word[first.start() :])
 
-    def are_in(self, element: Element) -> bool:
-        """Whether a text has one of the words, in any case."""
-        if self._search is None or element.vr not in _TEXT:
+    def are_in(self, element: Element, character_set: tuple[str, ...]) -> bool:
+        """Whether a text has one of the words, in any case and spelling."""
+        if not self._by_first_word or element.vr not in _TEXT:
             return False
         if element.tag in _STRUCTURE or element.tag >> 16 == _PIXEL_GROUP:
             return False
-        return self._search(self._folded(bytes(element.value))) is not None
+        return self._are_in(bytes(element.value), character_set)
 
-    def are_within(self, element: Element) -> bool:
+    def are_within(self, element: Element, character_set: tuple[str, ...]) -> bool:
         """Whether a value of any VR but a decimal number has one of the words, in bytes or in UTF-16."""
-        if self._search is None or element.vr in _NUMBERS:
+        if not self._by_first_word or element.vr in _NUMBERS:
             return False
         value = bytes(element.value)
-        return any(self._search(self._folded(one)) for one in (value, value.replace(b"\0", b"")))
+        return self._are_in(value, character_set) or (
+            b"\0" in value and self._are_in(value.replace(b"\0", b""), character_set)
+        )
 
-    def _folded(self, value: bytes) -> str:
-        return value.decode(self._encoding, "replace").replace("\0", " ").casefold()
+    def _are_in(self, value: bytes, character_set: tuple[str, ...]) -> bool:
+        texts = {
+            *readings(value, character_set),
+            *(() if value.isascii() else (value.decode("utf_8", "replace"),)),
+        }
+        return any(map(self._are_in_text, map(folded_text, texts)))
+
+    def _are_in_text(self, text: str) -> bool:
+        for first in _WORD.finditer(text):
+            for word in self._by_first_word.get(first[0], ()):
+                end = first.start() + len(word)
+                if text.startswith(word, first.start()) and not text[end : end + 1].isalnum():
+                    return True
+        return False
+
+
+def _values(data_set: DataSet, tag: int, character_set: tuple[str, ...]) -> list[str]:
+    value = (data_set.raw(tag) or b"").replace(b"\0", b" ")
+    return [one for text in readings(value, character_set) for one in text.split("\\")]
+
+
+def _is_name(word: str) -> bool:
+    return len(word) >= (_MIN_UNSPACED_NAME if UNSPACED.search(word) else _MIN_NAME)

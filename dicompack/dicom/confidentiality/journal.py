@@ -28,7 +28,11 @@ _REASONS: Final = {
     "DEI-22": ("identifier-in-text", _NOT_RETAINED, "text names the patient"),
     "DEI-23": ("not-cleaned", _NOT_RETAINED, "value cannot be cleaned"),
     "DEI-30": ("malformed", _NOT_RETAINED, "value representation is unknown or contradicted by the value"),
-    "DEI-31": ("identifier-in-text", _NOT_RETAINED, "private value names the patient"),
+    "DEI-31": (
+        "identifier-in-text",
+        _NOT_RETAINED,
+        "private value names the patient, a date, a uid or a title",
+    ),
 }
 
 

@@ -111,6 +111,19 @@ def names_in(view: str) -> Iterator[Span]:
             yield match.span()
     for match in _STREET.finditer(view):
         yield match.span()
+    yield from _names_with_carets(view)
+
+
+def titled_names_in(view: str) -> Iterator[Span]:
+    """Where a name stands behind a title, or all of the text is one with carets; formulas have them, too."""
+    for match in _TITLE.finditer(view):
+        if (end := _end_of_name(view, match.end(), _AFTER_TITLE, is_label=False)) is not None:
+            yield match.start(), end
+    if _CARETS.fullmatch(view.strip()):
+        yield from _names_with_carets(view)
+
+
+def _names_with_carets(view: str) -> Iterator[Span]:
     for match in _CARETS.finditer(view):
         # "Thorax^1a_Routine" is a protocol
         if not any(map(_is_term, match[0].strip("^").split("^"))):

@@ -120,6 +120,21 @@ def retained(data_set: DataSet) -> Iterator[tuple[int, str]]:
                 yield from retained(item)
 
 
+UNKNOWN_CREATOR: Final = "unknown creator"
+
+
+def public_creator(creator: str) -> str:
+    """The Private Creator if lists that everybody has know it: any other text may be anything (DEI-28)."""
+    return creator if not creator or creator in _public_creators() else UNKNOWN_CREATOR
+
+
+@cache
+def _public_creators() -> frozenset[str]:
+    from pydicom._private_dict import private_dictionaries
+
+    return frozenset(creator for creator, _ in safe_private()) | frozenset(private_dictionaries)
+
+
 def creator_tag(tag: int) -> int:
     """Where the Private Creator of an attribute stands: ``(0019,0010)`` for ``(0019,100C)``."""
     return tag & 0xFFFF0000 | tag >> 8 & 0xFF

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from dicompack.dicom.confidentiality.cleaning import Cleaning
+from dicompack.dicom.confidentiality.cleaning import DESCRIBING, Cleaning
 from dicompack.dicom.confidentiality.dates import shifted
 from dicompack.dicom.confidentiality.dummies import dummy_element
 from dicompack.dicom.confidentiality.journal import Journal
@@ -26,6 +26,7 @@ from dicompack.dicom.dataset import DataSet, Element, Encapsulated, Node, Sequen
 # Nobody can see what is in them, so only a list that names the attribute lets them stay (PS3.15 E.3.10).
 _OPAQUE: Final = frozenset(("OB", "OD", "OF", "OL", "OV", "OW"))
 _PIXELS: Final = 0x7FE0
+_TEXTS: Final = DESCRIBING | {"CS"}
 _DATES: Final = frozenset(("DA", "DT", "TM"))
 # What says a person or a station by its very nature is not made safe by a list.
 _NAMING: Final = frozenset(("AE", "PN", "UR"))
@@ -40,6 +41,10 @@ class Level(Protocol):
 
     def new_uids(self, node: Node) -> Element | None:
         """New UIDs for the values of an element."""
+        ...
+
+    def private_text(self, element: Element) -> Element | None:
+        """The element as far as its text may stay, or None."""
         ...
 
     def keep_private(self, element: Element) -> Element | None:
@@ -139,6 +144,9 @@ class PrivateValues:
                 return shifted(element, self._cleaning.shift)
             case vr if vr in _DATES and Option.RETAIN_LONGITUDINAL_FULL_DATES not in options:
                 return None
+            case vr if vr in _TEXTS:
+                text = level.private_text(element)
+                return None if text is None else level.keep_private(text)
             case _:
                 return level.keep_private(element)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -12,14 +12,14 @@ from dicompack.dicom.confidentiality.cleaning import Cleaning
 from dicompack.dicom.confidentiality.graphics import UNFORMATTED_TEXT_VALUE
 from dicompack.dicom.confidentiality.journal import Journal, tag_list
 from dicompack.dicom.confidentiality.options import BASIC, check_options
-from dicompack.dicom.confidentiality.private import retained
+from dicompack.dicom.confidentiality.private import public_creator, retained
 from dicompack.dicom.confidentiality.private_values import PrivateValues
 from dicompack.dicom.confidentiality.pseudonyms import Derive, new_uid
 from dicompack.dicom.confidentiality.run import Run
 from dicompack.dicom.confidentiality.site_profile import SiteProfile
 from dicompack.dicom.confidentiality.stamps import METHOD, Claims, stamps
 from dicompack.dicom.confidentiality.table import Action, Option, Rule
-from dicompack.dicom.dataset import DataSet, Node, string_element
+from dicompack.dicom.dataset import DataSet, Node, Sequence, string_element, tag_text
 from dicompack.errors import SuspectError
 from dicompack.report import Finding
 
@@ -30,7 +30,12 @@ __all__ = ["METHOD", "Deidentified", "deidentify"]
 
 _SOP_INSTANCE_UID = 0x00080018
 _STUDY_AND_SERIES = (0x0020000D, 0x0020000E)
+_SOP_CLASS_UID = 0x00080016
 _BURNED_IN_ANNOTATION = 0x00280301
+_PIXELS: Final = 0x7FE0
+# Basic Voice Audio and General Audio Waveform: names are spoken.
+_VOICES: Final = frozenset(("1.2.840.10008.5.1.4.1.1.9.4.1", "1.2.840.10008.5.1.4.1.1.9.4.2"))
+_GUESSABLE: Final = frozenset((Option.RETAIN_UIDS, Option.RETAIN_LONGITUDINAL_MODIFIED_DATES))
 
 _NO_SITE: Final = SiteProfile("")
 
@@ -62,6 +67,7 @@ def deidentify(
     site: SiteProfile | None = None,
     vocabulary: Vocabulary | None = None,
     pixels_cleaned: bool = False,
+    pixels_vouched: bool = False,
 ) -> Deidentified:
     """De-identify a Data Set by the Basic Profile of PS3.15 Annex E, edition 2026d, and these options.
 
@@ -74,14 +80,19 @@ def deidentify(
         options: of the profile; those of the site profile come on top.
         site: exceptions and additions of a site.
         vocabulary: identifying words of the whole study; those of the instance alone where it is left out.
-        pixels_cleaned: burned-in text was looked for and blackened (113101 is claimed, PS3.15 E.3.1).
+        pixels_cleaned: burned-in text was looked for and blackened in Pixel Data (113101 is claimed unless
+            there are other pixels below the top level, PS3.15 E.3.1).
+        pixels_vouched: a person has looked at the pixels.
 
     Raises:
         UsageError: both date options (DEI-1).
-        SuspectError: an encapsulated document (DEI-15), overlays in the pixels (DEI-60), or nothing to make a
-            pseudonym from (DEI-7).
+        SuspectError: an encapsulated document or a voice (DEI-15), overlays in pixels that were neither
+            cleaned nor vouched for (DEI-60), or nothing to make a pseudonym from (DEI-7).
     """
-    _check_embedded_overlays(data_set)
+    if data_set.text(_SOP_CLASS_UID) in _VOICES:  # DEI-15
+        raise SuspectError("a recorded voice", rule="DEI-15")
+    if not pixels_cleaned and not pixels_vouched:
+        _check_embedded_overlays(data_set)
     site = site or _NO_SITE
     options |= site.options
     check_options(options)  # DEI-1
@@ -94,12 +105,19 @@ def deidentify(
     run = Run(data_set, derive, _rules(options, site), cleaning, journal, private, retains_uids=retains_uids)
     result = run.without_aliases(run.apply(data_set))
     supplied = _missing_uids(data_set, derive)
-    claims = _claims(options, site, pixels_cleaned)
+    all_cleaned = pixels_cleaned and not _has_inner_pixels(result)
+    claims = _claims(options, site, all_cleaned)
     result = canonical(result.replacing(*stamps(claims), *supplied, *site.additions()))  # DEI-17, DEI-18
     private_tags = tuple(retained(result)) if private else ()
-    found = [] if pixels_cleaned else _burned_in(data_set)
+    found = [] if all_cleaned else _burned_in(data_set)
+    if pixels_cleaned and not all_cleaned:
+        message = "pixels within a sequence were not looked at; clean pixel data is not claimed"
+        found.append(Finding("pixels-not-cleaned", "", message, rule="DEI-27"))
     found += journal.findings()
     found += _retained(private_tags) + _weakened(options, site)
+    if options >= _GUESSABLE:  # DEI-40
+        message = "dates were moved, but retained uids may hold the true ones"
+        found.append(Finding("shift-guessable", "", message, rule="DEI-40"))
     if supplied:
         found.append(
             Finding("uid-supplied", "", "had no study or series uid, and was given one", rule="DEI-20")
@@ -133,10 +151,22 @@ def _claims(options: frozenset[Option], site: SiteProfile, pixels_cleaned: bool)
 
 def _check_embedded_overlays(data_set: DataSet) -> None:
     """DEI-60: graphics in unused bits of Pixel Data (retired, PS3.5 §8.1.2): removing a group leaves them."""
-    for group in range(0x6000, 0x6020, 2):
+    for group in range(0x6000, 0x6100, 2):
         position = data_set.number(group << 16 | 0x0102)
-        if position and group << 16 | 0x3000 not in data_set:  # DEI-60
+        if position and position > 0 and group << 16 | 0x3000 not in data_set:  # DEI-60
             raise SuspectError("an overlay is embedded in the pixel data", rule="DEI-60")
+
+
+def _has_inner_pixels(data_set: DataSet) -> bool:
+    return any(node.tag >> 16 == _PIXELS for item in _items(data_set) for node in item)
+
+
+def _items(data_set: DataSet) -> Iterator[DataSet]:
+    for node in data_set:
+        if isinstance(node, Sequence):
+            for item in node.items:
+                yield item
+                yield from _items(item)
 
 
 def _missing_uids(data_set: DataSet, derive: Derive) -> list[Node]:
@@ -156,15 +186,16 @@ def _burned_in(data_set: DataSet) -> list[Finding]:
 def _retained(tags: tuple[tuple[int, str], ...]) -> list[Finding]:
     if not tags:
         return []
-    message = f"{len(tags)} private attributes retained as safe: {tag_list(tag for tag, _ in tags)}"
+    named = ", ".join(f"{tag_text(tag)} {public_creator(creator)}" for tag, creator in sorted(set(tags)))
+    message = f"{len(tags)} private attributes retained as safe: {named}"
     return [Finding("private-retained", "", message, rule="DEI-28")]
 
 
 def _weakened(options: frozenset[Option], site: SiteProfile) -> list[Finding]:
-    """DEI-36: what a site keeps is its own responsibility, and is said so."""
-    kept = site.kept(options)
-    if not kept:
+    """DEI-36: what a site keeps or writes is its own responsibility, and is said so."""
+    exceptions = site.exceptions(options)
+    if not exceptions:
         return []
     unclaimed = ", ".join(sorted(site.weakened(options)))
-    message = f"site profile keeps {tag_list(kept)}; not claimed: {unclaimed}"
+    message = f"site profile keeps or writes {tag_list(exceptions)}; not claimed: {unclaimed}"
     return [Finding("profile-weakened", "", message, rule="DEI-36")]

@@ -88,7 +88,7 @@ class Run:
         if _CHARACTER_SET in data_set:
             self._character_set = data_set.texts(_CHARACTER_SET)
         listed, nodes = self._rules, []
-        for node in data_set:
+        for node in self._cleaning.code(data_set, self._character_set):
             rule = listed.get(node.tag)
             kept = self._unlisted(node) if rule is None else self._listed(node, rule, data_set)
             if kept is not None:
@@ -177,7 +177,9 @@ class Run:
         if element is None:
             return self._otherwise(node, rule, parent, "DEI-21")
         is_text = element.vr not in _UIDS_AND_TIMES
-        if is_text and not rule.by_site and self._identifiers.are_within(element):  # DEI-22
+        if (
+            is_text and not rule.by_site and self._identifiers.are_within(element, self._character_set)
+        ):  # DEI-22
             return self._otherwise(node, rule, parent, "DEI-22")
         self._kept_uids.update(_mentioned(element))
         return element
@@ -230,15 +232,24 @@ class Run:
         if isinstance(node, Element) and says_who_or_when(node):  # DEI-62
             self._journal.note(node.tag, "DEI-62")
             return None
-        if isinstance(node, Element) and self._identifiers.are_in(node):  # DEI-19
-            self._journal.note(node.tag, "DEI-19")
-            return dummy_element(node.tag, node.vr)
+        if isinstance(node, Element):
+            cleaned = self._cleaning.text_of_unlisted(node, self._character_set)
+            if cleaned is None:  # DEI-64
+                return dummy_element(node.tag, node.vr)
+            node = cleaned
+            if self._identifiers.are_in(node, self._character_set):  # DEI-19
+                self._journal.note(node.tag, "DEI-19")
+                return dummy_element(node.tag, node.vr)
         self._kept_uids.update(_mentioned(node))
         return node
 
+    def private_text(self, element: Element) -> Element | None:
+        """DEI-31: a private text by the rules for text that has no row."""
+        return self._cleaning.private_text(element, self._character_set)
+
     def keep_private(self, element: Element) -> Element | None:
         """DEI-31: a private value that is not the patient's name or number under another."""
-        if self._identifiers.are_within(element):
+        if self._identifiers.are_within(element, self._character_set):
             self._journal.note(element.tag, "DEI-31")
             return None
         self._kept_uids.update(_mentioned(element))

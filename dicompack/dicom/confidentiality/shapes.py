@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Final
 
-from dicompack.dicom.confidentiality.names_in_text import names_in
+from dicompack.dicom.confidentiality.names_in_text import names_in, titled_names_in
 from dicompack.dicom.confidentiality.times_in_text import times_in
 
 Span = tuple[int, int]
@@ -24,6 +24,9 @@ _DOTTED: Final = re.compile(r"(?<!\d)(?<!\d\.)\d++(?:\.\d++){2,}+")
 # Three numbers joined by dots are a version, if they are short.
 _MIN_DOTTED_DIGITS: Final = 8
 _VERSION_DOTS: Final = 2
+# The root of DICOM's own UIDs, which name kinds (PS3.6 Annex A).
+_STANDARD_ROOT: Final = "1.2.840.10008."
+_COMPACT_DATE: Final = re.compile(r"(?<!\d)(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?!\d)")
 
 _LOCATION: Final = re.compile(
     r"(?:(?:https?|s?ftp|file|dicom|smb|ldap)://|mailto:|www\.|[A-Za-z]:\\|\\\\|"
@@ -70,14 +73,31 @@ def shapes_in(text: str) -> Iterator[Span]:
     yield from times_in(view)
     for match in _LONG_NUMBER.finditer(view):
         yield _grown(view, *match.span(), "")
-    for match in _DOTTED.finditer(view):
-        if match[0].count(".") > _VERSION_DOTS or sum(map(str.isdigit, match[0])) >= _MIN_DOTTED_DIGITS:
-            yield match.span()
+    yield from _dotted_numbers(view)
     yield from _mail_addresses(view)
     for pattern in (_LOCATION, _PHONE, _OLD_AGE, _LABELLED_NUMBER):
         for match in pattern.finditer(view):
             yield match.span()
     yield from names_in(view)
+
+
+def code_shapes_in(text: str) -> Iterator[Span]:
+    """Of them, those that no code, meaning of a code or version has: dates, UIDs, addresses, titled names."""
+    view = text if text.isascii() else "".join(map(_plain, text))
+    yield from times_in(view)
+    for match in _COMPACT_DATE.finditer(view):
+        yield match.span()
+    for start, end in _dotted_numbers(view):
+        if not view.startswith(_STANDARD_ROOT, start):
+            yield start, end
+    yield from _mail_addresses(view)
+    yield from titled_names_in(view)
+
+
+def _dotted_numbers(view: str) -> Iterator[Span]:
+    for match in _DOTTED.finditer(view):
+        if match[0].count(".") > _VERSION_DOTS or sum(map(str.isdigit, match[0])) >= _MIN_DOTTED_DIGITS:
+            yield match.span()
 
 
 def _plain(character: str) -> str:

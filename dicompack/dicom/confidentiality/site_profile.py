@@ -17,7 +17,7 @@ from dicompack.dicom.dictionary import dictionary_vr
 
 Kind: TypeAlias = Literal["keep", "remove", "empty", "set", "replace"]
 
-# Who the patient is: with one of these kept, the identity is not removed, whatever else is (DEI-36).
+# Who the patient is: with one of these kept or given a value, no removed identity is claimed (DEI-36).
 _IDENTITY: Final = frozenset(
     (
         0x00100010, 0x00100020, 0x00100030, 0x00101000, 0x00101001, 0x00101002, 0x00101005, 0x00101040,
@@ -84,30 +84,41 @@ class SiteProfile:
         ]
 
     def kept(self, options: frozenset[Option]) -> frozenset[int]:
-        """Attributes that the site keeps and that profile and options would not keep as they are (DEI-36)."""
+        """Attributes that the site keeps and that profile and options would not keep as they are."""
+        return self._decided(options, "keep")
+
+    def exceptions(self, options: frozenset[Option]) -> frozenset[int]:
+        """The same with those that the site gives a value: nobody knows whose value that is (DEI-36)."""
+        return self._decided(options, "keep", "set", "replace")
+
+    def values(self) -> Mapping[int, str]:
+        """What the site writes, by the tag that it writes it to."""
+        return {tag: override.value for tag, override in self.overrides if override.value}
+
+    def _decided(self, options: frozenset[Option], *kinds: Kind) -> frozenset[int]:
         plain = {**rules(options), **BEYOND_THE_TABLE}
         return frozenset(
             tag
             for tag, override in self.overrides
-            if override.kind == "keep" and tag in plain and plain[tag].action is not Action.KEEP
+            if override.kind in kinds and tag in plain and plain[tag].action is not Action.KEEP
         )
 
     def weakened(self, options: frozenset[Option]) -> frozenset[str]:
         """Profile and options whose promise the site breaks: their codes are not claimed (DEI-36)."""
-        kept = {f"{tag:08X}" for tag in self.kept(options)}
-        columns = [row.options.keys() for row in rows() if row.tag in kept]
+        exceptions = {f"{tag:08X}" for tag in self.exceptions(options)}
+        columns = [row.options.keys() for row in rows() if row.tag in exceptions]
         broken = {
             option.value for option in options & _PROMISES if any(option in column for column in columns)
         }
-        return frozenset(broken | {BASIC}) if kept else frozenset()
+        return frozenset(broken | {BASIC}) if exceptions else frozenset()
 
     def names_patient(self, options: frozenset[Option]) -> bool:
-        """Whether the site keeps what says who the patient is."""
-        return not self.kept(options).isdisjoint(_IDENTITY)
+        """Whether the site keeps or writes what says who the patient is."""
+        return not self.exceptions(options).isdisjoint(_IDENTITY)
 
     def keeps_dates(self, options: frozenset[Option]) -> bool:
-        """Whether the site keeps dates that profile and options take away or move."""
-        return any(map(is_date, self.kept(options)))
+        """Whether the site keeps or writes dates that profile and options take away or move."""
+        return any(map(is_date, self.exceptions(options)))
 
 
 def vr_of(tag: int) -> str:

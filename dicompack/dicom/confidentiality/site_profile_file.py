@@ -40,6 +40,7 @@ _FIXED: Final = STAMPS | {
     0x00080300,  # Private Data Element Characteristics Sequence
     0x00280301,  # Burned In Annotation: a promise of the pixel gate
     0x00420011,  # Encapsulated Document
+    0x00880200,  # Icon Image Sequence: pixels that nobody looks at
     0x04000500,  # Encrypted Attributes Sequence
     0x04000550,  # Modified Attributes Sequence
     0x04000561,  # Original Attributes Sequence

@@ -13,7 +13,7 @@ from dicompack.dicom.dataset import Node, Sequence, string_element
 METHOD: Final = f"DICOMPack: PS3.15 {EDITION} Basic Confidentiality Profile"
 """De-identification Method (0012,0063), first value."""
 WEAKENED: Final = f"DICOMPack: PS3.15 {EDITION}, with exceptions of the site"
-"""The same where a site profile keeps what the Basic Profile removes."""
+"""The same where a site profile keeps or writes what the Basic Profile removes."""
 
 _IDENTITY_REMOVED = 0x00120062
 _METHOD = 0x00120063
@@ -34,9 +34,9 @@ class Claims:
     """Names of options, and `BASIC`, whose promise a site profile breaks (DEI-36)."""
     pixels_cleaned: bool = False
     names_patient: bool = False
-    """A site profile keeps what says who the patient is."""
+    """A site profile keeps or writes what says who the patient is."""
     keeps_dates: bool = False
-    """A site profile keeps dates as they are."""
+    """A site profile keeps dates as they are, or writes them."""
 
     @property
     def names(self) -> tuple[str, ...]:

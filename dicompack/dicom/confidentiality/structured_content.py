@@ -13,9 +13,10 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
+from dicompack.dicom.confidentiality.codes import CODE_VALUES
 from dicompack.dicom.confidentiality.dates import Shift, shifted
 from dicompack.dicom.confidentiality.descriptors import Vocabulary, cleaned
-from dicompack.dicom.confidentiality.dummies import REMOVED, coded, dummy_content, dummy_element
+from dicompack.dicom.confidentiality.dummies import dummy_content, dummy_element
 from dicompack.dicom.confidentiality.table import Option
 from dicompack.dicom.dataset import DataSet, Element, Node, Sequence
 
@@ -29,9 +30,7 @@ WAVEFORM_ANNOTATION_SEQUENCE: Final = 0x0040B020
 _STEP_CONTENT_SEQUENCE: Final = 0x00400612
 
 _CHARACTER_SET: Final = 0x00080005
-_CODE_VALUES: Final = (0x00080100, 0x00080119, 0x00080120)
 _SCHEME: Final = 0x00080102
-_MEANING: Final = 0x00080104
 _VALUE_TYPE: Final = 0x0040A040
 _CONCEPT_NAME: Final = 0x0040A043
 _REFERENCE: Final = 0x0040DB73
@@ -53,14 +52,6 @@ _OTHER_TYPES: Final = frozenset(
     "CODE COMPOSITE CONTAINER IMAGE NUM NUMERIC SCOORD SCOORD3D TCOORD WAVEFORM".split()
 )
 
-# PS3.16 Tables 8-1 and 8-2: whose meanings are printed. "99..." and all others are somebody's own.
-STANDARD_SCHEMES: Final = frozenset(
-    "ACR BARI BI C4 C5 CD2 DCM FDATS FMA GEOSPATIAL HCPCS HPC I10 I10C I10P I11 I9 I9C I9P IBSI "
-    "ICDO3 IHE ISO3166_1 ISO639_1 ISO639_2 ITIS_TSN JLAC10 LN LOINC MAYOASRG MDC MDNS MSH NCDR NCIt "
-    "NDC NEU NIST NYUMCCG PATHLEX POS RADELEMENT RADLEX RFC3066 RFC5646 RXNORM RadLex SCT SNM3 SRT "
-    "UBERON UCUM UDI UMLS UNS UPC X6 ZFA".split()
-)
-
 Path = tuple[int, ...]
 """Referenced Content Item Identifier: the number of each item on the way from the root, which is 1."""
 _ROOT: Final[Path] = (1,)
@@ -75,7 +66,7 @@ class Surroundings:
     shift: Shift | None
     """Where dates are modified."""
     attributes: Callable[[DataSet], DataSet]
-    """The profile on a data set, all its sequences included."""
+    """The profile on a data set, all its sequences and codes (DEI-55) included."""
     new_uids: Callable[[Element], Element | None]
     """A UID element by the engine's rules, whatever they are under these options."""
     note_cut: Callable[[int, int], None] = lambda _tag, _count: None
@@ -121,11 +112,11 @@ class _Run:
             return self._engine.attributes(item)
         steps = tuple(self.items(content, _ROOT, self._characters(item, self._engine.character_set)))
         rest = self._engine.attributes(item.without(_STEP_CONTENT_SEQUENCE))
-        return self._coded(rest).replacing(Sequence(_STEP_CONTENT_SEQUENCE, steps))
+        return rest.replacing(Sequence(_STEP_CONTENT_SEQUENCE, steps))
 
     def annotation(self, item: DataSet) -> DataSet:
         """A waveform annotation: text is free text, the rest codes and numbers."""
-        rest = self._coded(self._engine.attributes(item.without(_UNFORMATTED_TEXT)))
+        rest = self._engine.attributes(item.without(_UNFORMATTED_TEXT))
         text = item.get(_UNFORMATTED_TEXT)
         if not isinstance(text, Element):
             return rest
@@ -167,7 +158,7 @@ class _Run:
             children = tuple(self.items(content, place, character_set))
             if children:
                 nodes.append(Sequence(CONTENT_SEQUENCE, children))
-        return self._coded(rest).replacing(*nodes)
+        return rest.replacing(*nodes)
 
     def _value(self, item: DataSet, value_type: str, character_set: tuple[str, ...]) -> Element:
         """The value of a type that has a plain one; the dummy of its VR where nothing else can be said."""
@@ -176,9 +167,9 @@ class _Run:
         source = Element(tag, vr, node.value) if isinstance(node, Element) else None
         if source is None or not len(source.value) or (code == "D" and value_type != "UIDREF"):
             return dummy_element(tag, vr) if vr != "UI" else Element(tag, vr, b"")
-        if value_type == "UIDREF":  # DEI-52
-            element = self._engine.new_uids(source)
-        elif code == "K":
+        if value_type == "UIDREF":  # DEI-52; what is no UID is not kept, and there is no dummy of one
+            return self._engine.new_uids(source) or Element(tag, vr, b"")
+        if code == "K":
             element = source
         elif value_type in _DATES and self._engine.shift is not None:  # DEI-52
             element = shifted(source, self._engine.shift)
@@ -213,31 +204,6 @@ class _Run:
     def _characters(self, item: DataSet, outer: tuple[str, ...]) -> tuple[str, ...]:
         return item.texts(_CHARACTER_SET) if _CHARACTER_SET in item else outer
 
-    def _coded(self, data_set: DataSet) -> DataSet:
-        """DEI-55: a data set in which the meanings of somebody's own codes are cleaned, at every level."""
-        return DataSet(
-            Sequence(node.tag, tuple(map(self._code_item, node.items)))
-            if isinstance(node, Sequence)
-            else node
-            for node in data_set
-        )
-
-    def _code_item(self, item: DataSet) -> DataSet:
-        item = self._coded(item)
-        values = [node for tag in _CODE_VALUES if isinstance(node := item.get(tag), Element)]
-        if not values or item.text(_SCHEME).split(" ")[0] in STANDARD_SCHEMES:
-            return item
-        character_set = self._characters(item, self._engine.character_set)
-        for value in values:
-            result = cleaned(Element(value.tag, "LO", value.value), self._vocabulary, character_set)
-            if result.cut or result.element is None:
-                self._engine.note_cut(value.tag, 1)
-                return coded(REMOVED, "99DCMPACK", "Removed")
-        meaning = item.get(_MEANING)
-        if not isinstance(meaning, Element):
-            return item
-        return item.replacing(self._text(Element(_MEANING, "LO", meaning.value), character_set))
-
 
 @dataclass(frozen=True, slots=True)
 class ContentRow:
@@ -269,7 +235,7 @@ def table() -> Mapping[tuple[str, str, str], ContentRow]:
 def _concept(item: DataSet) -> tuple[str, str]:
     """Code value and scheme of the concept name; empty without one."""
     for code in item.items(_CONCEPT_NAME):
-        value = next((code.text(tag) for tag in _CODE_VALUES if code.text(tag)), "")
+        value = next((code.text(tag) for tag in CODE_VALUES if code.text(tag)), "")
         return value, code.text(_SCHEME)
     return "", ""
 

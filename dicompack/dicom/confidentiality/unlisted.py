@@ -133,13 +133,29 @@ def with_vr(node: Node, vr: str) -> Element | None:
 
 
 def is_of_its_vr(element: Element) -> bool:
-    """Whether the bytes can be a value of the VR: its characters, or whole numbers of its width."""
+    """Whether the bytes can be a value of the VR: its characters, or whole numbers, as many as may be."""
     repertoire = _REPERTOIRES.get(element.vr)
     if element.vr == "CS" and any(len(one) > _LONGEST_CODE for one in bytes(element.value).split(b"\\")):
         return False
     if repertoire is not None:
         return not bytes(element.value).translate(None, repertoire)
-    return len(element.value) % _WIDTHS.get(element.vr, 1) == 0
+    width = _WIDTHS.get(element.vr)
+    if width is None or not len(element.value):
+        return True
+    most = _most_values(element.tag)
+    return len(element.value) % width == 0 and (most is None or len(element.value) // width <= most)
+
+
+@lru_cache(_REMEMBERED_TAGS)
+def _most_values(tag: int) -> int | None:
+    """How many values the data dictionary allows (PS3.5 §6.4); None where it sets no limit."""
+    from pydicom.datadict import dictionary_VM
+
+    try:
+        bounds = [vm.rpartition("-")[2] for vm in dictionary_VM(tag).split(" or ")]
+    except KeyError:
+        return None
+    return max(map(int, bounds)) if all(map(str.isdigit, bounds)) else None
 
 
 @lru_cache(_REMEMBERED_TAGS)

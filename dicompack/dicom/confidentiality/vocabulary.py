@@ -133,7 +133,7 @@ class _Collector:
                 for item in node.items:
                     self.collect(item, character_set, node.tag)
             elif isinstance(node, Element) and (take := self._kind(node, code_of)):
-                for text in _readings(bytes(node.value), character_set):
+                for text in readings(bytes(node.value), character_set):
                     take(text)
 
     def _kind(self, node: Element, code_of: int) -> Callable[[str], None] | None:
@@ -225,7 +225,7 @@ def _is_general(key: str) -> bool:
     return key in TITLES or key in PARTICLES or key in _PLACEHOLDERS or is_medical(key)
 
 
-def _readings(value: bytes, character_set: tuple[str, ...]) -> Iterator[str]:
+def readings(value: bytes, character_set: tuple[str, ...]) -> Iterator[str]:
     """What a value says. A header may lie about its character set, and a name is a name nevertheless."""
     value = value.strip(b" \0")
     try:

@@ -57,6 +57,11 @@ def folded(text: str) -> tuple[str, list[int]]:
     return "".join(characters), positions
 
 
+def folded_text(text: str) -> str:
+    """The folded text alone, as keys are compared; fast enough for large values."""
+    return key_of(text.lower() if text.isascii() else text.translate(_FOLDING))
+
+
 def span_in(text: str, positions: list[int], start: int, end: int) -> tuple[int, int]:
     """Where a part of the folded text stands in the text, marks that were folded away included."""
     last = positions[end - 1] + 1
@@ -111,3 +116,14 @@ def _folded_character(character: str) -> str:
         for part in decomposed.casefold().translate(_PLAIN)
         if not unicodedata.category(part).startswith("M")
     )
+
+
+class _Folding(dict[int, str]):
+    """What `str.translate` looks up, filled as it is asked."""
+
+    def __missing__(self, code: int) -> str:
+        return _folded_character(chr(code))
+
+
+# Latin, Greek and Cyrillic; other characters are looked up in the cache of the function.
+_FOLDING: Final = _Folding((code, _folded_character(chr(code))) for code in range(0x500))

@@ -8,6 +8,7 @@ import pytest
 from dicompack.dicom.burned_in import Reason, face_finding, suspicion
 from dicompack.dicom.confidentiality import deidentify
 from dicompack.dicom.dataset import DataSet, Element, Sequence, number_element
+from dicompack.errors import SuspectError
 from tests.unit.dicom.burned_in_cases import (
     BURNED_IN,
     CAPTURE,
@@ -35,6 +36,7 @@ NO, YES = word(BURNED_IN, "NO"), word(BURNED_IN, "YES")
         ("6.1", Reason.ULTRASOUND), ("3.1", Reason.ULTRASOUND), ("6.2", Reason.ULTRASOUND),
         ("12.1", Reason.FLUOROSCOPY), ("12.2", Reason.FLUOROSCOPY), ("1", Reason.COMPUTED_RADIOGRAPHY),
         ("77.1.1", Reason.PHOTOGRAPH), ("77.1.4.1", Reason.PHOTOGRAPH), ("77.1.5.1", Reason.PHOTOGRAPH),
+        ("481.1", Reason.PORTAL), ("481.23", Reason.PORTAL), ("481.24", Reason.PORTAL),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("declared", [(), (NO,)])
@@ -42,7 +44,7 @@ def test_bur_10_devices_that_write_into_images_are_suspected_whatever_they_say(s
     assert suspicion(image(STORAGE + suffix, *declared)) == (reason,)
 
 
-@pytest.mark.parametrize("suffix", ["2", "2.1", "4", "4.1", "20", "128", "481.2", "481.1", "66.4", "30"])
+@pytest.mark.parametrize("suffix", ["2", "2.1", "4", "4.1", "20", "128", "481.2", "66.4", "30"])
 def test_bur_10_images_computed_from_raw_data_pass(suffix):
     assert suspicion(image(STORAGE + suffix)) == ()
     assert suspicion(image(STORAGE + suffix, YES)) == (Reason.SAID,)
@@ -51,7 +53,7 @@ def test_bur_10_images_computed_from_raw_data_pass(suffix):
 
 @pytest.mark.parametrize("suffix", ["1.1", "1.2", "12.1.1", "13.1.3", "77.1.6"])
 def test_bur_10_a_no_counts_where_the_class_obliges_the_device_to_give_one(suffix):
-    assert suspicion(image(STORAGE + suffix, NO)) == ()
+    assert suspicion(image(STORAGE + suffix, NO, modality="DX")) == ()
     assert suspicion(image(STORAGE + suffix)) == (Reason.UNDECLARED,)
     assert suspicion(image(STORAGE + suffix, word(BURNED_IN, "MAYBE"))) == (Reason.UNDECLARED,)
     assert Reason.SAID in suspicion(image(STORAGE + suffix, YES))
@@ -64,6 +66,70 @@ def test_bur_10_detector_data_for_processing_pass():
 @pytest.mark.parametrize("modality", ["US", "XA", "RF", "CR", "ES", "XC"])
 def test_bur_10_the_modality_counts_where_the_class_says_nothing(modality):
     assert len(suspicion(image(CT, modality=modality))) == 1
+
+
+@pytest.mark.parametrize(
+    ("suffix", "modality", "reason"),
+    [
+        ("1.2", "US", Reason.ULTRASOUND), ("1.1", "RF", Reason.FLUOROSCOPY), ("1.2", "OT", Reason.UNKNOWN),
+        ("1.1", "SC", Reason.SECONDARY_CAPTURE), ("12.1.1", "US", Reason.ULTRASOUND),
+        ("13.1.3", "DX\\XA", Reason.FLUOROSCOPY), ("77.1.6", "XC", Reason.PHOTOGRAPH),
+    ],
+)  # fmt: skip
+def test_bur_10_a_no_does_not_count_where_the_modality_contradicts(suffix, modality, reason):
+    assert suspicion(image(STORAGE + suffix, NO, modality=modality)) == (reason,)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "modality"),
+    [("12.1.1", "XA"), ("13.1.1", "XA"), ("12.2.1", "RF"), ("12.2.1", "XA"), ("1.2", "MG"), ("1.1", "")],
+)
+def test_bur_10_the_modality_of_the_class_contradicts_nothing(suffix, modality):
+    assert suspicion(image(STORAGE + suffix, NO, modality=modality)) == ()
+
+
+@pytest.mark.parametrize("modality", ["US\\MR", "MR\\US", "mr\\us "])
+def test_bur_10_each_value_of_the_modality_counts(modality):
+    assert suspicion(image(CT, modality=modality)) == (Reason.ULTRASOUND,)
+
+
+@pytest.mark.parametrize("tag", [0x7FE00008, 0x7FE00009])
+def test_bur_10_pixels_that_are_fractions_are_pixels(tag):
+    fractions = Element(tag, "OF" if tag == 0x7FE00008 else "OD", bytes(8))
+    assert suspicion(image(CAPTURE).without(PIXELS).replacing(fractions)) == (Reason.SECONDARY_CAPTURE,)
+    assert suspicion(image(STORAGE + "30").without(PIXELS).replacing(fractions)) == ()
+
+
+@pytest.mark.parametrize("tag", [PIXELS, 0x7FE00008, 0x7FE00009])
+def test_bur_10_pixels_within_public_sequences(tag):
+    inner = Sequence(SERIES_SEQUENCE, (DataSet([Element(tag, "OW", bytes(8))]),))
+    deeper = Sequence(SERIES_SEQUENCE, (DataSet([inner]),))
+    report = DataSet([word(0x00080016, STORAGE + "88.11", "UI"), deeper])
+    assert Reason.INNER in suspicion(report)
+    assert suspicion(image(CT, inner)) == (Reason.INNER,)
+    icon = Sequence(0x00880200, (DataSet([Element(tag, "OW", bytes(8))]),))
+    assert suspicion(image(CT, icon)) == ()
+
+
+@pytest.mark.parametrize("suffix", ["9.4.1", "9.4.2"])
+def test_dei_15_bur_10_a_recorded_voice_is_refused_like_a_document(suffix):
+    voice = instance(word(0x00080016, STORAGE + suffix, "UI"))
+    assert suspicion(voice) == (Reason.VOICE,)
+    with pytest.raises(SuspectError) as caught:
+        deidentify(voice, KEY, pixels_vouched=True)
+    assert caught.value.rule == "DEI-15"
+
+
+@pytest.mark.parametrize("group", [0x6000, 0x601E, 0x6020, 0x60FE])
+def test_bur_6_and_dei_60_look_at_the_same_overlays(group):
+    embedded = number_element(group << 16 | 0x0102, "US", 12)
+    assert suspicion(image(CT, embedded)) == (Reason.HIDDEN_BITS,)
+    with pytest.raises(SuspectError) as caught:
+        deidentify(instance(embedded), KEY)
+    assert caught.value.rule == "DEI-60"
+    for looked in ({"pixels_cleaned": True}, {"pixels_vouched": True}):
+        result = deidentify(instance(embedded), KEY, **looked)
+        assert group << 16 | 0x0102 not in result.data_set
 
 
 def test_bur_10_a_kind_that_nobody_knows_is_suspected():

@@ -82,10 +82,10 @@ def test_dei_37_options_by_name():
         ("basic+retain-uid", "did you mean retain-uids?"),
         ("basic+Retain-Device", "did you mean retain-device-identity?"),
         ("basci", "did you mean basic?"),
-        ("retain-uids", "known: basic, none"),
+        ("retain-uids", "known: basic"),
         ("basic+", "known: retain-safe-private"),
         ("basic+clean-pixel-data", "--burned-in clean"),
-        ("", "known: basic, none"),
+        ("", "known: basic"),
     ],
 )
 def test_dei_37_an_unknown_name_is_refused_with_the_nearest(words, hint):
@@ -93,6 +93,22 @@ def test_dei_37_an_unknown_name_is_refused_with_the_nearest(words, hint):
         parse_deidentify(words)
     assert caught.value.rule == "DEI-37"
     assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize("words", ["none", " none", "none+retain-uids"])
+def test_dei_37_none_is_not_in_this_version(words):
+    with pytest.raises(UsageError, match="not in this version") as caught:
+        parse_deidentify(words)
+    assert caught.value.rule == "DEI-37"
+    assert "none" not in str(caught.value)
+
+
+def test_dei_40_retained_uids_give_a_shift_away():
+    date = text(0x00080020, "DA", "20240305")
+    found = done(date, options=[MODIFIED, Option.RETAIN_UIDS]).findings
+    assert [(one.kind, one.rule) for one in found] == [("shift-guessable", "DEI-40")]
+    for options in ([MODIFIED], [Option.RETAIN_UIDS], [FULL, Option.RETAIN_UIDS]):
+        assert done(date, options=options).findings == ()
 
 
 def test_dei_37_nothing_stands_twice():
@@ -465,6 +481,17 @@ def test_dei_27_clean_pixels_are_claimed_only_where_the_caller_says_so():
     assert "113101" in cleaned.codes and cleaned.data_set.text(0x00280301) == "NO"
     assert [finding.rule for finding in plain.findings] == ["DEI-16"]
     assert cleaned.findings == ()
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_dei_27_clean_pixels_are_not_claimed_while_others_stay_below(depth):
+    node = Element(0x7FE00010, "OW", bytes(2))
+    for _ in range(depth):
+        node = Sequence(0x00081115, (DataSet([node]),))
+    found = done(text(0x00280301, "CS", "YES"), node, pixels_cleaned=True)
+    assert "113101" not in found.codes
+    assert found.data_set.text(0x00280301) == "YES"
+    assert [one.rule for one in found.findings] == ["DEI-16", "DEI-27"]
 
 
 def test_a_uid_that_was_replaced_is_not_kept_in_a_text_dei_14():

@@ -81,6 +81,14 @@ def test_dei_28_what_the_table_knows_stays_and_is_listed():
     assert private(found.data_set) == [text(0x00190010, "LO", "SIEMENS MR HEADER"), B_VALUE]
     assert found.retained_private == ((0x0019100C, "SIEMENS MR HEADER"),)
     assert [(finding.kind, finding.rule) for finding in found.findings] == [("private-retained", "DEI-28")]
+    assert found.findings[0].message.endswith("as safe: (0019,100C) SIEMENS MR HEADER")
+
+
+def test_dei_28_all_are_listed_and_a_creator_only_where_it_is_public():
+    texts = [text(0x00111001 + number, "LO", "fine") for number in range(15)]
+    (finding,) = done(ACME, *texts, safe(*range(1, 16))).findings
+    assert all(f"(0011,10{number:02X}) unknown creator" in finding.message for number in range(1, 16))
+    assert "ACME" not in finding.message
 
 
 @pytest.mark.parametrize("block", [0x10, 0x11, 0x7F, 0xFF])
@@ -234,6 +242,35 @@ def test_dei_31_a_value_that_names_the_patient_is_removed(creator, tag, vr, valu
     found = done(safe(0x02), text(tag & 0xFFFF0000 | 0x10, "LO", creator), Element(tag, vr, value))
     assert private(found.data_set) == []
     assert [(finding.kind, finding.rule) for finding in found.findings] == [("identifier-in-text", "DEI-31")]
+
+
+TELLING = ["seen 12.03.2019", "20190312", "file 1.2.3.9.8.7.6", "by Dr. Foster", "FOSTER^JANE"]
+
+
+@pytest.mark.parametrize("vr", ["LO", "LT", "SH", "ST", "UC", "UT"])
+@pytest.mark.parametrize("value", TELLING)
+def test_dei_31_a_safe_text_that_says_who_or_when_is_removed(vr, value):
+    found = done(ACME, safe(0x01, 0x02), text(0x00111001, vr, value), text(0x00111002, vr, "VB17A 123456789"))
+    assert [node.tag for node in private(found.data_set)] == [0x00110010, 0x00111002]
+    assert {finding.rule for finding in found.findings} == {"DEI-28", "DEI-31"}
+
+
+def test_dei_31_a_safe_text_is_cleaned_where_descriptors_are():
+    from dicompack.dicom.confidentiality.descriptors import Vocabulary
+
+    words = Vocabulary.of(instance(text(NAME, "PN", "Zwetschgenbaum^Anna")))
+    nodes = [ACME, safe(0x01, 0x02, 0x03), text(0x00111001, "LO", "T1 Zwetschgenbaum")]
+    nodes += [text(0x00111002, "LO", "12.03.2019"), text(0x00111003, "LO", "")]
+    found = done(*nodes, options=[Option.CLEAN_DESCRIPTORS], vocabulary=words).data_set
+    assert found.text(0x00111001) == "T1"
+    assert 0x00111002 not in found
+    assert found.raw(0x00111003) == b""
+
+
+def test_dei_31_a_safe_text_is_read_in_the_character_set_of_its_level():
+    nodes = [ACME, safe(0x01), Element(0x00111001, "LO", "Körper".encode())]
+    assert 0x00111001 in done(text(0x00080005, "CS", "ISO_IR 192"), *nodes).data_set
+    assert 0x00111001 not in done(*nodes).data_set  # it cannot be judged
 
 
 def test_dei_31_bytes_stay_only_where_a_list_names_them():

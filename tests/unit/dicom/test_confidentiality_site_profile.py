@@ -142,7 +142,7 @@ def test_dei_34_all_mistakes_are_named_at_once_in_every_profile():
         "LongitudinalTemporalInformationModified", "SpecificCharacterSet", "SOPClassUID", "PixelData",
         "EncapsulatedDocument", "EncryptedAttributesSequence", "OriginalAttributesSequence", "BitsStored",
         "MACParametersSequence", "DigitalSignaturesSequence", "(0002,0010)", "(6000,3000)", "(5000,3000)",
-        "(0028,0000)", "BurnedInAnnotation",
+        "(0028,0000)", "BurnedInAnnotation", "IconImageSequence", "(0088,0200)",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("action", ["keep", "remove"])
@@ -217,11 +217,29 @@ def test_dei_36_keeping_what_the_profile_removes_is_allowed_and_not_claimed():
     assert "(0008,1010)" in finding.message and "CT1" not in finding.message
 
 
-@pytest.mark.parametrize("wish", ['"remove"', '"empty"', '{set = "x"}', '{replace = "x"}'])
+@pytest.mark.parametrize("wish", ['"remove"', '"empty"'])
 def test_dei_36_other_overrides_weaken_nothing(wish):
     found = done(profile(f"StationName = {wish}"), *NODES)
     assert found.codes == ("113100",)
     assert found.findings == ()
+
+
+@pytest.mark.parametrize("kind", ["set", "replace"])
+def test_dei_36_a_value_of_the_site_is_as_much_an_exception(kind):
+    found = done(profile(f'StationName = {{{kind} = "x"}}'), *NODES)
+    assert found.codes == ()
+    assert [(one.kind, one.rule) for one in found.findings] == [("profile-weakened", "DEI-36")]
+    assert "(0008,1010)" in found.findings[0].message
+    harmless = done(profile(f'Manufacturer = {{{kind} = "x"}}'), *NODES)  # the profile would keep it
+    assert (harmless.codes, harmless.findings) == (("113100",), ())
+
+
+@pytest.mark.parametrize("kind", ["set", "replace"])
+def test_dei_36_who_gives_the_patient_or_dates_a_value_claims_neither_removed(kind):
+    named = done(profile(f'PatientName = {{{kind} = "Featherston^Jane"}}'))
+    assert (named.data_set.text(REMOVED), named.data_set.text(FLAG)) == ("NO", "REMOVED")
+    dated = done(profile(f'StudyDate = {{{kind} = "20240305"}}'), text(STUDY_DATE, "DA", "20240131"))
+    assert (dated.data_set.text(REMOVED), dated.data_set.text(FLAG)) == ("YES", "UNMODIFIED")
 
 
 def test_dei_36_keeping_what_an_option_keeps_weakens_nothing():

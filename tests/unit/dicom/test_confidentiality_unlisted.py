@@ -147,6 +147,30 @@ def test_dei_12_a_value_outside_the_repertoire_is_removed_with_a_finding(tag, vr
     assert removed(Element(tag, vr, value), depth) == ["DEI-12"]
 
 
+@pytest.mark.parametrize("depth", [0, 5])
+@pytest.mark.parametrize(
+    ("tag", "vr", "value"),
+    [
+        (0x00280010, "US", b"CANARY"),  # Rows: one number, and not three
+        (0x00280010, "UL", b"CANARY.."),
+        (0x00281101, "US", b"CANARY.."),  # three of a descriptor
+        (0x00189087, "FD", b"CANARY.." * 2),
+    ],
+)
+def test_dei_12_more_numbers_than_the_dictionary_allows_are_text(tag, vr, value, depth):
+    assert removed(Element(tag, vr, value), depth) == ["DEI-12"]
+
+
+@pytest.mark.parametrize(
+    ("tag", "vr", "count"), [(0x00280010, "US", 1), (0x00281101, "US", 3), (0x00280009, "AT", 9)]
+)
+def test_dei_12_as_many_numbers_as_the_dictionary_allows_stay(tag, vr, count):
+    node = Element(tag, vr, bytes(count * (4 if vr == "AT" else 2)))
+    found = deidentify(instance(node), KEY)
+    assert found.data_set.get(tag) == node
+    assert found.findings == ()
+
+
 @pytest.mark.parametrize("value", [b"-1.5E+3\\0.25 ", b" 12 ", b"1\0", b"", b"+7"])
 def test_dei_12_numbers_stay(value):
     found = deidentify(instance(Element(0x00280030, "DS", value)), KEY)

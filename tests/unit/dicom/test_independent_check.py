@@ -303,10 +303,27 @@ def test_what_is_told_on_purpose_identifies_nowhere_else():
     """CHK-1: but for a person who has the name of the institution."""
     file = finished(text("Mayo Clinic", 0x00080080))
     kept = {"retain-institution-identity"}
-    source = SOURCE.replacing(text("Mayo Clinic", 0x00080080), text("Mayo", 0x00100021))
+    source = SOURCE.replacing(text("Mayo Clinic", 0x00080080), text("Mayo Clinic", 0x00100021))
     looked(file, options=kept, source=source)
     found(file, source=source)
     found(file, options=kept, source=source.replacing(string_element(0x00100010, "PN", "Mayo^Ann")))
+
+
+@pytest.mark.parametrize("institution", ["Clinic MRN4711X", "MRN4711XY", "aMRN4711X"])
+def test_chk_1_a_value_within_what_is_told_on_purpose_is_looked_for_all_the_same(institution):
+    source = SOURCE.replacing(text(institution, 0x00080080))
+    kept = {"retain-institution-identity"}
+    assert b"mrn4711x" in identifying_values(source, kept).words
+    found(finished(text("MRN4711X")), options=kept, source=source)
+
+
+def test_chk_2_what_was_written_is_its_own_at_its_tag_alone():
+    values = identifying_values(SOURCE)
+    written = {0x00081030: "Quackenbush"}
+    check_instance(finished(text("Quackenbush")), values, DIGEST, written=written)
+    for elsewhere in (text("Quackenbush", 0x00080080), text("Quackenbush x"), text("Doppelganger")):
+        with pytest.raises(SuspectError):
+            check_instance(finished(elsewhere), values, DIGEST, written=written)
 
 
 def test_a_step_of_work_that_is_called_by_its_kind():
