@@ -17,8 +17,21 @@ _PERSON_NAMES: Final = (0x00100010, 0x00101005, 0x00101001, 0x00101060, 0x000800
 _IDENTIFIERS: Final = (0x00100020, 0x00101000, 0x00080050, 0x00200010)
 _BIRTH_DATE: Final = 0x00100030
 _TEXT: Final = frozenset("CS LO LT SH ST UC UT".split())
-# Code strings that say how to read the instance: character set, image type, modality, group of pixels.
-_STRUCTURE: Final = frozenset((0x00080005, 0x00080008, 0x00080060))
+# Code strings that say how to read the instance: character set, image type, modality, frame type and the four
+# beside it, group of pixels.
+_STRUCTURE: Final = frozenset(
+    (
+        0x00080005,
+        0x00080008,
+        0x00080060,
+        0x00089007,
+        0x00089205,
+        0x00089206,
+        0x00089207,
+        0x00089208,
+        0x00089209,
+    )
+)
 _PIXEL_GROUP: Final = 0x0028
 # Shorter ones stand in any text by chance. Names may be short, and are compared as whole words.
 _MIN_IDENTIFIER: Final = 4
