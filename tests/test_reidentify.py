@@ -184,6 +184,22 @@ def test_derived_objects_get_their_references_back_ena_15(tmp_path, delivered, s
     assert made.PatientIdentityRemoved == "NO"
 
 
+def test_an_image_whose_item_was_taken_away_is_no_derived_object_ena_15(
+    tmp_path, delivered, sender, stranger
+):
+    """Its sibling of the same study does not bring its identity back."""
+    one = next(path for path in delivered.rglob("*.dcm") if dcmread(path).Modality == "CT")
+    stripped = dcmread(one)
+    del stripped.EncryptedAttributesSequence
+    stripped.SOPInstanceUID = stripped.file_meta.MediaStorageSOPInstanceUID = "1.2.826.0.1.97"
+    stripped.save_as(delivered / "stripped.dcm")
+    report = dicompack.reidentify(
+        [delivered], tmp_path / "original", recipient=custodian_of(sender, stranger)
+    )
+    assert report.instances_out == 2
+    assert [(one.name, "are gone" in one.reason) for one in report.skipped] == [("stripped.dcm", True)]
+
+
 def test_an_original_that_no_file_can_hold_keeps_nobody_back(tmp_path, sender, receiver, stranger):
     """A malformed SOP Instance UID was replaced, so that it could travel; it has no way back into a file."""
     (tmp_path / "odd").mkdir()

@@ -16,6 +16,7 @@ from dicompack.cli.deidentification import all_sources, project_key_of
 from dicompack.cli.outcome import Outcome, plural, say_findings, say_skipped
 from dicompack.cli.system_errors import system_errors
 from dicompack.cli.terminal import Terminal, size_text
+from dicompack.errors import OutputError
 
 if TYPE_CHECKING:
     from dicompack.dicom.confidentiality import SiteProfile
@@ -65,6 +66,8 @@ def plan_command(
     import dicompack
 
     key = project_key_of(project_key)
+    if table is not None and table.exists():
+        raise OutputError(f"{table.name} exists", hint="choose another name")
     with system_errors(table), terminal.progress() as on_progress:
         planned = dicompack.plan(
             found,

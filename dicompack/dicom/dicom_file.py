@@ -267,11 +267,11 @@ def check_complete(data_set: DataSet) -> None:
     has_size = tags.ROWS in data_set and tags.COLUMNS in data_set
     says_size = tags.ROWS in data_set or tags.COLUMNS in data_set
     has_pixels = any(tag in data_set for tag in _PIXEL_CARRIERS)
-    if (says_size and not has_pixels) or (_is_image(data_set) and not (has_size and has_pixels)):
+    if (says_size and not has_pixels) or (is_image(data_set) and not (has_size and has_pixels)):
         raise InputError("truncated: an image without its pixels", rule="DCM-14")  # DCM-14
 
 
-def _is_image(data_set: DataSet) -> bool:
+def is_image(data_set: DataSet) -> bool:
     """Whether the SOP Class is one of images, by its name in PS3.6 Table A-1."""
     from pydicom.config import IGNORE
     from pydicom.uid import UID

@@ -17,19 +17,11 @@ from dicompack import files
 from dicompack.crypto.certificates import name_of
 from dicompack.dicom import dicom_file, tags
 from dicompack.dicom.dataset import DataSet, tag_text
+from dicompack.dicom.dicom_file import is_image
 from dicompack.dicom.encrypted_attributes import ENCRYPTED_ATTRIBUTES_SEQUENCE
 from dicompack.dicom.original_references import OriginalReferences
 from dicompack.dicom.transfer_syntaxes import TransferSyntax
-from dicompack.errors import (
-    BadSignatureError,
-    DicomPackError,
-    FormatError,
-    InputError,
-    NoMatchError,
-    NotDicomError,
-    UnsupportedError,
-    UntrustedError,
-)
+from dicompack.errors import DicomPackError, InputError, NotDicomError, gravest
 from dicompack.exchange import sources as exchange
 from dicompack.exchange.sources import SourceFile
 from dicompack.parties import Recipient
@@ -42,6 +34,8 @@ from dicompack.stages.reidentification import Reidentified
 
 _UID = re.compile(r"[0-9][0-9.]{0,63}")
 _UNRELATED = "holds no encrypted attributes, and refers to no instance that does"
+_METHOD = 0x00120063  # De-identification Method
+_OWN_METHOD = "DICOMPack"
 _STRIPPED = "a de-identified instance whose encrypted attributes are gone"
 
 
@@ -156,19 +150,22 @@ class _Run:
         result = reidentification.unpack(
             item, self.recipient.keys, self._judge, accept_unbound=self.accept_unbound
         )
+        self._write(result.data_set, result.transfer_syntax)
+        # Only what was written vouches for objects that refer to it.
         self.references.add(item.data_set, result.data_set, result.uids)
         self._note(entry, result.findings)
         if result.signer is not None:
             self.verdicts.append(_verdict(result))
-        self._write(result.data_set, result.transfer_syntax)
         return True
 
     def derive(self, entry: SourceFile, item: Instance) -> bool:
         """An object that refers to instances that were re-identified."""
-        own = item.data_set.text(tags.SOP_INSTANCE_UID)
-        restored = None if self.references.knows(own) else self.references.restore(item.data_set)
+        # A packed image keeps its stamp; what is derived from images is of another class, or stamps itself.
+        packed = is_image(item.data_set) and item.data_set.text(_METHOD).startswith(_OWN_METHOD)
+        stripped = packed or self.references.knows(item.data_set.text(tags.SOP_INSTANCE_UID))
+        restored = None if stripped else self.references.restore(item.data_set)
         if restored is None:
-            reason = _STRIPPED if self.references.knows(own) else _UNRELATED
+            reason = _STRIPPED if stripped else _UNRELATED
             self.skipped.append(Skipped(entry.name, dicom=True, reason=reason))
             return True
         message = f"{restored.references} references restored; nobody vouches for the object itself"
@@ -188,9 +185,9 @@ class _Run:
             DicomPackError: the gravest error; its `faults` name every file that failed.
         """
         if self.errors:
-            gravest = max(self.errors, key=_gravity)
-            gravest.faults = tuple(map(str, self.errors))
-            raise gravest
+            worst = gravest(self.errors)
+            worst.faults = tuple(map(str, self.errors))
+            raise worst
 
     def _note(self, entry: SourceFile, findings: Sequence[Finding]) -> None:
         self.findings += [Finding(one.kind, entry.name, one.message, one.rule) for one in findings]
@@ -204,21 +201,6 @@ class _Run:
         files.make_folders(self.folder, path.parent)
         self.bytes_out += files.write_new(path, pieces, durable=False)
         self.written += 1
-
-
-def _gravity(error: DicomPackError) -> int:
-    """The higher exit code wins."""
-    return max(rank for rank, kind in enumerate(_BY_GRAVITY) if isinstance(error, kind))
-
-
-_BY_GRAVITY: tuple[type[DicomPackError], ...] = (
-    DicomPackError,
-    FormatError,
-    UnsupportedError,
-    NoMatchError,
-    UntrustedError,
-    BadSignatureError,
-)
 
 
 def _verdict(result: Reidentified) -> SignatureVerdict:
