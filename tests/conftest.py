@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +16,9 @@ from dicompack import Contact, DecryptionKey, Originator, Recipient, SigningKey,
 from dicompack.crypto.identities import NewIdentity, new_identity
 from dicompack.crypto.keys import load_decryption_key, load_signing_key
 from dicompack.crypto.trust import PinnedContact
+
+# A run in the background may ignore Ctrl-C, and the programs that tests start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parent.parent
 # Real studies to run against: never part of the project, and beside the checkout where there are any.
