@@ -19,6 +19,8 @@ from dicompack.crypto.trust import PinnedContact
 
 # A run in the background may ignore Ctrl-C, and the programs that tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 ROOT = Path(__file__).parent.parent
 # Real studies to run against: never part of the project, and beside the checkout where there are any.
