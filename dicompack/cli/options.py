@@ -79,7 +79,10 @@ def _flag_of_terminal(name: str, help_text: str) -> Callable[[Function], Functio
         if value:
             setattr(terminal, name, True)
 
-    return click.option(f"--{name}", is_flag=True, expose_value=False, callback=set_flag, help=help_text)
+    # Eager: what the callback of another option refuses is then told as this command's, too.
+    return click.option(
+        f"--{name}", is_flag=True, is_eager=True, expose_value=False, callback=set_flag, help=help_text
+    )
 
 
 def common(command: Function) -> Function:

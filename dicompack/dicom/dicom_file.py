@@ -199,24 +199,31 @@ def inflate(data: Buffer) -> bytes:
     return result
 
 
-def marshal(data_set: DataSet, syntax: TransferSyntax, *, deflate: bool = True) -> list[Buffer]:
+def marshal(
+    data_set: DataSet, syntax: TransferSyntax, *, deflate: bool = True, any_identity: bool = False
+) -> list[Buffer]:
     """A whole file in pieces: zero preamble, our own File Meta Information, the data set.
 
     With ``deflate=False`` the data set of the deflated Transfer Syntax is left as it is before deflation:
-    that form is hashed, as deflated bytes differ from one zlib to the next.
+    that form is hashed, as deflated bytes differ from one zlib to the next. With ``any_identity`` the UIDs
+    of the instance are what they are: of an original nobody may mend them.
 
     Raises:
         InputError: the data set lacks SOP Class UID or SOP Instance UID, or they are no UIDs.
     """
+    if any_identity:
+        identity = data_set.text(tags.SOP_CLASS_UID), data_set.text(tags.SOP_INSTANCE_UID)
+    else:
+        identity = check_identity(data_set)
+    meta = _meta(syntax, *identity)
     body = encoding.marshal(data_set, syntax)
     if syntax.deflated and deflate:
         deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
         body = [padded(b"".join([*map(deflater.compress, body), deflater.flush()]), b"\0")]
-    return [bytes(PREAMBLE_SIZE), PREFIX, *encoding.marshal(_meta(data_set, syntax), EXPLICIT_LITTLE), *body]
+    return [bytes(PREAMBLE_SIZE), PREFIX, *encoding.marshal(meta, EXPLICIT_LITTLE), *body]
 
 
-def _meta(data_set: DataSet, syntax: TransferSyntax) -> DataSet:
-    sop_class, sop_instance = check_identity(data_set)
+def _meta(syntax: TransferSyntax, sop_class: str, sop_instance: str) -> DataSet:
     elements = [
         Element(tags.FILE_META_VERSION, "OB", b"\0\1"),
         string_element(tags.MEDIA_STORAGE_SOP_CLASS_UID, "UI", sop_class),

@@ -193,7 +193,7 @@ class _Run:
         self.findings += [Finding(one.kind, entry.name, one.message, one.rule) for one in findings]
 
     def _write(self, data_set: DataSet, syntax: TransferSyntax) -> None:
-        pieces = dicom_file.marshal(data_set, syntax)
+        pieces = dicom_file.marshal(data_set, syntax, any_identity=True)
         uids = (tags.STUDY_INSTANCE_UID, tags.SERIES_INSTANCE_UID, tags.SOP_INSTANCE_UID)
         # UIDs of an original are anybody's: what is none does not become a name.
         study, series, instance = (uid if _UID.fullmatch(uid) else "" for uid in map(data_set.text, uids))

@@ -212,7 +212,8 @@ def _tasks(opened: Volumes, sealed: CheckedSeal, content: Manifest) -> Iterator[
 
 def target_of(number: int, study: str, series: str, instance: str) -> tuple[str, ...]:
     """Study, series, and the member's number with its UID: all of them made by the packer."""
-    return study or "NO-STUDY", series or "NO-SERIES", f"{number:08d}-{instance}.dcm"
+    name = f"{number:08d}-{instance}" if instance else f"{number:08d}"
+    return study or "NO-STUDY", series or "NO-SERIES", f"{name}.dcm"
 
 
 def member_of(number: int, member: ManifestMember, packed_size: int) -> Member:

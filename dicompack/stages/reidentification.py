@@ -30,6 +30,7 @@ from dicompack.errors import (
     NoMatchError,
     UnsupportedError,
     UntrustedError,
+    gravest,
 )
 from dicompack.report import Finding
 from dicompack.stages.artifacts import Deidentified, Instance
@@ -85,9 +86,9 @@ def unpack(
 ) -> Reidentified:
     """Give an instance its identity back.
 
-    Steps: (1) the first item that is addressed to a key at hand, (2) decrypt, (3) data set, statement and
-    what it states; until here every failure looks the same, as nothing authenticates CBC. (4) The statement's
-    signer is trusted, (5) it is about this instance. Only then anything is believed.
+    Steps, for each item that is addressed to a key at hand (1), until one passes: (2) decrypt, (3) data set,
+    statement and what it states; until here every failure looks the same, as nothing authenticates CBC.
+    (4) The statement's signer is trusted, (5) it is about this instance. Only then anything is believed.
 
     Args:
         item: an instance with Encrypted Attributes.
@@ -101,21 +102,7 @@ def unpack(
         BadSignatureError: the content is not what was encrypted (ENA-7), or is another instance's (ENA-8).
         UntrustedError: the signer of the statement is not trusted.
     """
-    originals, statement = _opened(_addressed(item.data_set, keys), keys, accept_unbound)
-    findings: tuple[Finding, ...] = ()
-    signer = None
-    if statement is not None:
-        trusted, findings = judge(statement)  # (4)
-        if originals.bound_to != item.data_set.text(tags.SOP_INSTANCE_UID):  # (5) ENA-8
-            raise BadSignatureError(
-                "the encrypted attributes are those of another instance",
-                rule="ENA-8",
-                hint="do not use the data",
-            )
-        signer = statement, trusted
-    else:
-        message = "nothing says that the encrypted attributes belong to this instance, or are whole"
-        findings = (Finding("unbound", "", message, rule="ENA-13"),)  # ENA-13
+    originals, signer, findings = _believed(item.data_set, keys, judge, accept_unbound)
     whole = encrypted_attributes.restored(item.data_set, originals)
     uids = originals.uids if signer else tuple(sorted(uid_pairs(item.data_set, whole)))
     if tags.DIGITAL_SIGNATURES_SEQUENCE in item.data_set:
@@ -125,18 +112,50 @@ def unpack(
     return Reidentified(whole, syntax, uids, signer, findings)
 
 
-def _addressed(data_set: DataSet, keys: Sequence[DecryptionKey]) -> EncryptedItem:
+def _believed(
+    data_set: DataSet, keys: Sequence[DecryptionKey], judge: Judge, accept_unbound: bool
+) -> tuple[Originals, tuple[Signed, Trusted] | None, tuple[Finding, ...]]:
+    """(1) to (5) for each item that is addressed to the keys, until one passes: others may add theirs."""
+    errors: list[DicomPackError] = []
+    unbound: Originals | None = None
+    for one in _addressed(data_set, keys):
+        try:
+            originals, statement = _opened(one, keys, accept_unbound)
+            if statement is None:
+                unbound = unbound or originals
+                continue
+            trusted, findings = judge(statement)  # (4)
+            if originals.bound_to != data_set.text(tags.SOP_INSTANCE_UID):  # (5) ENA-8
+                raise BadSignatureError(
+                    "the encrypted attributes are those of another instance",
+                    rule="ENA-8",
+                    hint="do not use the data",
+                )
+        except DicomPackError as error:
+            errors.append(error)
+        else:
+            return originals, (statement, trusted), findings
+    if unbound is None or errors:
+        raise gravest(errors)
+    message = "nothing says that the encrypted attributes belong to this instance, or are whole"
+    return unbound, None, (Finding("unbound", "", message, rule="ENA-13"),)  # ENA-13
+
+
+def _addressed(data_set: DataSet, keys: Sequence[DecryptionKey]) -> list[EncryptedItem]:
     """(1) What cannot be read may be there for others."""
     items = encrypted_attributes.items_of(data_set)
     if not items:
         raise InputError("there are no encrypted attributes", rule="ENA-1")
     problem: DicomPackError | None = None
+    addressed = []
     for one in items:
         try:
             if enveloped_cbc.is_addressed(enveloped_cbc.without_pad(one.content), keys):
-                return one
+                addressed.append(one)
         except (FormatError, UnsupportedError) as error:
             problem = problem or error
+    if addressed:
+        return addressed
     if problem is not None:
         raise problem
     raise NoMatchError(  # ENA-6

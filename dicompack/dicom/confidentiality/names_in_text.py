@@ -20,8 +20,9 @@ def _any(words: str) -> str:
 _B, _E = r"(?<![^\W_])", r"(?![^\W_])"
 
 # MR, MS, PD, OA, CA, M., Fr. and Sr are modalities, diseases, muscles and catheters more often than people.
+# So is the DR of CR/DR.
 _TITLE: Final = re.compile(
-    rf"{_B}(?:(?i:"
+    rf"{_B}(?<!CR/)(?<!DX/)(?:(?i:"
     + _any(
         r"prof(?:essor|\.)? dr\.? drs\. dra\.? doctor doktor dott(?:\.ssa|\.)? mme mlle herrn? frau señora? "
         r"signora? schwester nurse pfleger oberarzt oberärztin chefarzt chefärztin assistenzarzt mrs\.? "

@@ -54,6 +54,8 @@ def test_a_report_comes_out_whole(library, call, me):
         (["pack", "x", "-o", "n.zip", "--signer", "me", "--json"], "pack"),
         (["pack", "x", "-o", "n.dcmpack", "--signer", "me", "--jobs", "0", "--json"], "pack"),
         (["pack", "x", "-o", "n.dcmpack", "--signer", "me", "--codec", "jpeg", "--json"], "pack"),
+        (["pack", "x", "-o", "n.dcmpack", "--signer", "me", "--deidentify", "basics", "--json"], "pack"),
+        (["deidentify", "--deidentify", "basics", "x", "-d", "y", "--json"], "deidentify"),
         (["test", "p", "--integrity-only", "--trust", "x", "--json"], "test"),
         (["unpack", "p", "--json", "--identity", "me"], "unpack"),
     ],

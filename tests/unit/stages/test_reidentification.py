@@ -97,6 +97,26 @@ def test_an_item_for_others_is_passed_over(sender, receiver, stranger):
     assert result.data_set.without(REMOVED) == source.data_set
 
 
+def test_what_others_put_before_the_own_item_does_not_keep_it_from_being_found(sender, receiver, stranger):
+    """Anybody can encrypt to a custodian: an unbound item, another patient's and a stranger's stand first."""
+    source, item = packed("CT_small.dcm", sender, receiver)
+    _, other = packed("MR_small.dcm", sender, receiver)
+    _, strange = packed("CT_small.dcm", stranger, receiver)
+    unbound = with_content(item, DataSet([content_of(item, receiver).get(0x04000550)]), receiver)
+    own, *others = (one.data_set.items(0x04000500)[0] for one in (item, unbound, other, strange))
+    for accept_unbound in (False, True):
+        every = item.data_set.replacing(Sequence(0x04000500, (*others, own)))
+        result = opened(
+            Instance(every, item.transfer_syntax), receiver, sender, accept_unbound=accept_unbound
+        )
+        assert result.signer is not None
+        assert result.data_set.without(REMOVED) == source.data_set
+    left = item.data_set.replacing(Sequence(0x04000500, tuple(others)))
+    assert refused(Instance(left, item.transfer_syntax), receiver, sender).rule == "ENA-7"
+    accepting = refused(Instance(left, item.transfer_syntax), receiver, sender, accept_unbound=True)
+    assert accepting.rule == "ENA-8"
+
+
 def test_the_item_of_another_patient_ena_8(sender, receiver):
     _, item = packed("CT_small.dcm", sender, receiver)
     _, other = packed("MR_small.dcm", sender, receiver)
