@@ -90,7 +90,7 @@ def _pack(source: Source, settings: PackingSettings) -> PackedInstance:
         raise InputError(f"larger than {MAX_INSTANCE} bytes, which is more than one object holds")
     facts = source.checked(
         compressed.data_set,
-        signed.file,
+        signed.walked,
         (*source.findings, *deidentified.findings, *_findings(compressed, signed)),
         originator.project_key,
         settings.policy,
@@ -198,7 +198,7 @@ def _unpack(task: UnpackTask, settings: UnpackingSettings) -> Unpacked:
     file = envelope.unpack(sealed, settings.keys)
     if (hashlib.sha256(file).hexdigest(), len(file)) != (member.signed.sha256, member.signed.size):  # PKG-18
         raise BadSignatureError("not the signed file that the MANIFEST lists", rule="PKG-18")
-    compressed = signature.unpack(Signed(file, member.signature_uid), member, settings.instance_signer)
+    compressed = signature.unpack(file, member, settings.instance_signer)
     delivered = compression.unpack(compressed, member)
     if not settings.folder:
         return Unpacked(task.number, 0)

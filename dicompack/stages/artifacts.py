@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from dicompack.container.manifest import Compression, FileFacts, PixelFacts
 from dicompack.dicom.dataset import Buffer, DataSet
+from dicompack.dicom.dicom_file import DicomFile
 from dicompack.dicom.transfer_syntaxes import TransferSyntax
 from dicompack.report import Finding
 
@@ -43,8 +44,10 @@ class Signed:
     """The bytes of a DICOM File that carries a Digital Signature over everything signable."""
 
     file: bytes
+    walked: DicomFile
+    """What a strict walk of these bytes gives."""
     signature_uid: str
-    unsigned_tags: tuple[int, ...] = ()
+    unsigned_tags: tuple[int, ...]
     """Top-level elements that the standard keeps out of the signature."""
 
 

@@ -7,6 +7,7 @@ import hashlib
 from dicompack.container.manifest import Compression, FileFacts, ManifestMember, PixelFacts, Restore
 from dicompack.dicom import dicom_file, pixels
 from dicompack.dicom.dataset import DataSet
+from dicompack.dicom.encoding import gathered
 from dicompack.dicom.transfer_syntaxes import (
     EXPLICIT_LITTLE,
     JPEG_2000_LOSSLESS,
@@ -73,7 +74,7 @@ def file_facts(data_set: DataSet, syntax: TransferSyntax) -> FileFacts:
     """Digest and size of an instance as a DICOM File; of the deflated Transfer Syntax before deflation."""
     digest = hashlib.sha256()
     size = 0
-    for piece in dicom_file.marshal(data_set, syntax, deflate=False):
+    for piece in gathered(dicom_file.marshal(data_set, syntax, deflate=False)):
         digest.update(piece)
         size += len(piece)
     return FileFacts(digest.hexdigest(), size, syntax.uid)
