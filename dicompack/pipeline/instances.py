@@ -6,6 +6,7 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 
 from dicompack import files
@@ -22,9 +23,12 @@ from dicompack.stages.artifacts import Compressed, Signed
 from dicompack.stages.deidentification import Policy
 from dicompack.stages.package import SealedMember
 from dicompack.stages.volumes import Extent
+from dicompack.workers import inherit
 
 # One envelope holds one instance. openssl cannot open objects much larger, and a worker holds it in memory.
 MAX_INSTANCE = 1 << 30
+# What is loaded when it is first needed: numpy, OpenJPEG, word lists.
+_LOADED_LATE = ("dicompack.dicom.codec", "dicompack.dicom.confidentiality.descriptors")
 _CODE_STRING = re.compile(r"[A-Z0-9_ ]{1,16}")
 
 
@@ -59,6 +63,13 @@ class PackedInstance:
 
 
 _packing: PackingSettings
+
+
+def load_ahead() -> None:
+    """Load, where workers inherit it, what each of them would load with its first instance, and keep."""
+    if inherit():
+        for module in _LOADED_LATE:
+            import_module(module)
 
 
 def start_packing(settings: PackingSettings) -> None:
