@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from importlib import import_module
 from pathlib import Path
 
 from dicompack import files
@@ -27,8 +27,6 @@ from dicompack.workers import inherit
 
 # One envelope holds one instance. openssl cannot open objects much larger, and a worker holds it in memory.
 MAX_INSTANCE = 1 << 30
-# What is loaded when it is first needed: numpy, OpenJPEG, word lists.
-_LOADED_LATE = ("dicompack.dicom.codec", "dicompack.dicom.confidentiality.descriptors")
 _CODE_STRING = re.compile(r"[A-Z0-9_ ]{1,16}")
 
 
@@ -65,11 +63,11 @@ class PackedInstance:
 _packing: PackingSettings
 
 
-def load_ahead() -> None:
-    """Load, where workers inherit it, what each of them would load with its first instance, and keep."""
+def load_ahead(codecs: Iterable[str]) -> None:
+    """Load, where workers inherit it, what each of them would load with its first instance."""
     if inherit():
-        for module in _LOADED_LATE:
-            import_module(module)
+        for codec in codecs:
+            compression.load(codec)
 
 
 def start_packing(settings: PackingSettings) -> None:

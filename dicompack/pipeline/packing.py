@@ -100,7 +100,7 @@ def pack(
         objects = spare.folder("objects")
         settings = PackingSettings(originator, codec, at, str(objects), policy, maps.wanted)
         intake: Intake[PackedInstance] = Intake()
-        load_ahead()
+        load_ahead([codec])
         entries = exchange.find([Path(source) for source in sources], exclude)
         found = with_vocabularies(entries, policy, jobs, tell)
         intake.run(found, start_packing, settings, pack_instance, jobs, tell, "packing")

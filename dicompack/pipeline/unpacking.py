@@ -182,7 +182,7 @@ def _unpack_members(
     Raises:
         DicomPackError: the gravest error; its `faults` name every member that failed.
     """
-    load_ahead()
+    load_ahead({member.compression.codec for member in content.members})
     workers = Workers(start_unpacking, settings, unpack_instance, jobs)
     errors: list[DicomPackError] = []
     written = 0
