@@ -17,6 +17,12 @@ from dicompack.stages.artifacts import Compressed, Deidentified
 CODECS = (*ENCODING_CODECS, "keep")
 
 
+def load(codec: str) -> None:
+    """Load a codec with its libraries; that one is missing shows where it is needed."""
+    if codec in ENCODING_CODECS and not ENCODING_CODECS[codec].missing:
+        ENCODING_CODECS[codec].load()
+
+
 def pack(item: Deidentified, codec: str) -> Compressed:
     """Compress what can be proved to come back, and say what is to come back.
 
