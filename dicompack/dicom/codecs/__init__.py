@@ -24,7 +24,7 @@ from dicompack.dicom.transfer_syntaxes import (
 )
 from dicompack.errors import UnsupportedError
 
-__all__ = ["CODECS", "Codec", "FrameCoder", "codec_of"]
+__all__ = ["CODECS", "Codec", "FrameCoder", "codec_of", "second_decoder_missing"]
 
 
 class FrameCoder(Protocol):
@@ -106,6 +106,11 @@ class Codec:
         else:
             from dicompack.dicom.codecs import jpeg_ls as coder
         return coder
+
+
+def second_decoder_missing() -> tuple[str, ...]:
+    """Modules that second decoders take and that are not installed."""
+    return tuple(library for library in ("imagecodecs", "openjpeg") if find_spec(library) is None)
 
 
 def codec_of(name: str) -> Codec:

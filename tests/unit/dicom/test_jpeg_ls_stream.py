@@ -30,7 +30,9 @@ def encoded(per_pixel: int = 1, photometric: str = "MONOCHROME2", **shape: int) 
 GRAY = encoded()
 COLOUR = encoded(3, "RGB")
 PLANES = bytes(
-    charls.encode_buffer(samples(per_pixel=3)[0].transpose(2, 0, 1).tobytes(), 33, 47, 3, 12, interleave_mode=0)
+    charls.encode_buffer(
+        samples(per_pixel=3)[0].transpose(2, 0, 1).tobytes(), 33, 47, 3, 12, interleave_mode=0
+    )
 )
 # Where things stand in GRAY: SOI, SOF (11 bytes from 4), SOS (8 bytes from 17), samples.
 SOF, SOS = 4, 17

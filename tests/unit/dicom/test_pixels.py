@@ -16,11 +16,12 @@ from pydicom.data import get_testdata_file
 from pydicom.pixels import get_decoder
 from pydicom.uid import MultiFrameTrueColorSecondaryCaptureImageStorage
 
-from dicompack.dicom import pixels
+from dicompack.dicom import codecs, pixels
 from dicompack.dicom.codecs import CODECS, Codec, codestream, jpeg_two_thousand
 from dicompack.dicom.dataset import DataSet, Element, Encapsulated, number_element, string_element
 from dicompack.dicom.pixels import Compressed, Kept, Restore, compress, decompress, native_digest
-from dicompack.errors import FormatError, InputError, UnsupportedError
+from dicompack.errors import FormatError, InputError, UnsupportedError, UsageError
+from dicompack.stages.compression import Encoding
 from tests.conftest import IN_CI
 from tests.unit.dicom.native_pixels import native, samples
 
@@ -555,3 +556,45 @@ def test_import_is_cheap() -> None:
     code = "import sys, dicompack.dicom.pixels; print({'numpy', 'openjpeg', 'pydicom'} & set(sys.modules))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "set()"
+
+
+# --- proof ----------------------------------------------------------------------------------------------
+
+
+def test_a_second_decoder_is_asked_and_believed(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not IN_CI:
+        pytest.importorskip("imagecodecs")
+    source = native(samples(frames=2), stored=12)
+    result = compress(source, codec, paranoid=True)
+    assert isinstance(result, Compressed), result
+    coder = codec.load()
+    asked = []
+
+    def other(data: bytes, layout: pixels.PixelFormat, *, transform: bool) -> bytes:
+        asked.append(data)
+        return coder.decode(data, layout, transform=transform)[:-1] + b"\x7f"
+
+    monkeypatch.setattr(coder, "decode_otherwise", other)
+    assert isinstance(compress(source, codec), Compressed)
+    assert not asked
+    doubted = compress(source, codec, paranoid=True)
+    assert isinstance(doubted, Kept)
+    assert doubted.reason == "a second decoder gives other samples"
+    assert len(asked) == 1
+
+
+def test_a_codec_that_is_not_installed_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codecs, "find_spec", lambda name: None)
+    for name in ("htj2k", "jpegls"):
+        with pytest.raises(UnsupportedError, match="needs imagecodecs") as caught:
+            CODECS[name].load()
+        assert "dicompack[codecs]" in caught.value.hint
+        with pytest.raises(UsageError) as caught_before:
+            Encoding(name).check()
+        assert "dicompack[codecs]" in caught_before.value.hint
+    with pytest.raises(UsageError):
+        Encoding("j2k", paranoid=True).check()
+    monkeypatch.undo()
+    for settings in (Encoding("jpeg"), Encoding("keep", paranoid=True)):
+        with pytest.raises(UsageError):
+            settings.check()
