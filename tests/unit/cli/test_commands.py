@@ -93,6 +93,7 @@ def test_pack_without_options(library, call, me, clinic):
         "burned_in": "stop",
         "map_out": None,
         "codec": "j2k",
+        "paranoid": False,
         "volume_size": None,
         "jobs": None,
         "exclude": (),
