@@ -46,7 +46,7 @@ from dicompack.errors import UsageError
 if TYPE_CHECKING:
     from datetime import datetime
 
-CODEC_JPEG_TWO_THOUSAND = "j2k"
+CODECS = ("j2k", "htj2k", "jpegls")
 CODEC_KEEP = "keep"
 ROLE_RECIPIENT = "recipient"
 ROLE_CUSTODIAN = "custodian"
@@ -85,9 +85,9 @@ class Compression:
     """How the pixel data travels."""
 
     codec: str
-    """``j2k``, or ``keep``: as it was."""
+    """One of `CODECS`, or ``keep``: as it was."""
     reason: str
-    """Why it was kept; empty for ``j2k``."""
+    """Why it was kept; empty for a codec."""
     restore: Restore | None
     """None for ``keep``."""
 
@@ -182,7 +182,7 @@ _RESTORE = Record(
 _MEMBER = Record(
     {
         "compression": Record(
-            {"codec": one_of(CODEC_JPEG_TWO_THOUSAND, CODEC_KEEP), "reason": PLAIN_TEXT, "restore": _RESTORE}
+            {"codec": one_of(*CODECS, CODEC_KEEP), "reason": PLAIN_TEXT, "restore": _RESTORE}
         ),
         "delivered": _FILE,
         "modality": CODE_STRING_OR_EMPTY,

@@ -20,6 +20,7 @@ from dicompack.pipeline.source_instances import Refused, Source, SourceFacts, So
 from dicompack.report import Finding
 from dicompack.stages import compression, envelope, package, reidentification, signature
 from dicompack.stages.artifacts import Compressed, Signed
+from dicompack.stages.compression import Encoding
 from dicompack.stages.deidentification import Policy
 from dicompack.stages.package import SealedMember, SealedObject
 from dicompack.stages.volumes import Extent
@@ -38,7 +39,7 @@ class PackingSettings:
     """What a packing worker knows: the originator's keys, in memory only, and what to do."""
 
     originator: Originator
-    codec: str
+    encoding: Encoding
     at: datetime
     folder: str
     """Where sealed objects go."""
@@ -93,7 +94,7 @@ def _pack(source: Source, settings: PackingSettings) -> PackedInstance:
         deidentified = reidentification.pack(
             source.instance, deidentified, originator.signing, custodians, settings.at
         )
-    compressed = compression.pack(deidentified, settings.codec)
+    compressed = compression.pack(deidentified, settings.encoding)
     signed = signature.pack(compressed, originator.signer_of_instances, settings.at)
     if len(signed.file) > MAX_INSTANCE:
         raise InputError(f"larger than {MAX_INSTANCE} bytes, which is more than one object holds")

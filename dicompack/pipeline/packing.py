@@ -36,7 +36,7 @@ from dicompack.pipeline.policies import policy_of, with_vocabularies
 from dicompack.pipeline.unpacking import OnProgress, check_written, member_of, never
 from dicompack.report import Progress, Report
 from dicompack.stages import package, volumes
-from dicompack.stages.compression import CODECS
+from dicompack.stages.compression import Encoding
 
 _READ_SIZE = 1 << 20
 
@@ -52,6 +52,7 @@ def pack(
     burned_in: str = "stop",
     map_out: Path | None = None,
     codec: str = "j2k",
+    paranoid: bool = False,
     volume_size: int | None = None,
     jobs: int | None = None,
     exclude: Sequence[str] = (),
@@ -72,7 +73,8 @@ def pack(
         profile: exceptions and additions of a site.
         burned_in: what to do where pixels may show text: ``stop``, ``clean``, or ``vouch`` for them.
         map_out: a file to be made for old and new UIDs; the Patient IDs go into one beside it.
-        codec: ``j2k`` or ``keep``.
+        codec: ``j2k``, ``htj2k``, ``jpegls``, or ``keep``.
+        paranoid: prove every frame with a second decoder, too.
         volume_size: bytes of a volume; by default there is one.
         jobs: worker processes; by default one a core.
         exclude: patterns of names to leave out.
@@ -90,7 +92,9 @@ def pack(
     began, tell = time.monotonic(), on_progress or never
     output = Path(output)
     policy = policy_of(deidentify, burned_in, profile)
-    _check_settings(output, originator, codec, volume_size, force)
+    encoding = Encoding(codec, paranoid=paranoid)
+    encoding.check()
+    _check_settings(output, originator, volume_size, force)
     if project_key is not None:
         originator = replace(originator, project_key=project_key)
     at = datetime.now(UTC).replace(microsecond=0)
@@ -99,7 +103,7 @@ def pack(
         staging = stack.enter_context(files.Staging(output))
         spare = stack.enter_context(files.Staging(Path(temp) / f"{output.name}.objects")) if temp else staging
         objects = spare.folder("objects")
-        settings = PackingSettings(originator, codec, at, str(objects), policy, maps.wanted)
+        settings = PackingSettings(originator, encoding, at, str(objects), policy, maps.wanted)
         intake: Intake[PackedInstance] = Intake()
         load_ahead([codec])
         entries = exchange.find([Path(source) for source in sources], exclude)
@@ -156,12 +160,8 @@ def _looking_for(intake: Intake[PackedInstance]) -> Callable[[bytes], None]:
     return lambda content: check_manifest(content, identifying, digests)
 
 
-def _check_settings(
-    output: Path, originator: Originator, codec: str, volume_size: int | None, force: bool
-) -> None:
+def _check_settings(output: Path, originator: Originator, volume_size: int | None, force: bool) -> None:
     """What can be known to be wrong before the work is done."""
-    if codec not in CODECS:
-        raise UsageError(f"unknown codec {codec!r}", hint=f"what there is: {', '.join(CODECS)}")
     check_volume_size(volume_size)
     originator.check_validity(datetime.now(UTC))
     if output.suffix != ".dcmpack":

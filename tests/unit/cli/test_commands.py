@@ -42,7 +42,7 @@ def test_help_is_short_and_ends_with_an_example(name, call):
     assert ended.err == ""
     last = ended.out.rstrip().splitlines()[-1]
     assert last.startswith(f"    dicompack {name}")
-    assert len(ended.out.splitlines()) <= 55
+    assert len(ended.out.splitlines()) <= 70
     assert commands()[name].short_help
 
 
@@ -93,6 +93,7 @@ def test_pack_without_options(library, call, me, clinic):
         "burned_in": "stop",
         "map_out": None,
         "codec": "j2k",
+        "paranoid": False,
         "volume_size": None,
         "jobs": None,
         "exclude": (),
