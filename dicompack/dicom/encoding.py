@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from dicompack.dicom.dataset import Buffer, DataSet, Element, Encapsulated, Node, Sequence, tag_text
@@ -27,7 +27,15 @@ PIXEL_DATA = 0x7FE00010
 _PIXEL_REPRESENTATION = 0x00280103
 _UNDEFINED = 0xFFFFFFFF
 _VR_NAMES = {vr.encode("ascii"): vr for vr in SHORT_VRS | LONG_VRS}
+_VR_CODES = {vr: code for code, vr in _VR_NAMES.items()}
+_NOT_PLAIN = frozenset(("SQ", "UN"))
+# Heads in implicit VR, and in explicit VR with a 16-bit and a 32-bit length; by whether they are big endian.
+_HEADS = {
+    big: tuple(struct.Struct(order + form) for form in ("HHL", "HH2sH", "HH2sHL"))
+    for big, order in ((False, "<"), (True, ">"))
+}
 _EMPTY = memoryview(b"")
+_LARGE = 1 << 12  # bytes; to copy fewer is faster than to pass them on
 
 
 def parse(data: Buffer, syntax: TransferSyntax) -> DataSet:
@@ -47,11 +55,11 @@ class _Walk:
     data: memoryview
     syntax: TransferSyntax
     count: int = 0
-    words: tuple[struct.Struct, struct.Struct, struct.Struct] = field(init=False)
+    words: tuple[struct.Struct, struct.Struct] = field(init=False)
 
     def __post_init__(self) -> None:
         order = ">" if self.syntax.big_endian else "<"
-        self.words = (struct.Struct(order + "HH"), struct.Struct(order + "H"), struct.Struct(order + "L"))
+        self.words = (struct.Struct(order + "HH"), struct.Struct(order + "L"))
 
     def elements(
         self, at: int, end: int, implicit: bool, depth: int, *, delimited: bool, signed: bool
@@ -59,12 +67,17 @@ class _Walk:
         """Read elements up to `end`, or up to an Item Delimitation Item; give them and where they stop."""
         nodes: list[Node] = []
         last = -1
-        tag_word, short_word, long_word = (word.unpack_from for word in self.words)
-        data = self.data
+        long_word = self.words[1].unpack_from
+        implicit_head, explicit_head, _ = (head.unpack_from for head in _HEADS[self.syntax.big_endian])
+        data, swaps = self.data, self.syntax.big_endian
+        code, length = b"", 0
         while at < end:
             if end - at < 8:
                 raise _broken(f"truncated: {end - at} bytes after the last element", "DCM-4", at)
-            group, element = tag_word(data, at)
+            if implicit:
+                group, element, length = implicit_head(data, at)
+            else:
+                group, element, code, length = explicit_head(data, at)
             tag = group << 16 | element
             if tag == ITEM_END and delimited:
                 if long_word(data, at + 4)[0]:
@@ -81,12 +94,10 @@ class _Walk:
                 raise _broken(f"more than {MAX_ELEMENTS} elements", "DCM-9", at)
             if implicit:
                 vr = dictionary_vr(tag)
-                length = long_word(data, at + 4)[0]
                 start = at + 8
             else:
-                vr = _VR_NAMES.get(bytes(data[at + 4 : at + 6]), "")
+                vr = _VR_NAMES.get(code, "")
                 if vr in SHORT_VRS:
-                    length = short_word(data, at + 6)[0]
                     start = at + 8
                 elif vr:
                     if end - at < 12:
@@ -102,7 +113,12 @@ class _Walk:
                     f"truncated or overlong: {tag_text(tag)} claims {length} bytes, {end - start} are left",
                     "DCM-4", at,
                 )  # fmt: skip
-            node, at = self._value(tag, vr, start, end, length, implicit, depth, signed)
+            node: Node
+            if length == _UNDEFINED or vr in _NOT_PLAIN or tag == PIXEL_DATA or (swaps and vr in WORD_BYTES):
+                node, at = self._value(tag, vr, start, end, length, implicit, depth, signed)
+            else:  # nearly all of them
+                at = start + length
+                node = Element(tag, vr, data[start:at] if length else _EMPTY)
             if tag == _PIXEL_REPRESENTATION and isinstance(node, Element):
                 signed = bytes(node.value[:1]) == b"\1"
             nodes.append(node)
@@ -161,7 +177,7 @@ class _Walk:
         if depth > MAX_DEPTH:  # DCM-8
             raise _broken(f"sequences are nested more than {MAX_DEPTH} deep", "DCM-8", at)
         items: list[DataSet] = []
-        tag_word, _, long_word = (word.unpack_from for word in self.words)
+        tag_word, long_word = (word.unpack_from for word in self.words)
         while at < end:
             if end - at < 8:
                 raise _broken("truncated in a sequence", "DCM-7", at)
@@ -195,7 +211,7 @@ class _Walk:
             if end - at < 8:
                 raise _broken("truncated: the fragments of Pixel Data are not closed", "DCM-10", at)  # DCM-10
             group, element = self.words[0].unpack_from(self.data, at)
-            mark, length = group << 16 | element, self.words[2].unpack_from(self.data, at + 4)[0]
+            mark, length = group << 16 | element, self.words[1].unpack_from(self.data, at + 4)[0]
             at += 8
             if mark == SEQUENCE_END and not length:
                 break
@@ -222,12 +238,12 @@ def _write(data_set: DataSet, syntax: TransferSyntax, pieces: list[Buffer]) -> i
     """Append the pieces of a data set; return how many bytes they are."""
     total = 0
     for node in data_set:
+        if isinstance(node, Element):
+            total += _write_element(node, syntax, pieces)
+            continue
         mark = len(pieces)
         pieces.append(b"")  # the head: its length is known when the value is written
-        if isinstance(node, Element):
-            size = _write_value(node, syntax, pieces)
-            pieces[mark] = header(node.tag, written_vr(node), size, syntax)
-        elif isinstance(node, Sequence):
+        if isinstance(node, Sequence):
             size = 0
             for item in node.items:
                 item_mark = len(pieces)
@@ -250,15 +266,14 @@ def _write(data_set: DataSet, syntax: TransferSyntax, pieces: list[Buffer]) -> i
     return total
 
 
-def _write_value(node: Element, syntax: TransferSyntax, pieces: list[Buffer]) -> int:
-    value = node.value
+def _write_element(node: Element, syntax: TransferSyntax, pieces: list[Buffer]) -> int:
+    value, size = node.value, len(node.value)
     if syntax.big_endian and node.vr in WORD_BYTES:
         value = swapped(value, WORD_BYTES[node.vr])
-    pieces.append(value)
-    if len(value) % 2:
-        pieces.append(pad_byte(node.vr))
-        return len(value) + 1
-    return len(value)
+    odd = size % 2
+    head = header(node.tag, written_vr(node), size + odd, syntax)
+    pieces += (head, value, pad_byte(node.vr)) if odd else (head, value)
+    return len(head) + size + odd
 
 
 def written_vr(node: Element) -> str:
@@ -276,16 +291,16 @@ _SPACE_PADDED = frozenset("AE AS CS DA DS DT IS LO LT PN SH ST TM UC UR UT".spli
 
 def header(tag: int, vr: str, length: int, syntax: TransferSyntax) -> bytes:
     """Tag, VR and length of an element as they stand before its value."""
-    order = ">" if syntax.big_endian else "<"
+    implicit, short, long = _HEADS[syntax.big_endian]
     if syntax.implicit:
-        return struct.pack(order + "HHL", tag >> 16, tag & 0xFFFF, length)
+        return implicit.pack(tag >> 16, tag & 0xFFFF, length)
     if vr in SHORT_VRS:
-        return struct.pack(order + "HH2sH", tag >> 16, tag & 0xFFFF, vr.encode("ascii"), length)
-    return struct.pack(order + "HH2sHL", tag >> 16, tag & 0xFFFF, vr.encode("ascii"), 0, length)
+        return short.pack(tag >> 16, tag & 0xFFFF, _VR_CODES[vr], length)
+    return long.pack(tag >> 16, tag & 0xFFFF, _VR_CODES[vr], 0, length)
 
 
 def _item_header(tag: int, length: int, syntax: TransferSyntax) -> bytes:
-    return struct.pack(">HHL" if syntax.big_endian else "<HHL", tag >> 16, tag & 0xFFFF, length)
+    return _HEADS[syntax.big_endian][0].pack(tag >> 16, tag & 0xFFFF, length)
 
 
 def swapped(value: Buffer, width: int) -> bytes:
@@ -295,6 +310,24 @@ def swapped(value: Buffer, width: int) -> bytes:
     numbers.frombytes(value[:whole])
     numbers.byteswap()
     return numbers.tobytes() + bytes(value[whole:])
+
+
+def gathered(pieces: Iterable[Buffer]) -> Iterator[Buffer]:
+    """The same bytes in fewer pieces: small ones put together, large ones not copied.
+
+    A hash has its price for each piece, and most pieces are heads of eight bytes.
+    """
+    small: list[Buffer] = []
+    for piece in pieces:
+        if len(piece) < _LARGE:
+            small.append(piece)
+            continue
+        if small:
+            yield b"".join(small)
+            small.clear()
+        yield piece
+    if small:
+        yield b"".join(small)
 
 
 def sizes(pieces: list[Buffer]) -> int:

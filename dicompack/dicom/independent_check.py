@@ -17,6 +17,7 @@ from typing import Final
 
 from dicompack.dicom import dicom_file, tags
 from dicompack.dicom.dataset import DataSet, Element, Encapsulated, Sequence, tag_text
+from dicompack.dicom.dicom_file import DicomFile
 from dicompack.dicom.identifying_values import NOTHING, IdentifyingValues, identifying_values
 from dicompack.errors import SuspectError
 
@@ -101,25 +102,24 @@ def check(
         SuspectError: something was found; the message names tags only.
     """
     values = identifying_values(source, options, retained)
-    check_instance(finished, values, source_digest, own, options, written)
+    check_instance(dicom_file.parse(finished), values, source_digest, own, options, written)
     if manifest is not None:
         check_manifest(manifest, values, [source_digest])
 
 
 def check_instance(
-    finished: bytes,
+    file: DicomFile,
     values: IdentifyingValues,
     source_digest: bytes,
     own: Collection[str] = (),
     options: Collection[str] = (),
     written: Mapping[int, str] | None = None,
 ) -> None:
-    """See that a DICOM File holds none of these values.
+    """See that a DICOM File holds none of these values; `file` is what a walk of the finished bytes gave.
 
     Raises:
         SuspectError: it does (CHK-4, CHK-5), or cannot be looked into (CHK-6).
     """
-    file = dicom_file.parse(finished)
     made = _Made(
         frozenset(value.encode("utf-8") for value in own),
         {tag: value.encode("utf-8").rstrip(b" \0") for tag, value in (written or {}).items()},

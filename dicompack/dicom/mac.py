@@ -24,7 +24,7 @@ from dicompack.dicom.dataset import (
     string_element,
     tag_text,
 )
-from dicompack.dicom.encoding import ITEM, SEQUENCE_END, header, pad_byte, written_vr
+from dicompack.dicom.encoding import ITEM, SEQUENCE_END, gathered, header, pad_byte, written_vr
 from dicompack.dicom.transfer_syntaxes import EXPLICIT_LITTLE
 from dicompack.errors import BadSignatureError, InputError
 
@@ -129,39 +129,38 @@ def new_signature(
 
 def stream(data_set: DataSet, signature: Signature) -> Iterator[Buffer]:
     """The bytes that are signed: the listed elements in data set order, then the signature's own item."""
+    pieces: list[Buffer] = []
     for tag in signature.signed_tags:
         node = data_set.get(tag)
         if node is not None:
-            yield from _covered(node)
+            _cover(node, pieces)
     for node in signature.item:
         if node.tag not in _NOT_SIGNED_OF_SIGNATURE:
-            yield from _covered(node)
+            _cover(node, pieces)
+    return gathered(pieces)
 
 
-def _covered(node: Node) -> Iterator[Buffer]:
+def _cover(node: Node, pieces: list[Buffer]) -> None:
     if isinstance(node, Element):
-        odd = len(node.value) % 2
-        yield header(node.tag, written_vr(node), len(node.value) + odd, EXPLICIT_LITTLE)
-        yield node.value
+        value, odd = node.value, len(node.value) % 2
+        pieces += (header(node.tag, written_vr(node), len(value) + odd, EXPLICIT_LITTLE), value)
         if odd:
-            yield pad_byte(node.vr)
+            pieces.append(pad_byte(node.vr))
         return
     # No lengths here, and the delimiter always, whatever the file has (C.12.1.1.3.1.1).
     if isinstance(node, Sequence):
-        yield _lengthless(node.tag, b"SQ")
+        pieces.append(_lengthless(node.tag, b"SQ"))
         for item in node.items:
-            yield _ITEM
+            pieces.append(_ITEM)
             for inner in item:
                 if is_signable(inner):
-                    yield from _covered(inner)
+                    _cover(inner, pieces)
     else:
-        yield _lengthless(node.tag, b"OB")  # DCMTK takes encapsulated pixels for OB, whatever the file says
+        # DCMTK takes encapsulated pixels for OB, whatever the file says
+        pieces.append(_lengthless(node.tag, b"OB"))
         for fragment in node.fragments:
-            yield _ITEM
-            yield fragment
-            if len(fragment) % 2:
-                yield b"\0"
-    yield _SEQUENCE_END
+            pieces += (_ITEM, fragment, b"\0") if len(fragment) % 2 else (_ITEM, fragment)
+    pieces.append(_SEQUENCE_END)
 
 
 def _tag_bytes(tag: int) -> bytes:

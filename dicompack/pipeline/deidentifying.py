@@ -77,7 +77,12 @@ def _deidentify(source: Source, settings: DeidentifyingSettings) -> Deidentified
     dicom_file.check_one_uid(data_set, tags.SERIES_INSTANCE_UID, "Series Instance UID")
     file = b"".join(dicom_file.marshal(data_set, result.transfer_syntax))
     facts = source.checked(
-        data_set, file, (*source.findings, *result.findings), key, policy, maps=settings.maps
+        data_set,
+        dicom_file.parse(file),
+        (*source.findings, *result.findings),
+        key,
+        policy,
+        maps=settings.maps,
     )
     return DeidentifiedInstance(
         facts,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -21,9 +22,11 @@ from dicompack.pipeline.source_instances import Refused, Source, SourceFacts, So
 from dicompack.report import Finding
 from dicompack.stages import compression, envelope, package, reidentification, signature
 from dicompack.stages.artifacts import Compressed, Deidentified, Signed
+from dicompack.stages.compression import Encoding
 from dicompack.stages.deidentification import Policy
-from dicompack.stages.package import SealedMember
+from dicompack.stages.package import SealedMember, SealedObject
 from dicompack.stages.volumes import Extent
+from dicompack.workers import inherit
 
 # One envelope holds one instance. openssl cannot open objects much larger, and a worker holds it in memory.
 MAX_INSTANCE = 1 << 30
@@ -38,7 +41,7 @@ class PackingSettings:
     """What a packing worker knows: the originator's keys, in memory only, and what to do."""
 
     originator: Originator
-    codec: str
+    encoding: Encoding
     at: datetime
     folder: str
     """Where sealed objects go."""
@@ -69,6 +72,13 @@ class PackedInstance:
 _packing: PackingSettings
 
 
+def load_ahead(codecs: Iterable[str]) -> None:
+    """Load, where workers inherit it, what each of them would load with its first instance."""
+    if inherit():
+        for codec in codecs:
+            compression.load(codec)
+
+
 def start_packing(settings: PackingSettings) -> None:
     """Once in each worker."""
     global _packing
@@ -96,7 +106,7 @@ def _pack(source: Source, settings: PackingSettings) -> PackedInstance:
             deidentified = reidentification.pack(
                 source.instance, deidentified, originator.signing, custodians, settings.at
             )
-    compressed = compression.pack(deidentified, settings.codec)
+    compressed = compression.pack(deidentified, settings.encoding)
     signed = signature.pack(compressed, originator.signer_of_instances, settings.at)
     if len(signed.file) > MAX_INSTANCE:
         raise InputError(f"larger than {MAX_INSTANCE} bytes, which is more than one object holds")
@@ -105,24 +115,24 @@ def _pack(source: Source, settings: PackingSettings) -> PackedInstance:
         facts = source.as_is(findings)
     else:
         facts = source.checked(
-            compressed.data_set, signed.file, findings, originator.project_key, policy, maps=settings.maps
+            compressed.data_set, signed.walked, findings, originator.project_key, policy, maps=settings.maps
         )
-    folder = Path(settings.folder)
     kept = None
     if settings.staging_key:
-        kept = keep(
-            source.data,
-            source.instance.data_set,
-            deidentified,
-            source.task,
-            folder,
-            settings.staging_key,
-        )
-    sealed = envelope.pack(signed.file, originator.recipient_certificates)
-    files.write_again(folder / source.task.ticket, sealed.pieces)
-    digest = ObjectDigest(sealed.sha256, sealed.content_sha256)
+        data_set, folder = source.instance.data_set, Path(settings.folder)
+        kept = keep(source.data, data_set, deidentified, source.task, folder, settings.staging_key)
+    objects = []
+    parts = envelope.pack_parts([signed.file], len(signed.file), originator.recipient_certificates)
+    for number, sealing in enumerate(parts, start=1):
+        size = files.write_again(object_path(settings.folder, source.task.ticket, number), sealing)
+        objects.append(SealedObject(size, sealing.digest))
     member = _member(compressed, signed, as_is=policy is None)
-    return PackedInstance(facts, SealedMember(sealed.size, digest, member), kept)
+    return PackedInstance(facts, SealedMember(member, tuple(objects)), kept)
+
+
+def object_path(folder: Path | str, ticket: str, number: int) -> Path:
+    """Where the sealed object `number` (from 1) of a source waits for the others."""
+    return Path(folder, f"{ticket}-{number}")
 
 
 def _as_is(source: Source, *, allow_preamble: bool) -> tuple[Deidentified, tuple[Finding, ...]]:
@@ -195,12 +205,19 @@ class UnpackingSettings:
 
 
 @dataclass(frozen=True)
-class UnpackTask:
-    """A member: where its sealed object lies, and what the MANIFEST and DIGESTS say of it."""
+class UnpackObject:
+    """A sealed object: where it lies, and its row of DIGESTS."""
 
-    number: int
     extents: tuple[Extent, ...]
     digest: ObjectDigest
+
+
+@dataclass(frozen=True)
+class UnpackTask:
+    """A member: its sealed objects, and what the MANIFEST says of it."""
+
+    number: int
+    objects: tuple[UnpackObject, ...]
     member: ManifestMember
     target: tuple[str, ...]
     """Path of the instance below the folder, component by component."""
@@ -267,12 +284,10 @@ def _restore_other(task: OtherTask, settings: UnpackingSettings) -> Unpacked:
 
 def _unpack(task: UnpackTask, settings: UnpackingSettings) -> Unpacked:
     member = task.member
-    sealed = b"".join(map(read_extent, task.extents))
-    package.check_object(sealed, task.digest, "")  # (6)
-    file = envelope.unpack(sealed, settings.keys)
+    file = b"".join(_opened(one, settings.keys) for one in task.objects)
     if (hashlib.sha256(file).hexdigest(), len(file)) != (member.signed.sha256, member.signed.size):  # PKG-18
         raise BadSignatureError("not the signed file that the MANIFEST lists", rule="PKG-18")
-    compressed = signature.unpack(Signed(file, member.signature_uid), member, settings.instance_signer)
+    compressed = signature.unpack(file, member, settings.instance_signer)
     delivered = compression.unpack(compressed, member)
     whole = dicom_file.marshal(delivered.data_set, delivered.transfer_syntax)
     if task.restoring is not None:  # (7)
@@ -287,3 +302,9 @@ def _write(target: tuple[str, ...], pieces: list[Buffer], settings: UnpackingSet
     path = files.member_path(folder, target)
     files.make_folders(folder, path.parent)
     return files.write_again(path, pieces)
+
+
+def _opened(one: UnpackObject, keys: tuple[DecryptionKey, ...]) -> bytes:
+    sealed = b"".join(map(read_extent, one.extents))
+    package.check_object(sealed, one.digest, "")  # (6)
+    return envelope.unpack(sealed, keys)

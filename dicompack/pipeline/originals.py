@@ -127,10 +127,10 @@ def collect(
         items = (staging.open_(key, name, (folder / name).read_bytes()) for name in names)
         sealed = originals.seal(items, recipients)
         path = folder / f"original-{len(objects):08d}"
-        files.write_new(path, sealed.pieces, durable=False)
+        files.write_new(path, [sealed.whole], durable=False)
         for name in names:
             (folder / name).unlink()
-        objects.append(SealedObject(sealed.size, ObjectDigest(sealed.sha256, sealed.content_sha256)))
+        objects.append(SealedObject(len(sealed.whole), sealed.digest))
         paths[original_name(len(objects))] = path
         numbers.update(dict.fromkeys(places, len(objects)))
     told = []
@@ -203,9 +203,10 @@ def pack_other(task: SourceTask) -> PackedOther | Refused:
     except InputError as error:
         return Refused(task.name, error.message, dicom=False)
     sealed = originals.seal([restoring], _others.recipients)
-    files.write_again(Path(_others.folder, task.ticket), sealed.pieces)
-    digest = ObjectDigest(sealed.sha256, sealed.content_sha256)
-    return PackedOther(_original(task.name, data, restoring), SealedObject(sealed.size, digest), task.ticket)
+    files.write_again(Path(_others.folder, task.ticket), [sealed.whole])
+    return PackedOther(
+        _original(task.name, data, restoring), SealedObject(len(sealed.whole), sealed.digest), task.ticket
+    )
 
 
 def other_tasks(others: Iterable[OtherFile]) -> Iterator[SourceTask]:

@@ -23,7 +23,14 @@ from dicompack.dicom.independent_check import check_manifest
 from dicompack.errors import OutputError, UsageError
 from dicompack.exchange import sources as exchange
 from dicompack.parties import Originator
-from dicompack.pipeline.instances import PackedInstance, PackingSettings, pack_instance, start_packing
+from dicompack.pipeline.instances import (
+    PackedInstance,
+    PackingSettings,
+    load_ahead,
+    object_path,
+    pack_instance,
+    start_packing,
+)
 from dicompack.pipeline.intake import Intake
 from dicompack.pipeline.map_files import MapFiles
 from dicompack.pipeline.originals import (
@@ -40,7 +47,7 @@ from dicompack.pipeline.source_instances import Refused
 from dicompack.pipeline.unpacking import OnProgress, check_written, member_of, never
 from dicompack.report import Progress, Report, Skipped
 from dicompack.stages import package, volumes
-from dicompack.stages.compression import CODECS
+from dicompack.stages.compression import Encoding
 from dicompack.workers import Workers
 
 _READ_SIZE = 1 << 20
@@ -57,6 +64,7 @@ def pack(
     burned_in: str = "stop",
     map_out: Path | None = None,
     codec: str = "j2k",
+    paranoid: bool = False,
     volume_size: int | None = None,
     jobs: int | None = None,
     exclude: Sequence[str] = (),
@@ -79,7 +87,8 @@ def pack(
         profile: exceptions and additions of a site.
         burned_in: what to do where pixels may show text: ``stop``, ``clean``, or ``vouch`` for them.
         map_out: a file to be made for old and new UIDs; the Patient IDs go into one beside it.
-        codec: ``j2k`` or ``keep``.
+        codec: ``j2k``, ``htj2k``, ``jpegls``, or ``keep``.
+        paranoid: prove every frame with a second decoder, too.
         volume_size: bytes of a volume; by default there is one.
         jobs: worker processes; by default one a core.
         exclude: patterns of names to leave out.
@@ -100,7 +109,9 @@ def pack(
     output = Path(output)
     as_is = deidentify == AS_IS
     policy = None if as_is else policy_of(deidentify, burned_in, profile)
-    _check_settings(output, originator, codec, volume_size, force)
+    encoding = Encoding(codec, paranoid=paranoid)
+    encoding.check()
+    _check_settings(output, originator, volume_size, force)
     _check_originals(
         originator,
         as_is=as_is,
@@ -119,9 +130,10 @@ def pack(
         keeps = as_is or originator.custodians
         staging_key = new_key() if keeps else b""
         settings = PackingSettings(
-            originator, codec, at, str(objects), policy, staging_key, allow_preamble, maps.wanted
+            originator, encoding, at, str(objects), policy, staging_key, allow_preamble, maps.wanted
         )
         intake: Intake[PackedInstance] = Intake(keeps_others=include_other)
+        load_ahead([codec])
         entries = exchange.find([Path(source) for source in sources], exclude)
         found = with_vocabularies(entries, policy, jobs, tell)
         intake.run(found, start_packing, settings, pack_instance, jobs, tell, "packing")
@@ -141,9 +153,8 @@ def pack(
         packed = package.pack(sealed, originator, done, ids, volume_size, at, look, kept.sealed)
 
         files.check_room(staging.path, packed.layout.total)
-        paths = {
-            member_name(number): objects / one.facts.ticket for number, one in enumerate(members, start=1)
-        } | kept.paths
+        paths = {member_name(number): path for number, path in enumerate(_paths(members, objects), start=1)}
+        paths |= kept.paths
         folder = staging.folder("volumes")
         written = _write(packed.layout, paths, packed.objects, folder, output.name, tell)
         check_written(folder, tell)
@@ -164,7 +175,7 @@ def pack(
             findings=tuple(findings),
             recipients=tuple(sorted(spki_sha256(one).hex() for one in originator.recipient_certificates)),
             members=tuple(
-                member_of(number, one.member.facts, one.member.size)
+                member_of(number, one.member.facts, sum(sealed.size for sealed in one.member.objects))
                 for number, one in enumerate(members, start=1)
             ),
             others=tuple(one.original.name for one in others),
@@ -215,6 +226,13 @@ def _not_looking(_content: bytes) -> None:
     """The MANIFEST of instances as they are names them."""
 
 
+def _paths(members: Sequence[PackedInstance], folder: Path) -> Iterator[Path]:
+    """The sealed objects of all members, in the order of the package."""
+    for one in members:
+        for number in range(1, len(one.member.objects) + 1):
+            yield object_path(folder, one.facts.ticket, number)
+
+
 def _looking_for(intake: Intake[PackedInstance]) -> Callable[[bytes], None]:
     """The independent check of the MANIFEST against all sources at once."""
     identifying = intake.identifying()
@@ -222,12 +240,8 @@ def _looking_for(intake: Intake[PackedInstance]) -> Callable[[bytes], None]:
     return lambda content: check_manifest(content, identifying, digests)
 
 
-def _check_settings(
-    output: Path, originator: Originator, codec: str, volume_size: int | None, force: bool
-) -> None:
+def _check_settings(output: Path, originator: Originator, volume_size: int | None, force: bool) -> None:
     """What can be known to be wrong before the work is done."""
-    if codec not in CODECS:
-        raise UsageError(f"unknown codec {codec!r}", hint=f"what there is: {', '.join(CODECS)}")
     check_volume_size(volume_size)
     originator.check_validity(datetime.now(UTC))
     if output.suffix != ".dcmpack":

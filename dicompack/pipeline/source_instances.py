@@ -117,14 +117,14 @@ class Source:
     def checked(
         self,
         result: DataSet,
-        finished: bytes,
+        finished: DicomFile,
         findings: tuple[Finding, ...],
         project_key: ProjectKey,
         policy: Policy,
         *,
         maps: bool,
     ) -> SourceFacts:
-        """What is known after the independent check has passed.
+        """What is known after the independent check has passed on a walk of what leaves.
 
         Raises:
             SuspectError: the finished file holds something that identifies the source.

@@ -21,7 +21,9 @@ from dicompack.parties import Recipient
 from dicompack.pipeline.instances import (
     OtherTask,
     UnpackingSettings,
+    UnpackObject,
     UnpackTask,
+    load_ahead,
     name_of_task,
     start_unpacking,
     unpack_instance,
@@ -217,6 +219,7 @@ def _unpack_members(
     Raises:
         DicomPackError: the gravest error; its `faults` name every member that failed.
     """
+    load_ahead({task.member.compression.codec for task in tasks if isinstance(task, UnpackTask)})
     workers = Workers(start_unpacking, settings, unpack_instance, jobs)
     errors: list[DicomPackError] = []
     written = 0
@@ -252,9 +255,11 @@ def _tasks(
     restoring = restoring_tasks(ordered, extents, sealed.rows)
     of_member = dict(zip(by_object, restoring, strict=False))
     names = files.RestoredNames()
+    numbers = content.objects
     tasks: list[UnpackTask | OtherTask] = []
     for place in by_object or range(len(content.members)):
-        member, name = content.members[place], member_name(place + 1)
+        member = content.members[place]
+        holding = map(member_name, numbers[place])
         by_uid = target_of(
             place + 1, member.study_instance_uid, member.series_instance_uid, member.sop_instance_uid
         )
@@ -264,8 +269,7 @@ def _tasks(
         tasks.append(
             UnpackTask(
                 place + 1,
-                extents[name],
-                sealed.rows[name],
+                tuple(UnpackObject(extents[name], sealed.rows[name]) for name in holding),
                 member,
                 target,
                 size,
@@ -339,7 +343,7 @@ def _report(
             )
         )
     count = sealed.newest.members
-    members = content.members if content else ()
+    members, objects = (content.members, content.objects) if content else ((), ())
     return Report(
         command=command,
         set_id=sealed.newest.set_id.hex(),
@@ -352,8 +356,8 @@ def _report(
         signatures=tuple(verdicts),
         recipients=sealed.newest.recipients,
         members=tuple(
-            member_of(number, member, opened.package.size(member_name(number)))
-            for number, member in enumerate(members, start=1)
+            member_of(number, member, sum(opened.package.size(member_name(one)) for one in numbers))
+            for number, (member, numbers) in enumerate(zip(members, objects, strict=True), start=1)
         ),
         others=tuple(one.name for one in content.others) if content else (),
         complete=complete,

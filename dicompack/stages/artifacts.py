@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dicompack.container.digests import ObjectDigest
 from dicompack.container.manifest import Compression, FileFacts, PixelFacts
-from dicompack.dicom.dataset import Buffer, DataSet
+from dicompack.dicom.dataset import DataSet
+from dicompack.dicom.dicom_file import DicomFile
 from dicompack.dicom.transfer_syntaxes import TransferSyntax
 from dicompack.report import Finding
 
@@ -43,18 +45,17 @@ class Signed:
     """The bytes of a DICOM File that carries a Digital Signature over everything signable."""
 
     file: bytes
+    walked: DicomFile
+    """What a strict walk of these bytes gives."""
     signature_uid: str
-    unsigned_tags: tuple[int, ...] = ()
+    unsigned_tags: tuple[int, ...]
     """Top-level elements that the standard keeps out of the signature."""
 
 
 @dataclass(frozen=True)
 class Sealed:
-    """A signed file in its CMS envelope."""
+    """A CMS envelope that is held in memory."""
 
-    pieces: tuple[Buffer, ...]
-    size: int
-    sha256: bytes
-    """Of the whole object: first column of DIGESTS."""
-    content_sha256: bytes
-    """Of what follows the RecipientInfos: second column."""
+    whole: bytes
+    digest: ObjectDigest
+    """Its row of DIGESTS."""

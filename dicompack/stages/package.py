@@ -40,6 +40,7 @@ from dicompack.crypto.certificates import spki_sha256
 from dicompack.crypto.keys import DecryptionKey
 from dicompack.crypto.signed import Signed
 from dicompack.crypto.trust import Trusted
+from dicompack.dicom.dataset import Buffer
 from dicompack.errors import BadSignatureError, FormatError, NoMatchError, UntrustedError
 from dicompack.parties import Originator
 from dicompack.stages import envelope
@@ -53,17 +54,18 @@ _MAX_ROUNDS = 5
 
 @dataclass(frozen=True)
 class SealedObject:
-    """A CMS object whose bytes are elsewhere."""
+    """What is known of a sealed object."""
 
     size: int
     digest: ObjectDigest
 
 
 @dataclass(frozen=True)
-class SealedMember(SealedObject):
-    """A member as stages 1 to 4 left it."""
+class SealedMember:
+    """A member as stages 1 to 4 left it: the object's bytes are elsewhere."""
 
     facts: ManifestMember
+    objects: tuple[SealedObject, ...]
 
 
 @dataclass(frozen=True)
@@ -124,14 +126,13 @@ def pack(
         signed_custody = signed.sign(told, originator.signing, at)
         own[names.CUSTODY] = envelope.pack(signed_custody, originator.custodian_certificates)
     own[names.MANIFEST] = envelope.pack(signed.sign(content, originator.signing, at), recipients)
-    outer = [*members, *restoring.objects]
-    rows = [one.digest for one in outer]
-    rows += [ObjectDigest(one.sha256, one.content_sha256) for one in own.values()]
-    table = Digests(tuple(rows))
-    objects = {name: b"".join(one.pieces) for name, one in own.items()}
+    holding = [one for member in members for one in member.objects]
+    elsewhere = [*holding, *restoring.objects]
+    table = Digests((*(one.digest for one in elsewhere), *(one.digest for one in own.values())))
+    objects = {name: one.whole for name, one in own.items()}
     objects[names.DIGESTS] = digests.marshal(table)
-    outer_names = names.sealed_names(len(members), len(restoring.objects), custody=False)[:-1]
-    stored = [StoredObject(name, one.size) for name, one in zip(outer_names, outer, strict=True)]
+    outer = names.sealed_names(len(holding), len(restoring.objects), custody=False)[:-1]
+    stored = [StoredObject(name, one.size) for name, one in zip(outer, elsewhere, strict=True)]
     stored += [StoredObject(name, len(data)) for name, data in objects.items()]
     count = 1
     for _ in range(_MAX_ROUNDS):
@@ -140,6 +141,7 @@ def pack(
                 set_id=ids.set_id,
                 volume_set=ids.volume_set,
                 members=len(members),
+                objects=len(holding),
                 data_volumes=count,
                 recipients=keys,
                 digests=table.columns,
@@ -193,7 +195,7 @@ def check_seals(package: Package, judge: Judge | None) -> CheckedSeal:
     content = seal.parse(verified.content, found[0])
     if (content.set_id, content.volume_set) != (package.ids.set_id, package.ids.volume_set):  # PKG-11
         raise BadSignatureError("the SEAL is that of another package", where=found[0], rule="PKG-11")
-    due = names.sealed_names(content.members, content.originals, custody=content.custody)
+    due = names.sealed_names(content.objects, content.originals, custody=content.custody)
     there = [name for name in package.names if name != names.DIGESTS and name != found[0]]
     if (content.sequence, content.data_volumes) != (1, package.layout.count) or there != due:  # PKG-11
         raise BadSignatureError(
@@ -208,7 +210,7 @@ def check_seals(package: Package, judge: Judge | None) -> CheckedSeal:
     return CheckedSeal(content, ((verified, trusted),), dict(zip(due, table.rows, strict=True)))
 
 
-def check_object(sealed: bytes, due: ObjectDigest, where: str) -> None:
+def check_object(sealed: Buffer, due: ObjectDigest, where: str) -> None:
     """Step 3 for one sealed object: its digests, its content type, algorithms and one representation.
 
     Raises:
@@ -247,6 +249,7 @@ def check_manifest(
     facts = (  # (5)
         content.set_id == sealed.newest.set_id,
         len(content.members) == sealed.newest.members,
+        sum(member.objects for member in content.members) == sealed.newest.objects,
         content.envelope == sealed.newest.envelope,
         content.seal == "public",
         _objects_of(content) == sealed.newest.originals or sealed.newest.custody,

@@ -25,11 +25,11 @@ def pack(item: Compressed, key: SigningKey, at: datetime) -> Signed:
     value = signatures.sign(key, mac.stream(item.data_set, signature))
     signed = mac.signed_data_set(item.data_set, signature, value)
     file = b"".join(dicom_file.marshal(signed, item.transfer_syntax))
-    dicom_file.parse_canonical(file)  # what the receiver does first must not fail there
-    return Signed(file, uid, mac.unsignable_tags(item.data_set))
+    walked = dicom_file.parse_canonical(file)  # what the receiver does first must not fail there
+    return Signed(file, walked, uid, mac.unsignable_tags(item.data_set))
 
 
-def unpack(item: Signed, member: ManifestMember, signer: bytes) -> Compressed:
+def unpack(data: bytes, member: ManifestMember, signer: bytes) -> Compressed:
     """Verify: the signature covers all that can be signed, fits, and is that of the certificate `signer`.
 
     Steps: (1) strict walk and canonical form, (2) instance and Transfer Syntax are those of the MANIFEST,
@@ -40,7 +40,7 @@ def unpack(item: Signed, member: ManifestMember, signer: bytes) -> Compressed:
         BadSignatureError: one of these does not hold.
         FormatError: the file is not in the form that a packer writes.
     """
-    file = dicom_file.parse_canonical(item.file)  # (1)
+    file = dicom_file.parse_canonical(data)  # (1)
     syntax = _check_identity(file.data_set, file.transfer_syntax, member)  # (2)
     signature = mac.read_signature(file.data_set)  # (3)
     certificate_der = signature.certificate[: signatures.der_length(signature.certificate)]

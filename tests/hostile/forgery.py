@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dicompack.container import digests, manifest, seal
-from dicompack.container.digests import Digests, ObjectDigest
+from dicompack.container.digests import Digests
 from dicompack.container.layout import SetIds, StoredObject, lay_out
 from dicompack.container.manifest import Manifest
 from dicompack.container.volume_writer import VolumeWriter
@@ -44,7 +44,7 @@ class Forgery:
 
     def reseal(self, name: str, content: bytes, recipients: Sequence) -> None:
         """A fellow recipient seals something else for the same recipients."""
-        self.objects[name] = b"".join(envelope.pack(content, recipients).pieces)
+        self.objects[name] = envelope.pack(content, recipients).whole
 
     @property
     def sealed(self) -> list[str]:
@@ -53,7 +53,7 @@ class Forgery:
 
     def refresh_digests(self) -> None:
         """DIGESTS that fit the objects as they are."""
-        rows = tuple(ObjectDigest(*envelope.digests(self.objects[name])) for name in self.sealed)
+        rows = tuple(envelope.digest_of(self.objects[name]) for name in self.sealed)
         self.objects["DIGESTS"] = digests.marshal(Digests(rows))
 
     def change_seal(self, signer: SigningKey, **changes: object) -> None:

@@ -59,12 +59,12 @@ def made(sender) -> Signed:
 
 def refused(made: Signed, member: ManifestMember, signer: bytes, rule: str) -> None:
     with pytest.raises(BadSignatureError) as caught:
-        signature.unpack(made, member, signer)
+        signature.unpack(made.file, member, signer)
     assert caught.value.rule == rule
 
 
 def test_what_was_signed_verifies_and_is_what_it_was(made, sender):
-    assert signature.unpack(made, member_of(made), der(sender)) == ITEM
+    assert signature.unpack(made.file, member_of(made), der(sender)) == ITEM
 
 
 def test_another_certificate_sig_5(made, stranger):
