@@ -26,6 +26,7 @@ from dicompack.pipeline.instances import (
     PackedInstance,
     PackingSettings,
     load_ahead,
+    object_path,
     pack_instance,
     start_packing,
 )
@@ -117,9 +118,7 @@ def pack(
         packed = package.pack(sealed, originator, done, ids, volume_size, at, look)
 
         files.check_room(staging.path, packed.layout.total)
-        paths = {
-            member_name(number): objects / one.facts.ticket for number, one in enumerate(members, start=1)
-        }
+        paths = {member_name(number): path for number, path in enumerate(_paths(members, objects), start=1)}
         folder = staging.folder("volumes")
         written = _write(packed.layout, paths, packed.objects, folder, output.name, tell)
         check_written(folder, tell)
@@ -140,11 +139,18 @@ def pack(
             findings=tuple(findings),
             recipients=tuple(sorted(spki_sha256(one).hex() for one in originator.recipient_certificates)),
             members=tuple(
-                member_of(number, one.member.facts, one.member.size)
+                member_of(number, one.member.facts, sum(sealed.size for sealed in one.member.objects))
                 for number, one in enumerate(members, start=1)
             ),
             seconds=time.monotonic() - began,
         )
+
+
+def _paths(members: Sequence[PackedInstance], folder: Path) -> Iterator[Path]:
+    """The sealed objects of all members, in the order of the package."""
+    for one in members:
+        for number in range(1, len(one.member.objects) + 1):
+            yield object_path(folder, one.facts.ticket, number)
 
 
 def _looking_for(intake: Intake[PackedInstance]) -> Callable[[bytes], None]:
