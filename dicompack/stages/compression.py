@@ -60,7 +60,7 @@ def pack(item: Deidentified, encoding: Encoding) -> Compressed:
         InputError: the pixel data contradict their description.
     """
     delivered = file_facts(item.data_set, item.transfer_syntax)
-    result = _packed(item.data_set, encoding)
+    result = _packed(item, encoding)
     pixel_facts = PixelFacts(result.native_sha256, result.native_size) if result.native_sha256 else None
     if isinstance(result, pixels.Compressed):
         restore = result.restore
@@ -76,10 +76,15 @@ def pack(item: Deidentified, encoding: Encoding) -> Compressed:
     return Compressed(item.data_set, syntax, delivered, pixel_facts, Compression("keep", result.reason, None))
 
 
-def _packed(data_set: DataSet, encoding: Encoding) -> pixels.Compressed | pixels.Kept:
+def _packed(item: Deidentified, encoding: Encoding) -> pixels.Compressed | pixels.Kept:
     if encoding.codec != "keep":
-        return pixels.compress(data_set, codec_of(encoding.codec), paranoid=encoding.paranoid)
-    digest = pixels.native_digest(data_set)
+        return pixels.compress(
+            item.data_set,
+            codec_of(encoding.codec),
+            paranoid=encoding.paranoid,
+            was_big_endian=item.transfer_syntax.big_endian,
+        )
+    digest = pixels.native_digest(item.data_set)
     return pixels.Kept("as asked for", *(digest or (None, 0)))
 
 
