@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from dicompack.dicom import encoding, tags
 from dicompack.dicom.dataset import Buffer, DataSet, Element, padded, string_element
-from dicompack.dicom.dictionary import LONG_VRS, SHORT_VRS, dictionary_vr
+from dicompack.dicom.dictionary import LONG_VRS, SHORT_VRS, dictionary_vr, registered_uid
 from dicompack.dicom.transfer_syntaxes import (
     EXPLICIT_BIG,
     EXPLICIT_LITTLE,
@@ -42,6 +42,17 @@ _PIXEL_CARRIERS = (
     tags.SPECTROSCOPY_DATA,
     tags.PIXEL_DATA_PROVIDER_URL,
 )
+# What systems run (CVE-2019-11687): the file is then an image and a program at the same time.
+_EXECUTABLES = {
+    b"MZ": "a Windows program",
+    b"\x7fELF": "a Linux program",
+    b"\xfe\xed\xfa\xce": "a macOS program",
+    b"\xfe\xed\xfa\xcf": "a macOS program",
+    b"\xce\xfa\xed\xfe": "a macOS program",
+    b"\xcf\xfa\xed\xfe": "a macOS program",
+    b"\xca\xfe\xba\xbe": "a macOS program",
+    b"#!": "a script",
+}
 _UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
 
 
@@ -176,6 +187,16 @@ def _starts_explicit(view: memoryview) -> bool:
     return bytes(view[4:6]).decode("ascii", "replace") in SHORT_VRS | LONG_VRS
 
 
+def executable_kind(preamble: bytes) -> str:
+    """What would run a file with this preamble (PS3.10 §7.5); empty: nothing that is known here."""
+    return next((kind for magic, kind in _EXECUTABLES.items() if preamble.startswith(magic)), "")
+
+
+def is_uid(text: str) -> bool:
+    """Whether a text is one UID (PS3.5 §9)."""
+    return len(text) <= 64 and _UID.fullmatch(text) is not None
+
+
 def inflate(data: Buffer) -> bytes:
     """Undo the deflation of a data set (PS3.5 A.5), within bounds.
 
@@ -255,7 +276,7 @@ def check_one_uid(data_set: DataSet, tag: int, name: str) -> str:
         InputError: it is missing, several, or no UID.
     """
     uid = data_set.text(tag)
-    if len(uid) > 64 or not _UID.fullmatch(uid):
+    if not is_uid(uid):
         raise InputError(f"the {name} is missing or malformed", rule="DCM-13")  # DCM-13
     return uid
 
@@ -280,11 +301,8 @@ def check_complete(data_set: DataSet) -> None:
 
 def is_image(data_set: DataSet) -> bool:
     """Whether the SOP Class is one of images, by its name in PS3.6 Table A-1."""
-    from pydicom.config import IGNORE
-    from pydicom.uid import UID
-
-    name = UID(data_set.text(tags.SOP_CLASS_UID), IGNORE).name
-    return name.removesuffix(" (Retired)").endswith("Image Storage")
+    sop_class = registered_uid(data_set.text(tags.SOP_CLASS_UID))
+    return sop_class is not None and sop_class.name.removesuffix(" (Retired)").endswith("Image Storage")
 
 
 def parse_canonical(data: bytes) -> DicomFile:
