@@ -65,6 +65,7 @@ def pack(
     map_out: Path | None = None,
     codec: str = "j2k",
     paranoid: bool = False,
+    recompress: bool = False,
     volume_size: int | None = None,
     jobs: int | None = None,
     exclude: Sequence[str] = (),
@@ -89,6 +90,8 @@ def pack(
         map_out: a file to be made for old and new UIDs; the Patient IDs go into one beside it.
         codec: ``j2k``, ``htj2k``, ``jpegls``, or ``keep``.
         paranoid: prove every frame with a second decoder, too.
+        recompress: decode lossless encapsulated pixel data and compress them by the codec; they are delivered
+            native.
         volume_size: bytes of a volume; by default there is one.
         jobs: worker processes; by default one a core.
         exclude: patterns of names to leave out.
@@ -109,7 +112,7 @@ def pack(
     output = Path(output)
     as_is = deidentify == AS_IS
     policy = None if as_is else policy_of(deidentify, burned_in, profile)
-    encoding = Encoding(codec, paranoid=paranoid)
+    encoding = Encoding(codec, paranoid=paranoid, recompress=recompress)
     encoding.check()
     _check_settings(output, originator, volume_size, force)
     _check_originals(
@@ -119,6 +122,11 @@ def pack(
         allow_preamble=allow_preamble,
         said=profile or map_out,
     )
+    if not encoding.restorable and (as_is or originator.custodians):
+        raise UsageError(
+            "originals cannot be restored from pixel data that are delivered in another form",
+            hint="leave out --recompress, or --custodian and --deidentify none",
+        )
     if project_key is not None:
         originator = replace(originator, project_key=project_key)
     at = datetime.now(UTC).replace(microsecond=0)
