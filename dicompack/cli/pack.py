@@ -106,6 +106,7 @@ def _package_name(_ctx: click.Context, _param: click.Parameter, value: Path) -> 
 @deidentification.of_sources
 @options.passphrase_file
 @options.jobs
+@options.max_memory
 @click.option("--temp", type=PATH, metavar="DIR", help="Where encrypted intermediates may lie.")
 @deidentification.on_suspect
 @click.option("--force", is_flag=True, help="Overwrite a package of this name.")
@@ -133,6 +134,7 @@ def pack_command(
     exclude: tuple[str, ...],
     passphrase_file: Path | None,
     jobs: int | None,
+    max_memory: int | None,
     temp: Path | None,
     on_suspect: str,
     force: bool,
@@ -168,6 +170,7 @@ def pack_command(
             codec=codec,
             volume_size=volume_size,
             jobs=jobs,
+            max_memory=max_memory,
             exclude=exclude,
             temp=temp,
             skip_suspect=on_suspect == "skip",

@@ -37,6 +37,7 @@ from dicompack.cli.terminal import Terminal, size_text
 )
 @options.passphrase_file
 @options.jobs
+@options.max_memory
 @options.common
 @click.pass_obj
 def unpack_command(
@@ -49,6 +50,7 @@ def unpack_command(
     keep_signed: bool,
     passphrase_file: Path | None,
     jobs: int | None,
+    max_memory: int | None,
 ) -> Outcome:
     """Check a package and write its instances into DIR; nothing is written unless all of it passes.
 
@@ -60,7 +62,13 @@ def unpack_command(
 
     with system_errors(target), terminal.progress() as on_progress:
         report = dicompack.unpack(
-            package, target, recipient=reader, keep_signed=keep_signed, jobs=jobs, on_progress=on_progress
+            package,
+            target,
+            recipient=reader,
+            keep_signed=keep_signed,
+            jobs=jobs,
+            max_memory=max_memory,
+            on_progress=on_progress,
         )
     terminal.say(f"unpacked {plural(report.instances_out, 'instance')}, {size_text(report.bytes_out)}")
     say_signatures(terminal, report.signatures)

@@ -22,6 +22,7 @@ from dicompack.dicom.independent_check import check_manifest
 from dicompack.errors import OutputError, UsageError
 from dicompack.exchange import sources as exchange
 from dicompack.parties import Originator
+from dicompack.pipeline.demands import about_limits, demand_of
 from dicompack.pipeline.instances import (
     PackedInstance,
     PackingSettings,
@@ -36,6 +37,7 @@ from dicompack.pipeline.unpacking import OnProgress, check_written, member_of, n
 from dicompack.report import Progress, Report
 from dicompack.stages import package, volumes
 from dicompack.stages.compression import CODECS
+from dicompack.workers import Processes
 
 _READ_SIZE = 1 << 20
 
@@ -53,6 +55,7 @@ def pack(
     codec: str = "j2k",
     volume_size: int | None = None,
     jobs: int | None = None,
+    max_memory: int | None = None,
     exclude: Sequence[str] = (),
     skip_suspect: bool = False,
     temp: Path | str | None = None,
@@ -74,6 +77,7 @@ def pack(
         codec: ``j2k`` or ``keep``.
         volume_size: bytes of a volume; by default there is one.
         jobs: worker processes; by default one a core.
+        max_memory: bytes for all worker processes together; by default what the machine has.
         exclude: patterns of names to leave out.
         skip_suspect: leave instances out that cannot be de-identified, instead of refusing to pack.
         temp: folder for sealed objects while the run lasts; by default beside `output`.
@@ -87,6 +91,7 @@ def pack(
         SuspectError: an instance cannot be de-identified with certainty.
     """
     began, tell = time.monotonic(), on_progress or never
+    place = Processes(jobs, max_memory)
     output = Path(output)
     policy = policy_of(deidentify, burned_in, profile)
     _check_settings(output, originator, codec, volume_size, force)
@@ -102,8 +107,8 @@ def pack(
         intake: Intake[PackedInstance] = Intake()
         load_ahead([codec])
         entries = exchange.find([Path(source) for source in sources], exclude)
-        found = with_vocabularies(entries, policy, jobs, tell)
-        intake.run(found, start_packing, settings, pack_instance, jobs, tell, "packing")
+        found = with_vocabularies(entries, policy, place, tell)
+        intake.run(found, start_packing, settings, pack_instance, place, demand_of(policy), tell, "packing")
         intake.check(skip_suspect, "packed")
         members, findings = intake.settle("packed")
         ids = SetIds(os.urandom(16), os.urandom(16))
@@ -133,7 +138,7 @@ def pack(
             bytes_in=intake.bytes_in,
             bytes_out=packed.layout.total,
             volumes=tuple(path.name for path in written),
-            findings=tuple(findings),
+            findings=(*findings, *about_limits()),
             recipients=tuple(sorted(spki_sha256(one).hex() for one in originator.recipient_certificates)),
             members=tuple(
                 member_of(number, one.member.facts, one.member.size)

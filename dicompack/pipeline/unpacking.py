@@ -17,6 +17,7 @@ from dicompack.crypto.certificates import fingerprint, name_of
 from dicompack.crypto.trust import Trusted, TrustStore
 from dicompack.errors import DicomPackError, UnsupportedError, gravest
 from dicompack.parties import Recipient
+from dicompack.pipeline.demands import about_limits, demand_of_member
 from dicompack.pipeline.instances import (
     UnpackingSettings,
     UnpackTask,
@@ -28,7 +29,7 @@ from dicompack.report import Finding, Member, Progress, Report, SignatureVerdict
 from dicompack.stages import package, volumes
 from dicompack.stages.package import CheckedSeal, check_manifest, check_object, check_seals
 from dicompack.stages.volumes import Volumes
-from dicompack.workers import WorkerDiedError, Workers
+from dicompack.workers import Place, Processes, WorkerDiedError, Workers
 
 OnProgress = Callable[[Progress], None]
 
@@ -57,7 +58,12 @@ def test(path: Path | str, *, trust: TrustStore | None, on_progress: OnProgress 
 
 
 def verify(
-    path: Path | str, *, recipient: Recipient, jobs: int | None = None, on_progress: OnProgress | None = None
+    path: Path | str,
+    *,
+    recipient: Recipient,
+    jobs: int | None = None,
+    max_memory: int | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Report:
     """Make every check that `unpack` makes, and write nothing.
 
@@ -65,11 +71,12 @@ def verify(
         DicomPackError: see `unpack`.
     """
     began, tell = time.monotonic(), on_progress or never
+    place = Processes(jobs, max_memory)
     with volumes.unpack(Path(path)) as opened:
         sealed = _check_public(opened, recipient.trust, tell)
         content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
         settings = UnpackingSettings(recipient.keys, content.instance_signer, "")
-        _unpack_members(opened, sealed, content, settings, jobs, tell)
+        _unpack_members(opened, sealed, content, settings, place, tell)
         return _report("verify", opened, sealed, began, content)
 
 
@@ -94,6 +101,7 @@ def unpack(
     recipient: Recipient,
     keep_signed: bool = False,
     jobs: int | None = None,
+    max_memory: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> Report:
     """Check everything, then give the instances their final names, all at once.
@@ -104,6 +112,7 @@ def unpack(
         recipient: whose keys open it, and whom they believe.
         keep_signed: deliver the instances as they travelled, with their Digital Signature.
         jobs: worker processes; by default one a core.
+        max_memory: bytes for all worker processes together; by default what the machine has.
         on_progress: is told how far the run is.
 
     Raises:
@@ -114,6 +123,7 @@ def unpack(
         BadSignatureError: something is not what its signer signed.
     """
     began, tell = time.monotonic(), on_progress or never
+    place = Processes(jobs, max_memory)
     target = Path(target).absolute()  # of "." nothing lies beside
     files.check_target_folder(target)
     with volumes.unpack(Path(path)) as opened:
@@ -124,7 +134,7 @@ def unpack(
             files.check_room(staging.path, sum(facts.size for facts in sizes))
             folder = staging.folder("instances")
             settings = UnpackingSettings(recipient.keys, content.instance_signer, str(folder), keep_signed)
-            written = _unpack_members(opened, sealed, content, settings, jobs, tell)
+            written = _unpack_members(opened, sealed, content, settings, place, tell)
             files.check_target_folder(target)
             files.publish_folder(folder, target)
         return _report("unpack", opened, sealed, began, content, bytes_out=written)
@@ -174,7 +184,7 @@ def _unpack_members(
     sealed: CheckedSeal,
     content: Manifest,
     settings: UnpackingSettings,
-    jobs: int | None,
+    place: Place,
     on_progress: OnProgress,
 ) -> int:
     """Step 6 for all members; gives the bytes written.
@@ -183,13 +193,12 @@ def _unpack_members(
         DicomPackError: the gravest error; its `faults` name every member that failed.
     """
     load_ahead({member.compression.codec for member in content.members})
-    workers = Workers(start_unpacking, settings, unpack_instance, jobs)
+    workers = Workers(start_unpacking, settings, unpack_instance, place, demand_of_member)
     errors: list[DicomPackError] = []
     written = 0
     for done, (task, result) in enumerate(workers.run(_tasks(opened, sealed, content)), start=1):
         if isinstance(result, WorkerDiedError):
-            message = "the worker process died on it, twice"
-            errors.append(UnsupportedError(message, where=f"member {task.number}", rule="PKG-19"))
+            errors.append(UnsupportedError(result.message, where=f"member {task.number}", rule="PKG-19"))
         elif isinstance(result, DicomPackError):
             errors.append(result)
         else:
@@ -244,7 +253,7 @@ def _report(
     bytes_out: int = 0,
     complete: str = "checked",
 ) -> Report:
-    findings = [*opened.findings]
+    findings = [*opened.findings, *(about_limits() if command in ("verify", "unpack") else ())]
     verdicts = []
     for verified, trusted in sealed.signatures:
         if trusted is None:
