@@ -92,11 +92,12 @@ def _package_name(_ctx: click.Context, _param: click.Parameter, value: Path) -> 
 @deidentification.map_out
 @click.option(
     "--codec",
-    type=click.Choice(["j2k", "keep"]),
+    type=click.Choice(["j2k", "htj2k", "jpegls", "keep"]),
     default="j2k",
     show_default=True,
-    help="Lossless JPEG 2000, or as is.",
+    help="Lossless JPEG 2000, its fast form, JPEG-LS, or as is.",
 )
+@click.option("--paranoid", is_flag=True, help="Prove every frame with a second decoder, too.")
 @click.option(
     "--volume-size",
     callback=options.size_option,
@@ -129,6 +130,7 @@ def pack_command(
     burned_in: str,
     map_out: Path | None,
     codec: str,
+    paranoid: bool,
     volume_size: int | None,
     files_from: Path | None,
     exclude: tuple[str, ...],
@@ -168,6 +170,7 @@ def pack_command(
             burned_in=burned_in,
             map_out=map_out,
             codec=codec,
+            paranoid=paranoid,
             volume_size=volume_size,
             jobs=jobs,
             max_memory=max_memory,

@@ -24,7 +24,7 @@ class ObjectDigest:
 
 @dataclass(frozen=True)
 class Digests:
-    """The table: one row for each member, the last row for the MANIFEST."""
+    """The table: one row for each object of a member, the last row for the MANIFEST."""
 
     rows: tuple[ObjectDigest, ...]
 
@@ -38,9 +38,9 @@ class Digests:
         return whole.hexdigest(), content.hexdigest()
 
 
-def size_of_digests(members: int) -> int:
-    """Bytes of DIGESTS for a number of members."""
-    return (members + 1) * _ROW
+def size_of_digests(objects: int) -> int:
+    """Bytes of DIGESTS for a number of objects that hold members."""
+    return (objects + 1) * _ROW
 
 
 def marshal(digests: Digests) -> bytes:
@@ -48,15 +48,15 @@ def marshal(digests: Digests) -> bytes:
     return b"".join(row.whole + row.content for row in digests.rows)
 
 
-def parse(raw: bytes, members: int) -> Digests:
-    """Read DIGESTS of a package with this many members.
+def parse(raw: bytes, objects: int) -> Digests:
+    """Read DIGESTS of a package with this many objects that hold members.
 
     Raises:
-        FormatError: PKG-8 another length than the number of members gives.
+        FormatError: PKG-8 another length than their number gives.
     """
-    if not 1 <= members <= MAXIMUM_MEMBERS or len(raw) != size_of_digests(members):  # PKG-8
+    if not 1 <= objects <= MAXIMUM_MEMBERS or len(raw) != size_of_digests(objects):  # PKG-8
         raise FormatError(
-            f"{len(raw)} bytes, but {members} members and the MANIFEST need {size_of_digests(members)}",
+            f"{len(raw)} bytes, but {objects} objects and the MANIFEST need {size_of_digests(objects)}",
             where="DIGESTS",
             rule="PKG-8",
         )

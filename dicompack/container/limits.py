@@ -23,6 +23,12 @@ MAXIMUM_TOTAL_SIZE = MAXIMUM_VOLUME_SIZE * MAXIMUM_VOLUMES
 MAXIMUM_OBJECT_SIZE = 0xFFFF_FFFE
 """The largest ZIP entry without ZIP64 sizes. OpenSSL opens objects up to 1 GiB; larger ones are divided."""
 
+MAXIMUM_PLAINTEXT = 1 << 30
+"""Of one sealed object: what OpenSSL opens. A signed instance above it is sealed in parts."""
+
+PART_SIZE = 1 << 29
+"""A signed instance above `MAXIMUM_PLAINTEXT` is cut into parts of this size and what is left."""
+
 MAXIMUM_DIRECTORY_SIZE = (MAXIMUM_MEMBERS + MAXIMUM_SEALS + 3 * MAXIMUM_VOLUMES + 3) * 75
 """One directory entry has at most 75 bytes: header 46, name 17, ZIP64 offset 12. Read into memory."""
 

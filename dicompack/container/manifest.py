@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 from dicompack.container import canonical_json
@@ -17,7 +17,9 @@ from dicompack.container.limits import (
     MAXIMUM_CERTIFICATE_SIZE,
     MAXIMUM_MANIFEST_SIZE,
     MAXIMUM_MEMBERS,
+    MAXIMUM_PLAINTEXT,
     MAXIMUM_RECIPIENTS,
+    PART_SIZE,
 )
 from dicompack.container.seal import ENVELOPE_AEAD, FORMAT, check_supported
 from dicompack.container.shapes import (
@@ -44,7 +46,7 @@ from dicompack.errors import UsageError
 if TYPE_CHECKING:
     from datetime import datetime
 
-CODEC_JPEG_TWO_THOUSAND = "j2k"
+CODECS = ("j2k", "htj2k", "jpegls")
 CODEC_KEEP = "keep"
 ROLE_RECIPIENT = "recipient"
 ROLE_CUSTODIAN = "custodian"
@@ -83,9 +85,9 @@ class Compression:
     """How the pixel data travels."""
 
     codec: str
-    """``j2k``, or ``keep``: as it was."""
+    """One of `CODECS`, or ``keep``: as it was."""
     reason: str
-    """Why it was kept; empty for ``j2k``."""
+    """Why it was kept; empty for a codec."""
     restore: Restore | None
     """None for ``keep``."""
 
@@ -107,8 +109,16 @@ class ManifestMember:
     """None where the instance has no pixel data."""
     compression: Compression
     signature_uid: str
-    objects: int = 1
-    """CMS objects that hold it."""
+
+    @property
+    def objects(self) -> int:
+        """CMS objects that hold it."""
+        return objects_for(self.signed.size)
+
+
+def objects_for(size: int) -> int:
+    """How many CMS objects hold a signed file of this size: one, unless OpenSSL could not open that."""
+    return 1 if size <= MAXIMUM_PLAINTEXT else -(-size // PART_SIZE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +160,14 @@ class Manifest:
     seal: str = "public"
     envelope: str = ENVELOPE_AEAD
 
+    @property
+    def objects(self) -> tuple[range, ...]:
+        """The numbers of the objects that hold each member: they stand one after the other."""
+        ends = [*accumulate(member.objects for member in self.members)]
+        return tuple(
+            range(end - member.objects + 1, end + 1) for member, end in zip(self.members, ends, strict=True)
+        )
+
 
 _SIZE = integer(1, (1 << 63) - 1)
 _FILE = Record({"sha256": SHA256_HEX, "size": _SIZE, "transfer_syntax_uid": UID})
@@ -164,11 +182,11 @@ _RESTORE = Record(
 _MEMBER = Record(
     {
         "compression": Record(
-            {"codec": one_of(CODEC_JPEG_TWO_THOUSAND, CODEC_KEEP), "reason": PLAIN_TEXT, "restore": _RESTORE}
+            {"codec": one_of(*CODECS, CODEC_KEEP), "reason": PLAIN_TEXT, "restore": _RESTORE}
         ),
         "delivered": _FILE,
         "modality": CODE_STRING_OR_EMPTY,
-        "objects": one_of(1),
+        "objects": integer(1, MAXIMUM_MEMBERS),
         "pixels": Record({"sha256": SHA256_HEX, "size": _SIZE}, nullable=True),
         "series_instance_uid": UID_OR_EMPTY,
         "signature_uid": UID,
@@ -309,7 +327,6 @@ def _member(value: dict[str, Any]) -> ManifestMember:
             compression["codec"], compression["reason"], None if restore is None else Restore(**restore)
         ),
         signature_uid=value["signature_uid"],
-        objects=value["objects"],
     )
 
 
@@ -324,7 +341,7 @@ def _check(value: Any) -> None:
     if faults:  # PKG-5
         raise ContentsFormatError(faults, where="MANIFEST", rule="PKG-5")
     for number, member in enumerate(value["members"], start=1):
-        faults += _MEMBER.faults(member, f"member {number}") or _compression_faults(member, number)
+        faults += _MEMBER.faults(member, f"member {number}") or _member_faults(member, number)
     if faults:  # PKG-4
         raise ContentsFormatError(faults, where="MANIFEST", rule="PKG-4")
     order = [(member["sop_instance_uid"], member["signed"]["sha256"]) for member in value["members"]]
@@ -337,11 +354,13 @@ def _check(value: Any) -> None:
         raise ContentsFormatError(faults, where="MANIFEST", rule="PKG-3")
 
 
-def _compression_faults(member: dict[str, Any], number: int) -> list[str]:
-    """What the fields of a compression must be together."""
+def _member_faults(member: dict[str, Any], number: int) -> list[str]:
+    """What the fields of a member must be together."""
     compression = member["compression"]
     kept = compression["codec"] == CODEC_KEEP
     faults = []
+    if member["objects"] != objects_for(member["signed"]["size"]):
+        faults.append(f"member {number}.objects does not go with the size of the signed file")
     if kept != (compression["reason"] != ""):
         faults.append(f"member {number}.compression.reason does not go with its codec")
     if kept != (compression["restore"] is None):

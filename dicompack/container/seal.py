@@ -40,6 +40,8 @@ class Seal:
     volume_set: bytes
     """16 bytes: the set of volumes that this seal was made for."""
     members: int
+    objects: int
+    """Sealed objects that hold the members: more than members where one is in parts."""
     data_volumes: int
     recipients: tuple[str, ...]
     """SHA-256 of each recipient's SubjectPublicKeyInfo, in hex, ascending."""
@@ -63,6 +65,7 @@ _SHAPE = Record(
         "envelope": one_of(ENVELOPE_AEAD),
         "format": one_of(FORMAT),
         "members": integer(1, MAXIMUM_MEMBERS),
+        "objects": integer(1, MAXIMUM_MEMBERS),
         "previous": null_or(SHA256_HEX),
         "recipients": _RECIPIENTS,
         "recovery_volumes": one_of(0),
@@ -85,6 +88,7 @@ def marshal(seal: Seal) -> bytes:
         "envelope": seal.envelope,
         "format": FORMAT,
         "members": seal.members,
+        "objects": seal.objects,
         "previous": seal.previous,
         "recipients": list(seal.recipients),
         "recovery_volumes": seal.recovery_volumes,
@@ -110,6 +114,7 @@ def parse(raw: bytes, where: str = "SEAL") -> Seal:
         set_id=bytes.fromhex(value["set_id"]),
         volume_set=bytes.fromhex(value["volume_set"]),
         members=value["members"],
+        objects=value["objects"],
         data_volumes=value["data_volumes"],
         recipients=tuple(value["recipients"]),
         digests=(value["digests"][0], value["digests"][1]),
@@ -142,6 +147,8 @@ def check_supported(value: Any, where: str) -> None:
 
 def _check(value: Any, where: str) -> None:
     faults = _SHAPE.faults(value)
+    if not faults and value["objects"] < value["members"]:
+        faults.append("there are more members than objects")
     if faults:  # PKG-6
         raise ContentsFormatError(faults, where=where, rule="PKG-6")
     if (value["sequence"] == 1) != (value["previous"] is None):  # PKG-7

@@ -20,8 +20,9 @@ from dicompack.pipeline.source_instances import Refused, Source, SourceFacts, So
 from dicompack.report import Finding
 from dicompack.stages import compression, envelope, package, reidentification, signature
 from dicompack.stages.artifacts import Compressed, Signed
+from dicompack.stages.compression import Encoding
 from dicompack.stages.deidentification import Policy
-from dicompack.stages.package import SealedMember
+from dicompack.stages.package import SealedMember, SealedObject
 from dicompack.stages.volumes import Extent
 from dicompack.workers import inherit
 
@@ -38,7 +39,7 @@ class PackingSettings:
     """What a packing worker knows: the originator's keys, in memory only, and what to do."""
 
     originator: Originator
-    codec: str
+    encoding: Encoding
     at: datetime
     folder: str
     """Where sealed objects go."""
@@ -93,7 +94,7 @@ def _pack(source: Source, settings: PackingSettings) -> PackedInstance:
         deidentified = reidentification.pack(
             source.instance, deidentified, originator.signing, custodians, settings.at
         )
-    compressed = compression.pack(deidentified, settings.codec)
+    compressed = compression.pack(deidentified, settings.encoding)
     signed = signature.pack(compressed, originator.signer_of_instances, settings.at)
     if len(signed.file) > MAX_INSTANCE:
         raise InputError(f"larger than {MAX_INSTANCE} bytes, which is more than one object holds")
@@ -105,10 +106,17 @@ def _pack(source: Source, settings: PackingSettings) -> PackedInstance:
         settings.policy,
         maps=settings.maps,
     )
-    sealed = envelope.pack(signed.file, originator.recipient_certificates)
-    files.write_again(Path(settings.folder, source.task.ticket), sealed.pieces)
-    digest = ObjectDigest(sealed.sha256, sealed.content_sha256)
-    return PackedInstance(facts, SealedMember(_member(compressed, signed), sealed.size, digest))
+    objects = []
+    parts = envelope.pack_parts([signed.file], len(signed.file), originator.recipient_certificates)
+    for number, sealing in enumerate(parts, start=1):
+        size = files.write_again(object_path(settings.folder, source.task.ticket, number), sealing)
+        objects.append(SealedObject(size, sealing.digest))
+    return PackedInstance(facts, SealedMember(_member(compressed, signed), tuple(objects)))
+
+
+def object_path(folder: Path | str, ticket: str, number: int) -> Path:
+    """Where the sealed object `number` (from 1) of a source waits for the others."""
+    return Path(folder, f"{ticket}-{number}")
 
 
 def _member(compressed: Compressed, signed: Signed) -> ManifestMember:
@@ -159,12 +167,19 @@ class UnpackingSettings:
 
 
 @dataclass(frozen=True)
-class UnpackTask:
-    """A member: where its sealed object lies, and what the MANIFEST and DIGESTS say of it."""
+class UnpackObject:
+    """A sealed object: where it lies, and its row of DIGESTS."""
 
-    number: int
     extents: tuple[Extent, ...]
     digest: ObjectDigest
+
+
+@dataclass(frozen=True)
+class UnpackTask:
+    """A member: its sealed objects, and what the MANIFEST says of it."""
+
+    number: int
+    objects: tuple[UnpackObject, ...]
     member: ManifestMember
     target: tuple[str, ...]
     """Path of the instance below the folder, component by component."""
@@ -202,9 +217,7 @@ def unpack_instance(task: UnpackTask) -> Unpacked | DicomPackError:
 
 def _unpack(task: UnpackTask, settings: UnpackingSettings) -> Unpacked:
     member = task.member
-    sealed = b"".join(map(_read, task.extents))
-    package.check_object(sealed, task.digest, "")  # (6)
-    file = envelope.unpack(sealed, settings.keys)
+    file = b"".join(_opened(one, settings.keys) for one in task.objects)
     if (hashlib.sha256(file).hexdigest(), len(file)) != (member.signed.sha256, member.signed.size):  # PKG-18
         raise BadSignatureError("not the signed file that the MANIFEST lists", rule="PKG-18")
     compressed = signature.unpack(file, member, settings.instance_signer)
@@ -218,6 +231,12 @@ def _unpack(task: UnpackTask, settings: UnpackingSettings) -> Unpacked:
         [file] if settings.keep_signed else dicom_file.marshal(delivered.data_set, delivered.transfer_syntax)
     )
     return Unpacked(task.number, files.write_again(path, whole))
+
+
+def _opened(one: UnpackObject, keys: tuple[DecryptionKey, ...]) -> bytes:
+    sealed = b"".join(map(_read, one.extents))
+    package.check_object(sealed, one.digest, "")  # (6)
+    return envelope.unpack(sealed, keys)
 
 
 def _read(extent: Extent) -> bytes:

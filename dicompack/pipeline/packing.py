@@ -27,6 +27,7 @@ from dicompack.pipeline.instances import (
     PackedInstance,
     PackingSettings,
     load_ahead,
+    object_path,
     pack_instance,
     start_packing,
 )
@@ -36,7 +37,7 @@ from dicompack.pipeline.policies import policy_of, with_vocabularies
 from dicompack.pipeline.unpacking import OnProgress, check_written, member_of, never
 from dicompack.report import Progress, Report
 from dicompack.stages import package, volumes
-from dicompack.stages.compression import CODECS
+from dicompack.stages.compression import Encoding
 from dicompack.workers import Processes
 
 _READ_SIZE = 1 << 20
@@ -53,6 +54,7 @@ def pack(
     burned_in: str = "stop",
     map_out: Path | None = None,
     codec: str = "j2k",
+    paranoid: bool = False,
     volume_size: int | None = None,
     jobs: int | None = None,
     max_memory: int | None = None,
@@ -74,7 +76,8 @@ def pack(
         profile: exceptions and additions of a site.
         burned_in: what to do where pixels may show text: ``stop``, ``clean``, or ``vouch`` for them.
         map_out: a file to be made for old and new UIDs; the Patient IDs go into one beside it.
-        codec: ``j2k`` or ``keep``.
+        codec: ``j2k``, ``htj2k``, ``jpegls``, or ``keep``.
+        paranoid: prove every frame with a second decoder, too.
         volume_size: bytes of a volume; by default there is one.
         jobs: worker processes; by default one a core.
         max_memory: bytes for all worker processes together; by default what the machine has.
@@ -94,7 +97,9 @@ def pack(
     place = Processes(jobs, max_memory)
     output = Path(output)
     policy = policy_of(deidentify, burned_in, profile)
-    _check_settings(output, originator, codec, volume_size, force)
+    encoding = Encoding(codec, paranoid=paranoid)
+    encoding.check()
+    _check_settings(output, originator, volume_size, force)
     if project_key is not None:
         originator = replace(originator, project_key=project_key)
     at = datetime.now(UTC).replace(microsecond=0)
@@ -103,7 +108,7 @@ def pack(
         staging = stack.enter_context(files.Staging(output))
         spare = stack.enter_context(files.Staging(Path(temp) / f"{output.name}.objects")) if temp else staging
         objects = spare.folder("objects")
-        settings = PackingSettings(originator, codec, at, str(objects), policy, maps.wanted)
+        settings = PackingSettings(originator, encoding, at, str(objects), policy, maps.wanted)
         intake: Intake[PackedInstance] = Intake()
         load_ahead([codec])
         entries = exchange.find([Path(source) for source in sources], exclude)
@@ -118,9 +123,7 @@ def pack(
         packed = package.pack(sealed, originator, done, ids, volume_size, at, look)
 
         files.check_room(staging.path, packed.layout.total)
-        paths = {
-            member_name(number): objects / one.facts.ticket for number, one in enumerate(members, start=1)
-        }
+        paths = {member_name(number): path for number, path in enumerate(_paths(members, objects), start=1)}
         folder = staging.folder("volumes")
         written = _write(packed.layout, paths, packed.objects, folder, output.name, tell)
         check_written(folder, tell)
@@ -141,11 +144,18 @@ def pack(
             findings=(*findings, *about_limits()),
             recipients=tuple(sorted(spki_sha256(one).hex() for one in originator.recipient_certificates)),
             members=tuple(
-                member_of(number, one.member.facts, one.member.size)
+                member_of(number, one.member.facts, sum(sealed.size for sealed in one.member.objects))
                 for number, one in enumerate(members, start=1)
             ),
             seconds=time.monotonic() - began,
         )
+
+
+def _paths(members: Sequence[PackedInstance], folder: Path) -> Iterator[Path]:
+    """The sealed objects of all members, in the order of the package."""
+    for one in members:
+        for number in range(1, len(one.member.objects) + 1):
+            yield object_path(folder, one.facts.ticket, number)
 
 
 def _looking_for(intake: Intake[PackedInstance]) -> Callable[[bytes], None]:
@@ -155,12 +165,8 @@ def _looking_for(intake: Intake[PackedInstance]) -> Callable[[bytes], None]:
     return lambda content: check_manifest(content, identifying, digests)
 
 
-def _check_settings(
-    output: Path, originator: Originator, codec: str, volume_size: int | None, force: bool
-) -> None:
+def _check_settings(output: Path, originator: Originator, volume_size: int | None, force: bool) -> None:
     """What can be known to be wrong before the work is done."""
-    if codec not in CODECS:
-        raise UsageError(f"unknown codec {codec!r}", hint=f"what there is: {', '.join(CODECS)}")
     check_volume_size(volume_size)
     originator.check_validity(datetime.now(UTC))
     if output.suffix != ".dcmpack":

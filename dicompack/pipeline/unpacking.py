@@ -20,6 +20,7 @@ from dicompack.parties import Recipient
 from dicompack.pipeline.demands import about_limits, demand_of_member
 from dicompack.pipeline.instances import (
     UnpackingSettings,
+    UnpackObject,
     UnpackTask,
     load_ahead,
     start_unpacking,
@@ -213,12 +214,14 @@ def _unpack_members(
 
 def _tasks(opened: Volumes, sealed: CheckedSeal, content: Manifest) -> Iterator[UnpackTask]:
     extents = opened.extents()
-    for number, member in enumerate(content.members, start=1):
-        name = member_name(number)
+    for number, (member, numbers) in enumerate(zip(content.members, content.objects, strict=True), start=1):
+        objects = tuple(
+            UnpackObject(extents[member_name(one)], sealed.table.rows[one - 1]) for one in numbers
+        )
         target = target_of(
             number, member.study_instance_uid, member.series_instance_uid, member.sop_instance_uid
         )
-        yield UnpackTask(number, extents[name], sealed.table.rows[number - 1], member, target)
+        yield UnpackTask(number, objects, member, target)
 
 
 def target_of(number: int, study: str, series: str, instance: str) -> tuple[str, ...]:
@@ -269,7 +272,7 @@ def _report(
             )
         )
     count = sealed.newest.members
-    members = content.members if content else ()
+    members, objects = (content.members, content.objects) if content else ((), ())
     return Report(
         command=command,
         set_id=sealed.newest.set_id.hex(),
@@ -282,8 +285,8 @@ def _report(
         signatures=tuple(verdicts),
         recipients=sealed.newest.recipients,
         members=tuple(
-            member_of(number, member, opened.package.size(member_name(number)))
-            for number, member in enumerate(members, start=1)
+            member_of(number, member, sum(opened.package.size(member_name(one)) for one in numbers))
+            for number, (member, numbers) in enumerate(zip(members, objects, strict=True), start=1)
         ),
         complete=complete,
         seconds=time.monotonic() - began,

@@ -38,6 +38,7 @@ from dicompack.crypto.certificates import spki_sha256
 from dicompack.crypto.keys import DecryptionKey
 from dicompack.crypto.signed import Signed
 from dicompack.crypto.trust import Trusted
+from dicompack.dicom.dataset import Buffer
 from dicompack.errors import BadSignatureError, FormatError, NoMatchError, UntrustedError
 from dicompack.parties import Originator
 from dicompack.stages import envelope
@@ -50,12 +51,19 @@ _MAX_ROUNDS = 5
 
 
 @dataclass(frozen=True)
+class SealedObject:
+    """What is known of a sealed object."""
+
+    size: int
+    digest: ObjectDigest
+
+
+@dataclass(frozen=True)
 class SealedMember:
     """A member as stages 1 to 4 left it: the object's bytes are elsewhere."""
 
     facts: ManifestMember
-    size: int
-    digest: ObjectDigest
+    objects: tuple[SealedObject, ...]
 
 
 @dataclass(frozen=True)
@@ -97,15 +105,11 @@ def pack(
     )
     look(content)
     sealed = envelope.pack(signed.sign(content, originator.signing, at), recipients)
-    table = Digests(
-        (*(member.digest for member in members), ObjectDigest(sealed.sha256, sealed.content_sha256))
-    )
-    objects = {names.MANIFEST: b"".join(sealed.pieces), names.DIGESTS: digests.marshal(table)}
+    holding = [one for member in members for one in member.objects]
+    table = Digests((*(one.digest for one in holding), sealed.digest))
+    objects = {names.MANIFEST: sealed.whole, names.DIGESTS: digests.marshal(table)}
     stored = [
-        *(
-            StoredObject(names.member_name(number), member.size)
-            for number, member in enumerate(members, start=1)
-        ),
+        *(StoredObject(names.member_name(number), one.size) for number, one in enumerate(holding, start=1)),
         *(StoredObject(name, len(data)) for name, data in objects.items()),
     ]
     count = 1
@@ -115,6 +119,7 @@ def pack(
                 set_id=ids.set_id,
                 volume_set=ids.volume_set,
                 members=len(members),
+                objects=len(holding),
                 data_volumes=count,
                 recipients=keys,
                 digests=table.columns,
@@ -159,17 +164,17 @@ def check_seals(package: Package, judge: Judge | None) -> CheckedSeal:
     content = seal.parse(verified.content, found[0])
     if (content.set_id, content.volume_set) != (package.ids.set_id, package.ids.volume_set):  # PKG-11
         raise BadSignatureError("the SEAL is that of another package", where=found[0], rule="PKG-11")
-    members = sum(name.startswith("DICOM/") for name in package.names)
-    if (content.sequence, content.members, content.data_volumes) != (
+    objects = sum(name.startswith("DICOM/") for name in package.names)
+    if (content.sequence, content.objects, content.data_volumes) != (
         1,
-        members,
+        objects,
         package.layout.count,
     ):  # PKG-11
         raise BadSignatureError(
-            "the SEAL does not fit the package's members or volumes", where=found[0], rule="PKG-11"
+            "the SEAL does not fit the package's objects or volumes", where=found[0], rule="PKG-11"
         )
     trusted = judge(verified.certificate, verified.chain) if judge else None
-    table = digests.parse(package.read(names.DIGESTS), content.members)  # (3)
+    table = digests.parse(package.read(names.DIGESTS), content.objects)  # (3)
     if table.columns != content.digests:  # PKG-12
         raise BadSignatureError(
             "DIGESTS are not those that the SEAL signs", where=names.DIGESTS, rule="PKG-12"
@@ -177,7 +182,7 @@ def check_seals(package: Package, judge: Judge | None) -> CheckedSeal:
     return CheckedSeal(content, ((verified, trusted),), table)
 
 
-def check_object(sealed: bytes, due: ObjectDigest, where: str) -> None:
+def check_object(sealed: Buffer, due: ObjectDigest, where: str) -> None:
     """Step 3 for one sealed object: its digests, its content type, algorithms and one representation.
 
     Raises:
@@ -216,6 +221,7 @@ def check_manifest(
     facts = (  # (5)
         content.set_id == sealed.newest.set_id,
         len(content.members) == sealed.newest.members,
+        sum(member.objects for member in content.members) == sealed.newest.objects,
         content.envelope == sealed.newest.envelope,
         content.seal == "public",
         verified.certificate == first.certificate,

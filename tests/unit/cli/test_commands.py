@@ -42,7 +42,7 @@ def test_help_is_short_and_ends_with_an_example(name, call):
     assert ended.err == ""
     last = ended.out.rstrip().splitlines()[-1]
     assert last.startswith(f"    dicompack {name}")
-    assert len(ended.out.splitlines()) <= 55
+    assert len(ended.out.splitlines()) <= 70
     assert commands()[name].short_help
 
 
@@ -93,8 +93,10 @@ def test_pack_without_options(library, call, me, clinic):
         "burned_in": "stop",
         "map_out": None,
         "codec": "j2k",
+        "paranoid": False,
         "volume_size": None,
         "jobs": None,
+        "max_memory": None,
         "exclude": (),
         "temp": None,
         "skip_suspect": False,
@@ -113,8 +115,9 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
         "--recipient", them / "contact.pem", "--recipient", me / "contact.pem", "--instance-signer", me,
         "--project-key", tmp_path / "k", "--deidentify", "basic+clean-graphics+retain-uids",
         "--profile", f"{tmp_path / 'site.toml'}:site",
-        "--burned-in", "vouch", "--map-out", tmp_path / "maps.csv", "--codec", "keep", "--volume-size", "25M",
-        "--jobs", "3", "--exclude", "*.txt", "--exclude", "T*", "--temp", tmp_path, "--force",
+        "--burned-in", "vouch", "--map-out", tmp_path / "maps.csv", "--codec", "htj2k", "--paranoid",
+        "--volume-size", "25M",
+        "--jobs", "3", "--max-memory", "2G", "--exclude", "*.txt", "--exclude", "T*", "--temp", tmp_path, "--force",
         "--on-suspect", "skip",
         "--passphrase-file", tmp_path / "p",
     )  # fmt: skip
@@ -133,9 +136,11 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
         "profile": SiteProfile("site", frozenset((Option.CLEAN_DESCRIPTORS,))),
         "burned_in": "vouch",
         "map_out": tmp_path / "maps.csv",
-        "codec": "keep",
+        "codec": "htj2k",
+        "paranoid": True,
         "volume_size": 25_000_000,
         "jobs": 3,
+        "max_memory": 2_000_000_000,
         "exclude": ("*.txt", "T*"),
         "temp": tmp_path,
         "skip_suspect": True,
@@ -180,7 +185,7 @@ def test_a_recipient_needs_a_key_to_encrypt_to(library, call, me, clinic, tmp_pa
         ["A", "-o", "n.dcmpack", "--signer", "ME", "--deidentify", "none"],
         ["A", "-o", "n.dcmpack", "--signer", "ME", "--deidentify", "basic+retain-everything"],
         ["A", "-o", "n.dcmpack", "--signer", "ME", "--burned-in", "ignore"],
-        ["A", "-o", "n.dcmpack", "--signer", "ME", "--codec", "htj2k"],
+        ["A", "-o", "n.dcmpack", "--signer", "ME", "--codec", "jpeg"],
         ["A", "-o", "n.dcmpack", "--signer", "ME", "--volume-size", "25 apples"],
         ["A", "-o", "n.dcmpack", "--signer", "ME", "--jobs", "-1"],
         ["A", "-o", "n.dcmpack", "--signer", "ME", "--recipient", "Nobody"],
@@ -358,6 +363,7 @@ def test_deidentify(library, call, tmp_path):
         "burned_in": "clean",
         "map_out": tmp_path / "m",
         "jobs": 2,
+        "max_memory": None,
         "exclude": ("*.txt",),
         "skip_suspect": True,
         "on_progress": None,

@@ -31,7 +31,8 @@ from dicompack.errors import FormatError, UnsupportedError, UsageError
 
 A, B, C, D = ("a" * 64, "b" * 64, "c" * 64, "d" * 64)
 SEAL = Seal(
-    set_id=bytes(16), volume_set=b"v" * 16, members=3, data_volumes=2, recipients=(A, B), digests=(C, D)
+    set_id=bytes(16), volume_set=b"v" * 16, members=3, objects=3, data_volumes=2, recipients=(A, B),
+    digests=(C, D),
 )  # fmt: skip
 MEMBER = ManifestMember(
     sop_class_uid="1.2.840.10008.5.1.4.1.1.2",
