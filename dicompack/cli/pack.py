@@ -105,6 +105,16 @@ def _package_name(_ctx: click.Context, _param: click.Parameter, value: Path) -> 
     help="Split into volumes of SIZE: 25M, 4.7G, 512MiB.",
 )
 @deidentification.of_sources
+@click.option(
+    "--include-other",
+    is_flag=True,
+    help="Pack files that are no instances, too; only with --deidentify none.",
+)
+@click.option(
+    "--allow-preamble",
+    is_flag=True,
+    help="Pack what begins like a program, too; only with --deidentify none.",
+)
 @options.passphrase_file
 @options.jobs
 @options.max_memory
@@ -134,6 +144,8 @@ def pack_command(
     volume_size: int | None,
     files_from: Path | None,
     exclude: tuple[str, ...],
+    include_other: bool,
+    allow_preamble: bool,
     passphrase_file: Path | None,
     jobs: int | None,
     max_memory: int | None,
@@ -175,6 +187,8 @@ def pack_command(
             jobs=jobs,
             max_memory=max_memory,
             exclude=exclude,
+            include_other=include_other,
+            allow_preamble=allow_preamble,
             temp=temp,
             skip_suspect=on_suspect == "skip",
             force=force,
@@ -224,6 +238,8 @@ def _say(terminal: Terminal, report: Report, originator: Originator) -> None:
         f"packed {report.instances_out} of {plural(report.instances_in, 'instance')}: "
         f"{size_text(report.bytes_in)} -> {share(report.bytes_out, report.bytes_in)}"
     )
+    if report.others:
+        terminal.say(f"with {plural(len(report.others), 'other file')}")
     say_volumes(terminal, report)
     terminal.say(f"signed by {name_of(originator.signing.certificate)}")
     for contact in originator.recipients:

@@ -44,7 +44,8 @@ _CELL: Final = 4  # pixels: the mask is grouped in cells, as the network itself 
 _MASK: Final = 0.2  # probability of a pixel that belongs to an area
 _MIN_FILL: Final = 0.4  # of its rectangle; below, an area is cut
 _MAX_HEIGHT: Final = 0.25  # of the image: what is larger than this both ways is anatomy, not a line of text
-_CERTAIN: Final = 0.5  # mean probability of an area that is text, whatever it reads
+_CERTAIN: Final = 0.5  # mean probability of an area that is text, almost whatever it reads
+_LEGIBLE: Final = 2  # letters and digits that tell text from stretched noise
 _SMALL_SIDE: Final = 1280  # pixels: up to here an image is looked at enlarged as well
 _TILE, _OVERLAP = 1280, 128  # pixels of a tile's side, which takes the network some 600 MB
 _STEP: Final = 32  # sides of what the network takes are multiples of this
@@ -67,12 +68,17 @@ class Text:
 class Detector(Protocol):
     """Finds text: the models, or what stands in for them in a test."""
 
-    def __call__(self, image: Image, words: Collection[str]) -> list[Text]:
-        """Every text on an image; of what is doubtful, only that which reads like one of the words."""
+    def __call__(self, image: Image, words: Collection[str], *, noisy: bool) -> list[Text]:
+        """Every text on an image; of what is doubtful, only that which reads like one of the words.
+
+        A `noisy` image is one whose contrast was stretched until noise looks like strokes.
+        """
 
 
-def detect(image: Image, words: Collection[str] = ()) -> list[Text]:
+def detect(image: Image, words: Collection[str] = (), *, noisy: bool = False) -> list[Text]:
     """Every text on an image, in no order; one text may be found more than once.
+
+    Of a `noisy` image only what reads as two letters or digits is text: stretched noise reads as one or none.
 
     Raises:
         UsageError: the extra `ocr` is not installed, or has other models (BUR-9).
@@ -87,7 +93,8 @@ def detect(image: Image, words: Collection[str] = ()) -> list[Text]:
             if not fitted.area or thickness > _MAX_HEIGHT * max(rows, columns):
                 continue
             if score >= _CERTAIN:
-                found.append(Text(fitted, Cause.TEXT, score))
+                if not noisy or sum(map(str.isalnum, _read(image, fitted))) >= _LEGIBLE:
+                    found.append(Text(fitted, Cause.TEXT, score))
             elif _is_telling(_read(image, fitted), words):
                 found.append(Text(fitted, Cause.WORD, score))
     return found
