@@ -173,14 +173,13 @@ def main(arguments: list[str]) -> None:
     for label in looked:
         share = shares[label]
         if strings[label]:
-            print(
-                f"{label:40} found {found[label]:4} of {strings[label]:4} strings in {looked[label]} images"
-            )
+            said = f"found {found[label]:4} of {strings[label]:4} strings in {looked[label]} images"
         else:
-            print(
-                f"{label:40} {boxes[label] / looked[label]:.1f} false boxes in each of {looked[label]},"
-                f" {100 * float(np.mean(share)):.1f} % of their pixels, {100 * max(share):.1f} % at most"
+            said = (
+                f"{boxes[label] / looked[label]:.1f} false boxes an image in {looked[label]} images, "
+                f"{100 * float(np.mean(share)):.1f} % of the pixels, {100 * max(share):.1f} % at most"
             )
+        print(f"{label:40} {said}")
 
 
 if __name__ == "__main__":
