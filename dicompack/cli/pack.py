@@ -118,6 +118,7 @@ def _package_name(_ctx: click.Context, _param: click.Parameter, value: Path) -> 
 )
 @options.passphrase_file
 @options.jobs
+@options.max_memory
 @click.option("--temp", type=PATH, metavar="DIR", help="Where encrypted intermediates may lie.")
 @deidentification.on_suspect
 @click.option("--force", is_flag=True, help="Overwrite a package of this name.")
@@ -149,6 +150,7 @@ def pack_command(
     allow_preamble: bool,
     passphrase_file: Path | None,
     jobs: int | None,
+    max_memory: int | None,
     temp: Path | None,
     on_suspect: str,
     force: bool,
@@ -186,6 +188,7 @@ def pack_command(
             recompress=recompress,
             volume_size=volume_size,
             jobs=jobs,
+            max_memory=max_memory,
             exclude=exclude,
             include_other=include_other,
             allow_preamble=allow_preamble,
