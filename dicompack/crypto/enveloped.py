@@ -13,7 +13,7 @@ ones are bytes that anybody could change. Lengths that depend on the recipients 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
@@ -183,6 +183,25 @@ def open_(data: bytes | memoryview, keys: Sequence[DecryptionKey]) -> bytes:
         NoMatchError: none of ``keys`` is addressed.
         BadSignatureError: anything wrong after that, in one wording (RFC 3218 §2.3.2: no oracle).
     """
+    pieces: list[bytes] = []
+    _open(data, keys, pieces.append, MAX_CONTENT)
+    return b"".join(pieces)
+
+
+def open_to(
+    data: bytes | memoryview, keys: Sequence[DecryptionKey], write: Callable[[bytes], object]
+) -> None:
+    """The content, piece by piece, to `write`. Nothing of it is authentic before this has returned.
+
+    Raises:
+        FormatError, UnsupportedError, NoMatchError, BadSignatureError: as `open_`.
+    """
+    _open(data, keys, write, _PIECE)
+
+
+def _open(
+    data: bytes | memoryview, keys: Sequence[DecryptionKey], write: Callable[[bytes], object], size: int
+) -> None:
     envelope = _parse(data)
     own = {certificates.subject_key_identifier(key.certificate, NoMatchError): key for key in keys}
     addressed = next((one for one in envelope.recipients if one.identifier in own), None)
@@ -193,14 +212,14 @@ def open_(data: bytes | memoryview, keys: Sequence[DecryptionKey]) -> bytes:
     content_key = _unwrap(addressed, own[addressed.identifier])
     mode = modes.GCM(bytes(envelope.iv), bytes(envelope.tag), min_tag_length=GCM_TAG_SIZE)
     decryptor = Cipher(algorithms.AES256(content_key), mode).decryptor()
+    for start in range(0, len(envelope.ciphertext), size):
+        write(decryptor.update(envelope.ciphertext[start : start + size]))
     try:
-        plaintext = decryptor.update(envelope.ciphertext)
         decryptor.finalize()
     except InvalidTag as error:  # ENV-10
         raise BadSignatureError(
             "cannot be opened: not what was sealed for this key", rule="ENV-10", hint="do not use the data"
         ) from error
-    return plaintext
 
 
 def _unwrap(recipient: _Recipient, key: DecryptionKey) -> bytes:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -14,20 +13,24 @@ from dicompack.container.digests import ObjectDigest
 from dicompack.container.manifest import FileFacts, ManifestMember
 from dicompack.crypto.keys import DecryptionKey
 from dicompack.dicom import dicom_file, tags
+from dicompack.dicom.dataset import Buffer, Piece
+from dicompack.dicom.encoding import gathered, sha256_of, sizes
+from dicompack.dicom.pixels import at_hand, in_memory
 from dicompack.errors import BadSignatureError, DicomPackError, InputError
 from dicompack.parties import Originator
-from dicompack.pipeline.source_instances import Refused, Source, SourceFacts, SourceTask, guarded
+from dicompack.pipeline.source_instances import MAX_SOURCE, Refused, Source, SourceFacts, SourceTask, guarded
 from dicompack.report import Finding
 from dicompack.stages import compression, envelope, package, reidentification, signature
 from dicompack.stages.artifacts import Compressed, Signed
 from dicompack.stages.compression import Encoding
 from dicompack.stages.deidentification import Policy
 from dicompack.stages.package import SealedMember, SealedObject
-from dicompack.stages.volumes import Extent
+from dicompack.stages.spill import Spill
+from dicompack.stages.volumes import Extent, object_bytes
 from dicompack.workers import inherit
 
-# One envelope holds one instance. openssl cannot open objects much larger, and a worker holds it in memory.
-MAX_INSTANCE = 1 << 30
+# What was tried; native Pixel Data end at 4 GiB, for lengths have 32 bits.
+MAX_INSTANCE = MAX_SOURCE
 _CODE_STRING = re.compile(r"[A-Z0-9_ ]{1,16}")
 
 
@@ -94,10 +97,12 @@ def _pack(source: Source, settings: PackingSettings) -> PackedInstance:
         deidentified = reidentification.pack(
             source.instance, deidentified, originator.signing, custodians, settings.at
         )
-    compressed = compression.pack(deidentified, settings.encoding)
+    put = Spill(Path(settings.folder)).put if source.size > files.MAPPED_ABOVE else at_hand
+    compressed = compression.pack(deidentified, settings.encoding, put)
     signed = signature.pack(compressed, originator.signer_of_instances, settings.at)
-    if len(signed.file) > MAX_INSTANCE:
-        raise InputError(f"larger than {MAX_INSTANCE} bytes, which is more than one object holds")
+    size = sizes(signed.pieces)
+    if size > MAX_INSTANCE:
+        raise InputError(f"larger than {MAX_INSTANCE} bytes, the most that an instance may have")
     facts = source.checked(
         compressed.data_set,
         signed.walked,
@@ -107,10 +112,10 @@ def _pack(source: Source, settings: PackingSettings) -> PackedInstance:
         maps=settings.maps,
     )
     objects = []
-    parts = envelope.pack_parts([signed.file], len(signed.file), originator.recipient_certificates)
+    parts = envelope.pack_parts(gathered(signed.pieces), size, originator.recipient_certificates)
     for number, sealing in enumerate(parts, start=1):
-        size = files.write_again(object_path(settings.folder, source.task.ticket, number), sealing)
-        objects.append(SealedObject(size, sealing.digest))
+        written = files.write_again(object_path(settings.folder, source.task.ticket, number), sealing)
+        objects.append(SealedObject(written, sealing.digest))
     return PackedInstance(facts, SealedMember(_member(compressed, signed), tuple(objects)))
 
 
@@ -131,9 +136,7 @@ def _member(compressed: Compressed, signed: Signed) -> ManifestMember:
         study_instance_uid=data_set.text(tags.STUDY_INSTANCE_UID),
         series_instance_uid=data_set.text(tags.SERIES_INSTANCE_UID),
         modality=modality if _CODE_STRING.fullmatch(modality) else "",
-        signed=FileFacts(
-            hashlib.sha256(signed.file).hexdigest(), len(signed.file), compressed.transfer_syntax.uid
-        ),
+        signed=FileFacts(sha256_of(signed.pieces), sizes(signed.pieces), compressed.transfer_syntax.uid),
         delivered=compressed.delivered,
         pixels=compressed.pixels,
         compression=compressed.compression,
@@ -217,28 +220,32 @@ def unpack_instance(task: UnpackTask) -> Unpacked | DicomPackError:
 
 def _unpack(task: UnpackTask, settings: UnpackingSettings) -> Unpacked:
     member = task.member
-    file = b"".join(_opened(one, settings.keys) for one in task.objects)
-    if (hashlib.sha256(file).hexdigest(), len(file)) != (member.signed.sha256, member.signed.size):  # PKG-18
+    large = max(member.signed.size, member.delivered.size) > files.MAPPED_ABOVE
+    scratch = Path(settings.folder).parent if settings.folder else None
+    file = _opened(task.objects, settings.keys, files.UnnamedFile(scratch) if large else None)
+    if (sha256_of([file]), len(file)) != (member.signed.sha256, member.signed.size):  # PKG-18
         raise BadSignatureError("not the signed file that the MANIFEST lists", rule="PKG-18")
     compressed = signature.unpack(file, member, settings.instance_signer)
-    delivered = compression.unpack(compressed, member)
+    room = files.UnnamedFile(scratch).room if large else in_memory
+    delivered = compression.unpack(compressed, member, room)
     if not settings.folder:
         return Unpacked(task.number, 0)
     folder = Path(settings.folder)
     path = files.member_path(folder, task.target)
     files.make_folders(folder, path.parent)
-    whole = (
+    whole: Sequence[Piece] = (
         [file] if settings.keep_signed else dicom_file.marshal(delivered.data_set, delivered.transfer_syntax)
     )
-    return Unpacked(task.number, files.write_again(path, whole))
+    return Unpacked(task.number, files.write_again(path, gathered(whole)))
 
 
-def _opened(one: UnpackObject, keys: tuple[DecryptionKey, ...]) -> bytes:
-    sealed = b"".join(map(_read, one.extents))
-    package.check_object(sealed, one.digest, "")  # (6)
-    return envelope.unpack(sealed, keys)
-
-
-def _read(extent: Extent) -> bytes:
-    with files.FileAccess(Path(extent.path)) as access:
-        return access.read_at(extent.offset, extent.size)
+def _opened(
+    objects: tuple[UnpackObject, ...], keys: tuple[DecryptionKey, ...], target: files.UnnamedFile | None
+) -> Buffer:
+    """The signed file, in memory or in `target`; all of it has passed its tags when this returns."""
+    pieces: list[bytes] = []
+    for one in objects:
+        sealed = object_bytes(one.extents)
+        package.check_object(sealed, one.digest, "")  # (6)
+        envelope.unpack_to(sealed, keys, target.append if target else pieces.append)
+    return target.mapped() if target else b"".join(pieces)

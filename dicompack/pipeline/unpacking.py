@@ -12,9 +12,9 @@ from cryptography import x509
 from dicompack import files
 from dicompack.container.manifest import Manifest, ManifestMember
 from dicompack.container.names import MANIFEST, member_name
-from dicompack.container.volumes import Package
 from dicompack.crypto.certificates import fingerprint, name_of
 from dicompack.crypto.trust import Trusted, TrustStore
+from dicompack.dicom.dataset import Buffer
 from dicompack.errors import DicomPackError, UnsupportedError, gravest
 from dicompack.parties import Recipient
 from dicompack.pipeline.instances import (
@@ -53,7 +53,7 @@ def test(path: Path | str, *, trust: TrustStore | None, on_progress: OnProgress 
     began, tell = time.monotonic(), on_progress or never
     with volumes.unpack(Path(path)) as opened:
         sealed = _check_public(opened, trust, tell)
-        _check_objects(opened.package, sealed, tell)
+        _check_objects(opened, sealed, tell)
         return _report("test", opened, sealed, began)
 
 
@@ -135,7 +135,7 @@ def check_written(folder: Path, on_progress: OnProgress) -> None:
     """Read a package back that was just written, with the receiver's own code; says nothing of origin."""
     with volumes.unpack(folder) as opened:
         sealed = _check_public(opened, None, on_progress)
-        _check_objects(opened.package, sealed, never)
+        _check_objects(opened, sealed, never)
 
 
 def _judge(trust: TrustStore) -> package.Judge:
@@ -161,12 +161,17 @@ def _check_public(opened: Volumes, trust: TrustStore | None, on_progress: OnProg
     return check_seals(opened.package, _judge(trust) if trust is not None else None)  # (2) (3)
 
 
-def _check_objects(opened: Package, sealed: CheckedSeal, on_progress: OnProgress) -> None:
+def _check_objects(opened: Volumes, sealed: CheckedSeal, on_progress: OnProgress) -> None:
     """Step 3 for every sealed object."""
-    rows = sealed.table.rows
+    rows, extents = sealed.table.rows, opened.extents()
     for number, due in enumerate(rows, start=1):
         name = member_name(number) if number < len(rows) else MANIFEST
-        check_object(opened.read(name), due, name)
+        if opened.package.size(name) <= files.MAPPED_ABOVE:
+            data: Buffer = opened.package.read(name)
+        else:
+            opened.package.check_crc(name)
+            data = volumes.object_bytes(extents[name])
+        check_object(data, due, name)
         on_progress(Progress("checking", number, len(rows), "instances"))
 
 

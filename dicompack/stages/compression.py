@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from dicompack.container.manifest import Compression, FileFacts, ManifestMember, PixelFacts, Restore
 from dicompack.dicom import dicom_file, pixels
 from dicompack.dicom.codecs import CODECS as ENCODING_CODECS
 from dicompack.dicom.codecs import codec_of, second_decoder_missing
-from dicompack.dicom.dataset import DataSet
-from dicompack.dicom.encoding import gathered
+from dicompack.dicom.dataset import DataSet, Piece
+from dicompack.dicom.encoding import sha256_of, sizes
 from dicompack.dicom.transfer_syntaxes import EXPLICIT_LITTLE, TransferSyntax, transfer_syntax
 from dicompack.errors import BadSignatureError, FormatError, UsageError
 from dicompack.stages.artifacts import Compressed, Deidentified
@@ -53,14 +53,21 @@ def load(codec: str) -> None:
         ENCODING_CODECS[codec].load()
 
 
-def pack(item: Deidentified, encoding: Encoding) -> Compressed:
+def pack(
+    item: Deidentified, encoding: Encoding, put: Callable[[bytes], Piece] = pixels.at_hand
+) -> Compressed:
     """Compress what can be proved to come back, and say what is to come back.
+
+    Args:
+        item: the instance.
+        encoding: how.
+        put: takes each codestream and gives what stands for it, where they are too many for the memory.
 
     Raises:
         InputError: the pixel data contradict their description.
     """
     delivered = file_facts(item.data_set, item.transfer_syntax)
-    result = _packed(item.data_set, encoding)
+    result = _packed(item.data_set, encoding, put)
     pixel_facts = PixelFacts(result.native_sha256, result.native_size) if result.native_sha256 else None
     if isinstance(result, pixels.Compressed):
         restore = result.restore
@@ -76,15 +83,24 @@ def pack(item: Deidentified, encoding: Encoding) -> Compressed:
     return Compressed(item.data_set, syntax, delivered, pixel_facts, Compression("keep", result.reason, None))
 
 
-def _packed(data_set: DataSet, encoding: Encoding) -> pixels.Compressed | pixels.Kept:
+def _packed(
+    data_set: DataSet, encoding: Encoding, put: Callable[[bytes], Piece]
+) -> pixels.Compressed | pixels.Kept:
     if encoding.codec != "keep":
-        return pixels.compress(data_set, codec_of(encoding.codec), paranoid=encoding.paranoid)
+        return pixels.compress(data_set, codec_of(encoding.codec), paranoid=encoding.paranoid, put=put)
     digest = pixels.native_digest(data_set)
     return pixels.Kept("as asked for", *(digest or (None, 0)))
 
 
-def unpack(item: Compressed, member: ManifestMember) -> Deidentified:
+def unpack(
+    item: Compressed, member: ManifestMember, room: Callable[[int], memoryview] = pixels.in_memory
+) -> Deidentified:
     """Decompress, and check that what is delivered is what was packed.
+
+    Args:
+        item: the instance as it travelled.
+        member: what the MANIFEST says of it.
+        room: makes a place of so many zero bytes for the native pixel data.
 
     Raises:
         BadSignatureError: pixels or file differ from what the MANIFEST says (CMP-8, CMP-9).
@@ -101,6 +117,7 @@ def unpack(item: Compressed, member: ManifestMember) -> Deidentified:
             data_set,
             pixels.Restore(restore.vr, restore.photometric_interpretation, restore.planar_configuration),
             codec,
+            room,
         )
     digest = pixels.native_digest(data_set)
     due = (member.pixels.sha256, member.pixels.size) if member.pixels else None
@@ -114,9 +131,5 @@ def unpack(item: Compressed, member: ManifestMember) -> Deidentified:
 
 def file_facts(data_set: DataSet, syntax: TransferSyntax) -> FileFacts:
     """Digest and size of an instance as a DICOM File; of the deflated Transfer Syntax before deflation."""
-    digest = hashlib.sha256()
-    size = 0
-    for piece in gathered(dicom_file.marshal(data_set, syntax, deflate=False)):
-        digest.update(piece)
-        size += len(piece)
-    return FileFacts(digest.hexdigest(), size, syntax.uid)
+    pieces = dicom_file.marshal(data_set, syntax, deflate=False)
+    return FileFacts(sha256_of(pieces), sizes(pieces), syntax.uid)
