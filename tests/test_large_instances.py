@@ -96,7 +96,8 @@ def test_what_is_not_in_memory_comes_out_the_same(
         dicompack.test(package, trust=trusting(sender))
         dicompack.verify(package, recipient=recipient)
         dicompack.unpack(package, tmp_path / folder / "out", recipient=recipient)
-        small[folder] = tree(tmp_path / folder / "out")
+        # Two have one UID, and the digest of the signed file, which decides their order, is random.
+        small[folder] = sorted(tree(tmp_path / folder / "out").values())
         assert not [path for path in (tmp_path / folder).rglob("*") if "staging" in path.name]
     assert small["mapped"] == small["read"]
 

@@ -105,6 +105,16 @@ def _package_name(_ctx: click.Context, _param: click.Parameter, value: Path) -> 
     help="Split into volumes of SIZE: 25M, 4.7G, 512MiB.",
 )
 @deidentification.of_sources
+@click.option(
+    "--include-other",
+    is_flag=True,
+    help="Pack files that are no instances, too; only with --deidentify none.",
+)
+@click.option(
+    "--allow-preamble",
+    is_flag=True,
+    help="Pack what begins like a program, too; only with --deidentify none.",
+)
 @options.passphrase_file
 @options.jobs
 @click.option("--temp", type=PATH, metavar="DIR", help="Where encrypted intermediates may lie.")
@@ -133,6 +143,8 @@ def pack_command(
     volume_size: int | None,
     files_from: Path | None,
     exclude: tuple[str, ...],
+    include_other: bool,
+    allow_preamble: bool,
     passphrase_file: Path | None,
     jobs: int | None,
     temp: Path | None,
@@ -172,6 +184,8 @@ def pack_command(
             volume_size=volume_size,
             jobs=jobs,
             exclude=exclude,
+            include_other=include_other,
+            allow_preamble=allow_preamble,
             temp=temp,
             skip_suspect=on_suspect == "skip",
             force=force,
@@ -221,6 +235,8 @@ def _say(terminal: Terminal, report: Report, originator: Originator) -> None:
         f"packed {report.instances_out} of {plural(report.instances_in, 'instance')}: "
         f"{size_text(report.bytes_in)} -> {share(report.bytes_out, report.bytes_in)}"
     )
+    if report.others:
+        terminal.say(f"with {plural(len(report.others), 'other file')}")
     say_volumes(terminal, report)
     terminal.say(f"signed by {name_of(originator.signing.certificate)}")
     for contact in originator.recipients:

@@ -67,7 +67,7 @@ def pack(
         InputError: the pixel data contradict their description.
     """
     delivered = file_facts(item.data_set, item.transfer_syntax)
-    result = _packed(item.data_set, encoding, put)
+    result = _packed(item, encoding, put)
     pixel_facts = PixelFacts(result.native_sha256, result.native_size) if result.native_sha256 else None
     if isinstance(result, pixels.Compressed):
         restore = result.restore
@@ -84,11 +84,17 @@ def pack(
 
 
 def _packed(
-    data_set: DataSet, encoding: Encoding, put: Callable[[bytes], Piece]
+    item: Deidentified, encoding: Encoding, put: Callable[[bytes], Piece]
 ) -> pixels.Compressed | pixels.Kept:
     if encoding.codec != "keep":
-        return pixels.compress(data_set, codec_of(encoding.codec), paranoid=encoding.paranoid, put=put)
-    digest = pixels.native_digest(data_set)
+        return pixels.compress(
+            item.data_set,
+            codec_of(encoding.codec),
+            paranoid=encoding.paranoid,
+            was_big_endian=item.transfer_syntax.big_endian,
+            put=put,
+        )
+    digest = pixels.native_digest(item.data_set)
     return pixels.Kept("as asked for", *(digest or (None, 0)))
 
 
