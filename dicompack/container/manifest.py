@@ -50,6 +50,8 @@ CODECS = ("j2k", "htj2k", "jpegls")
 CODEC_KEEP = "keep"
 ROLE_RECIPIENT = "recipient"
 ROLE_CUSTODIAN = "custodian"
+SEAL_PUBLIC = "public"
+SEAL_HIDDEN = "hidden"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ class Manifest:
     members: tuple[ManifestMember, ...]
     """In ascending order of SOP Instance UID, then of the signed file's SHA-256."""
     deidentification: Deidentification | None
-    seal: str = "public"
+    seal: str = SEAL_PUBLIC
     envelope: str = ENVELOPE_AEAD
 
     @property
@@ -219,7 +221,7 @@ _SHAPE = Record(
         "recipients": array(
             f"a list of 1 to {MAXIMUM_RECIPIENTS}", lambda v: 1 <= len(v) <= MAXIMUM_RECIPIENTS
         ),
-        "seal": one_of("public", "hidden"),
+        "seal": one_of(SEAL_PUBLIC, SEAL_HIDDEN),
         "set_id": SET_ID_HEX,
     }
 )

@@ -18,7 +18,7 @@ from dicompack.errors import BadSignatureError, DicomPackError, InputError
 from dicompack.parties import Originator
 from dicompack.pipeline.source_instances import Refused, Source, SourceFacts, SourceTask, guarded
 from dicompack.report import Finding
-from dicompack.stages import compression, envelope, package, reidentification, signature
+from dicompack.stages import compression, envelope, reidentification, seals, signature
 from dicompack.stages.artifacts import Compressed, Signed
 from dicompack.stages.compression import Encoding
 from dicompack.stages.deidentification import Policy
@@ -235,7 +235,7 @@ def _unpack(task: UnpackTask, settings: UnpackingSettings) -> Unpacked:
 
 def _opened(one: UnpackObject, keys: tuple[DecryptionKey, ...]) -> bytes:
     sealed = b"".join(map(_read, one.extents))
-    package.check_object(sealed, one.digest, "")  # (6)
+    seals.check_object(sealed, one.digest, "")  # (6)
     return envelope.unpack(sealed, keys)
 
 
