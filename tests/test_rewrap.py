@@ -71,7 +71,7 @@ def test_content_is_untouched(original, passed_on):
         assert new.objects[name] != old.objects[name]
         assert content_of(new.objects[name]) == content_of(old.objects[name])
     seals = [seal.parse(signed.verify(new.objects[name]).content) for name in ("SEAL0001", "SEAL0002")]
-    assert seals[0].digests[1] == seals[1].digests[1] == digests.parse(new.objects["DIGESTS"], 2).columns[1]
+    assert seals[0].digests[1] == seals[1].digests[1] == digests.parse(new.objects["DIGESTS"], 3).columns[1]
     assert seals[0].digests[0] != seals[1].digests[0]
 
 
@@ -222,3 +222,40 @@ class TestHidden:
             dicompack.test(output, trust=trusting(sender, receiver))
         assert caught.value.rule == "SEA-2"
         dicompack.test(output, trust=None)
+
+
+def test_originals_are_passed_on_where_nothing_was_deidentified(tmp_path, sender, receiver, stranger):
+    package, _ = packed(
+        tmp_path, Originator(sender.signing, (receiver.contact,)), deidentify="none", burned_in="stop"
+    )
+    rewrap(package, tmp_path / "on.dcmpack", receiver, stranger, trusting(sender))
+    recipient = Recipient((stranger.decryption,), trusting(sender, receiver))
+    dicompack.unpack(tmp_path / "on.dcmpack", tmp_path / "out", recipient=recipient, jobs=1)
+    assert tree(tmp_path / "out") == tree(tmp_path / "source")
+
+
+def test_originals_for_custodians_stay_theirs(tmp_path, sender, receiver, stranger):
+    """The custodian passes it on to somebody who is none, and stays a recipient."""
+    originator = Originator(sender.signing, (), custodians=(receiver.contact,))
+    package, _ = packed(tmp_path, originator)
+    on = tmp_path / "on.dcmpack"
+    dicompack.rewrap(
+        package,
+        on,
+        recipient=Recipient((receiver.decryption,), trusting(sender)),
+        signer=receiver.signing,
+        recipients=[stranger.contact, receiver.contact],
+        jobs=1,
+    )
+    old, new = Forgery(package), Forgery(on)
+    same = [name for name in old.objects if name.startswith(("CUSTODY", "ORIGINAL"))]
+    assert same
+    assert [old.objects[name] for name in same] == [new.objects[name] for name in same]
+    trust = trusting(sender, receiver)
+    custodian, other = Recipient((receiver.decryption,), trust), Recipient((stranger.decryption,), trust)
+    dicompack.unpack(on, tmp_path / "out", recipient=custodian, originals=True, jobs=1)
+    assert tree(tmp_path / "out") == tree(tmp_path / "source")
+    dicompack.verify(on, recipient=other, jobs=1)
+    with pytest.raises(NoMatchError) as caught:
+        dicompack.unpack(on, tmp_path / "no", recipient=other, originals=True, jobs=1)
+    assert caught.value.rule == "ORG-7"

@@ -89,8 +89,19 @@ if TYPE_CHECKING:
 @click.option("--paranoid", is_flag=True, help="Prove every frame with a second decoder, too.")
 @options.volume_size
 @deidentification.of_sources
+@click.option(
+    "--include-other",
+    is_flag=True,
+    help="Pack files that are no instances, too; only with --deidentify none.",
+)
+@click.option(
+    "--allow-preamble",
+    is_flag=True,
+    help="Pack what begins like a program, too; only with --deidentify none.",
+)
 @options.passphrase_file
 @options.jobs
+@options.max_memory
 @click.option("--temp", type=PATH, metavar="DIR", help="Where encrypted intermediates may lie.")
 @deidentification.on_suspect
 @click.option("--force", is_flag=True, help="Overwrite a package of this name.")
@@ -118,8 +129,11 @@ def pack_command(
     volume_size: int | None,
     files_from: Path | None,
     exclude: tuple[str, ...],
+    include_other: bool,
+    allow_preamble: bool,
     passphrase_file: Path | None,
     jobs: int | None,
+    max_memory: int | None,
     temp: Path | None,
     on_suspect: str,
     force: bool,
@@ -156,7 +170,10 @@ def pack_command(
             paranoid=paranoid,
             volume_size=volume_size,
             jobs=jobs,
+            max_memory=max_memory,
             exclude=exclude,
+            include_other=include_other,
+            allow_preamble=allow_preamble,
             temp=temp,
             skip_suspect=on_suspect == "skip",
             force=force,
@@ -207,6 +224,8 @@ def _say(terminal: Terminal, report: Report, originator: Originator) -> None:
         f"packed {report.instances_out} of {plural(report.instances_in, 'instance')}: "
         f"{size_text(report.bytes_in)} -> {share(report.bytes_out, report.bytes_in)}"
     )
+    if report.others:
+        terminal.say(f"with {plural(len(report.others), 'other file')}")
     say_volumes(terminal, report)
     terminal.say(f"signed by {name_of(originator.signing.certificate)}")
     for contact in originator.recipients:

@@ -43,6 +43,7 @@ from dicompack.cli.terminal import Terminal
 @options.volume_size
 @options.passphrase_file
 @options.jobs
+@options.max_memory
 @click.option("--force", is_flag=True, help="Overwrite a package of this name.")
 @options.common
 @click.pass_obj
@@ -59,6 +60,7 @@ def rewrap_command(
     volume_size: int | None,
     passphrase_file: Path | None,
     jobs: int | None,
+    max_memory: int | None,
     force: bool,
 ) -> Outcome:
     """Check a package as verify does, and write it for other recipients; its content is not touched.
@@ -88,6 +90,7 @@ def rewrap_command(
             recipients=contacts,
             volume_size=volume_size,
             jobs=jobs,
+            max_memory=max_memory,
             force=force,
             on_progress=on_progress,
         )

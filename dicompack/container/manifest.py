@@ -21,6 +21,7 @@ from dicompack.container.limits import (
     MAXIMUM_RECIPIENTS,
     PART_SIZE,
 )
+from dicompack.container.originals import ORIGINAL, Original, object_faults, original_value, parse_original
 from dicompack.container.seal import ENVELOPE_AEAD, FORMAT, check_supported
 from dicompack.container.shapes import (
     CODE_STRING,
@@ -111,6 +112,8 @@ class ManifestMember:
     """None where the instance has no pixel data."""
     compression: Compression
     signature_uid: str
+    original: Original | None = None
+    """The file that it was, where instances are packed as they are."""
 
     @property
     def objects(self) -> int:
@@ -159,6 +162,9 @@ class Manifest:
     members: tuple[ManifestMember, ...]
     """In ascending order of SOP Instance UID, then of the signed file's SHA-256."""
     deidentification: Deidentification | None
+    """None: the instances are packed as they are."""
+    others: tuple[Original, ...] = ()
+    """Files that are no instances, where those travel too."""
     seal: str = SEAL_PUBLIC
     envelope: str = ENVELOPE_AEAD
 
@@ -189,6 +195,7 @@ _MEMBER = Record(
         "delivered": _FILE,
         "modality": CODE_STRING_OR_EMPTY,
         "objects": integer(1, MAXIMUM_MEMBERS),
+        "original": Record(ORIGINAL.fields, nullable=True),
         "pixels": Record({"sha256": SHA256_HEX, "size": _SIZE}, nullable=True),
         "series_instance_uid": UID_OR_EMPTY,
         "signature_uid": UID,
@@ -218,6 +225,7 @@ _SHAPE = Record(
         "instance_signer": base64_field("a certificate in base64", MAXIMUM_CERTIFICATE_SIZE),
         "members": array(f"a list of 1 to {MAXIMUM_MEMBERS}", lambda v: 1 <= len(v) <= MAXIMUM_MEMBERS),
         "originator": SHA256_HEX,
+        "others": array(f"a list of up to {MAXIMUM_MEMBERS}", lambda v: len(v) <= MAXIMUM_MEMBERS),
         "recipients": array(
             f"a list of 1 to {MAXIMUM_RECIPIENTS}", lambda v: 1 <= len(v) <= MAXIMUM_RECIPIENTS
         ),
@@ -247,6 +255,7 @@ def marshal(manifest: Manifest) -> bytes:
         "instance_signer": base64.b64encode(manifest.instance_signer).decode("ascii"),
         "members": [_member_value(member) for member in manifest.members],
         "originator": manifest.originator,
+        "others": [original_value(one) for one in manifest.others],
         "recipients": [{"key": recipient.key, "role": recipient.role} for recipient in manifest.recipients],
         "seal": manifest.seal,
         "set_id": manifest.set_id.hex(),
@@ -277,6 +286,7 @@ def parse(raw: bytes) -> Manifest:
         deidentification=None
         if done is None
         else Deidentification(done["profile"], tuple(done["options"]), done["edition"]),
+        others=tuple(map(parse_original, value["others"])),
         seal=value["seal"],
         envelope=value["envelope"],
     )
@@ -299,6 +309,7 @@ def _member_value(member: ManifestMember) -> dict[str, Any]:
         "delivered": _file_value(member.delivered),
         "modality": member.modality,
         "objects": member.objects,
+        "original": None if member.original is None else original_value(member.original),
         "pixels": None if pixels is None else {"sha256": pixels.sha256, "size": pixels.size},
         "series_instance_uid": member.series_instance_uid,
         "signature_uid": member.signature_uid,
@@ -329,6 +340,7 @@ def _member(value: dict[str, Any]) -> ManifestMember:
             compression["codec"], compression["reason"], None if restore is None else Restore(**restore)
         ),
         signature_uid=value["signature_uid"],
+        original=None if value["original"] is None else parse_original(value["original"]),
     )
 
 
@@ -346,6 +358,7 @@ def _check(value: Any) -> None:
         faults += _MEMBER.faults(member, f"member {number}") or _member_faults(member, number)
     if faults:  # PKG-4
         raise ContentsFormatError(faults, where="MANIFEST", rule="PKG-4")
+    _check_originals(value)
     order = [(member["sop_instance_uid"], member["signed"]["sha256"]) for member in value["members"]]
     faults = [
         f"member {number} is not after the one before it"
@@ -354,6 +367,27 @@ def _check(value: Any) -> None:
     ]
     if faults:  # PKG-3
         raise ContentsFormatError(faults, where="MANIFEST", rule="PKG-3")
+
+
+def _check_originals(value: dict[str, Any]) -> None:
+    """Originals stand here where instances are packed as they are, and nowhere else."""
+    as_is = value["deidentification"] is None
+    faults = [
+        f"member {number}.original does not go with the de-identification"
+        for number, member in enumerate(value["members"], start=1)
+        if as_is == (member["original"] is None)
+    ]
+    for number, one in enumerate(value["others"], start=1):
+        faults += ORIGINAL.faults(one, f"other {number}")
+    if value["others"] and not as_is:
+        faults.append("files that are no instances do not go with the de-identification")
+    if faults:  # PKG-20
+        raise ContentsFormatError(faults, where="MANIFEST", rule="PKG-20")
+    members = [parse_original(member["original"]) for member in value["members"] if as_is]
+    members.sort(key=lambda one: one.restoring.object)
+    faults = list(object_faults([*members, *map(parse_original, value["others"])]))
+    if faults:  # ORG-9
+        raise ContentsFormatError(faults, where="MANIFEST", rule="ORG-9")
 
 
 def _member_faults(member: dict[str, Any], number: int) -> list[str]:

@@ -15,6 +15,7 @@ from dicompack.container.limits import (
     MAXIMUM_VOLUMES,
 )
 from dicompack.container.shapes import (
+    BOOLEAN,
     SET_ID_HEX,
     SHA256_HEX,
     Record,
@@ -51,6 +52,10 @@ class Seal:
     previous: str | None = None
     """SHA-256 of the whole SEAL entry before this one, in hex; None for the first."""
     recovery_volumes: int = 0
+    originals: int = 0
+    """Objects with restoring data."""
+    custody: bool = False
+    """Whether these, and a CUSTODY, are for custodians only."""
     envelope: str = ENVELOPE_AEAD
 
 
@@ -60,12 +65,14 @@ _RECIPIENTS = array(
 )
 _SHAPE = Record(
     {
+        "custody": BOOLEAN,
         "data_volumes": integer(1, MAXIMUM_VOLUMES),
         "digests": array("two SHA-256", lambda v: len(v) == 2 and all(map(SHA256_HEX.holds, v))),
         "envelope": one_of(ENVELOPE_AEAD),
         "format": one_of(FORMAT),
         "members": integer(1, MAXIMUM_MEMBERS),
         "objects": integer(1, MAXIMUM_MEMBERS),
+        "originals": integer(0, MAXIMUM_MEMBERS),
         "previous": null_or(SHA256_HEX),
         "recipients": _RECIPIENTS,
         "recovery_volumes": one_of(0),
@@ -83,12 +90,14 @@ def marshal(seal: Seal) -> bytes:
         ContentsFormatError: PKG-6, PKG-7 no reader would take it.
     """
     value = {
+        "custody": seal.custody,
         "data_volumes": seal.data_volumes,
         "digests": list(seal.digests),
         "envelope": seal.envelope,
         "format": FORMAT,
         "members": seal.members,
         "objects": seal.objects,
+        "originals": seal.originals,
         "previous": seal.previous,
         "recipients": list(seal.recipients),
         "recovery_volumes": seal.recovery_volumes,
@@ -121,6 +130,8 @@ def parse(raw: bytes, where: str = "SEAL") -> Seal:
         sequence=value["sequence"],
         previous=value["previous"],
         recovery_volumes=value["recovery_volumes"],
+        originals=value["originals"],
+        custody=value["custody"],
         envelope=value["envelope"],
     )
 

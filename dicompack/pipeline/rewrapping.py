@@ -24,6 +24,7 @@ from dicompack.report import Finding, Progress, Report
 from dicompack.stages import envelope, seals, volumes
 from dicompack.stages.envelope import Rewrapped
 from dicompack.stages.seals import CheckedSeal, check_object, seal_names
+from dicompack.workers import Processes
 
 _READ_SIZE = 1 << 20
 CAVEAT = "former recipients keep what they had: nothing takes back a key or a copy"
@@ -38,6 +39,7 @@ def rewrap(
     recipients: Sequence[Contact],
     volume_size: int | None = None,
     jobs: int | None = None,
+    max_memory: int | None = None,
     force: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Report:
@@ -54,6 +56,7 @@ def rewrap(
         recipients: who can open it from now on.
         volume_size: bytes of a volume; by default as it was.
         jobs: worker processes; by default one a core.
+        max_memory: bytes for all worker processes together.
         force: replace a package of this name.
         on_progress: is told how far the run is.
 
@@ -64,6 +67,7 @@ def rewrap(
     """
     began, tell = time.monotonic(), on_progress or never
     output = Path(output)
+    place = Processes(jobs, max_memory)
     forwarder = Forwarder(signer, tuple(recipients))
     check_volume_size(volume_size)
     at = datetime.now(UTC).replace(microsecond=0)
@@ -72,7 +76,7 @@ def rewrap(
     with ExitStack() as stack:
         opened = stack.enter_context(volumes.unpack(Path(path)))
         staging = stack.enter_context(files.Staging(output))
-        sealed, content = check_whole(opened, recipient, jobs, tell)
+        sealed, content = check_whole(opened, recipient, place, tell)
         package = opened.package
         new = _Rewrapping(package, sealed, recipient.keys, forwarder, tell)
         size = package.volume_size if volume_size is None else volume_size
@@ -118,7 +122,11 @@ class _Rewrapping:
         for done, (name, due) in enumerate(sealed.rows.items(), start=1):
             data = package.read(name)
             check_object(data, due, name)
-            self.rewrapped[name] = envelope.rewrap(data, keys, certificates)
+            # Whoever passes a package on need not be a custodian, and cannot make others custodians.
+            carried = sealed.newest.custody and names.is_about_originals(name)
+            self.rewrapped[name] = (
+                Rewrapped(b"", 0, len(data), due) if carried else envelope.rewrap(data, keys, certificates)
+            )
             on_progress(Progress("rewrapping", done, len(sealed.rows), "instances"))
         self._table = Digests(tuple(one.digest for one in self.rewrapped.values()))
         self.objects = {names.DIGESTS: digests.marshal(self._table)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,22 +13,28 @@ from dicompack import files
 from dicompack.container.digests import ObjectDigest
 from dicompack.container.manifest import Manifest, ManifestMember
 from dicompack.container.names import member_name, seal_name
+from dicompack.container.originals import Custody
 from dicompack.container.volumes import Package
 from dicompack.crypto.certificates import fingerprint, name_of
 from dicompack.crypto.trust import Trusted, TrustStore
-from dicompack.errors import DicomPackError, UnsupportedError, gravest
+from dicompack.errors import DicomPackError, NoMatchError, UnsupportedError, UsageError, gravest
 from dicompack.parties import Recipient
+from dicompack.pipeline.demands import about_limits, demand_of_member
 from dicompack.pipeline.instances import (
+    OtherTask,
+    Unpacked,
     UnpackingSettings,
     UnpackObject,
     UnpackTask,
     load_ahead,
+    name_of_task,
     start_unpacking,
     unpack_instance,
 )
+from dicompack.pipeline.originals import listed_originals, restoring_tasks
 from dicompack.report import Finding, Member, Progress, Report, SignatureVerdict
 from dicompack.stages import volumes
-from dicompack.stages.package import check_manifest
+from dicompack.stages.package import check_custody, check_manifest
 from dicompack.stages.seals import (
     CheckedSeal,
     Judge,
@@ -39,7 +45,7 @@ from dicompack.stages.seals import (
     is_hidden,
 )
 from dicompack.stages.volumes import Volumes
-from dicompack.workers import WorkerDiedError, Workers
+from dicompack.workers import Place, Processes, WorkerDiedError, Workers
 
 OnProgress = Callable[[Progress], None]
 
@@ -67,7 +73,12 @@ def test(path: Path | str, *, trust: TrustStore | None, on_progress: OnProgress 
 
 
 def verify(
-    path: Path | str, *, recipient: Recipient, jobs: int | None = None, on_progress: OnProgress | None = None
+    path: Path | str,
+    *,
+    recipient: Recipient,
+    jobs: int | None = None,
+    max_memory: int | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Report:
     """Make every check that `unpack` makes, and write nothing.
 
@@ -75,13 +86,14 @@ def verify(
         DicomPackError: see `unpack`.
     """
     began, tell = time.monotonic(), on_progress or never
+    place = Processes(jobs, max_memory)
     with volumes.unpack(Path(path)) as opened:
-        sealed, content = check_whole(opened, recipient, jobs, tell)
+        sealed, content = check_whole(opened, recipient, place, tell)
         return _report("verify", opened, sealed, began, content)
 
 
 def check_whole(
-    opened: Volumes, recipient: Recipient, jobs: int | None, on_progress: OnProgress
+    opened: Volumes, recipient: Recipient, place: Place, on_progress: OnProgress
 ) -> tuple[CheckedSeal, Manifest]:
     """Every check there is.
 
@@ -91,8 +103,10 @@ def check_whole(
     _check_frames(opened, on_progress)
     sealed = check_seals(opened.package, _judge(recipient.trust), recipient.keys)  # (2) (3)
     content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
+    custody = _custody_of(opened, sealed, content, recipient, wanted=None)
     settings = UnpackingSettings(recipient.keys, content.instance_signer, "")
-    _unpack_members(opened, sealed, content, settings, jobs, on_progress)
+    _check_unopened(opened, sealed, content, custody)
+    _unpack_members(_tasks(opened, sealed, content, custody), settings, place, on_progress)
     return sealed, content
 
 
@@ -116,7 +130,9 @@ def unpack(
     *,
     recipient: Recipient,
     keep_signed: bool = False,
+    originals: bool = False,
     jobs: int | None = None,
+    max_memory: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> Report:
     """Check everything, then give the instances their final names, all at once.
@@ -126,32 +142,66 @@ def unpack(
         target: a folder that is absent or empty.
         recipient: whose keys open it, and whom they believe.
         keep_signed: deliver the instances as they travelled, with their Digital Signature.
+        originals: undo de-identification, and deliver the files that were packed; for custodians.
         jobs: worker processes; by default one a core.
+        max_memory: bytes for all worker processes together; by default what the machine has.
         on_progress: is told how far the run is.
 
     Raises:
         OutputError: the target is in use or cannot be written.
         FormatError, UnsupportedError, DamagedError: the package is not whole, or not a package.
-        NoMatchError: none of the keys is a recipient's.
+        NoMatchError: none of the keys is a recipient's, or a custodian's where originals are asked for.
         UntrustedError: a signer is not trusted.
         BadSignatureError: something is not what its signer signed.
+        UsageError: originals are asked for as they travelled, which they did not.
     """
     began, tell = time.monotonic(), on_progress or never
+    place = Processes(jobs, max_memory)
+    if originals and keep_signed:
+        raise UsageError("originals carry no signature of ours", hint="choose --originals or --keep-signed")
     target = Path(target).absolute()  # of "." nothing lies beside
     files.check_target_folder(target)
     with volumes.unpack(Path(path)) as opened:
         _check_frames(opened, tell)
         sealed = check_seals(opened.package, _judge(recipient.trust), recipient.keys)  # (2) (3)
         content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
-        sizes = (member.signed if keep_signed else member.delivered for member in content.members)
+        custody = _custody_of(opened, sealed, content, recipient, wanted=originals)
+        _check_unopened(opened, sealed, content, custody)
+        tasks = _tasks(opened, sealed, content, custody, keep_signed=keep_signed)
         with files.Staging(target) as staging:
-            files.check_room(staging.path, sum(facts.size for facts in sizes))
+            files.check_room(staging.path, sum(task.size for task in tasks))
             folder = staging.folder("instances")
             settings = UnpackingSettings(recipient.keys, content.instance_signer, str(folder), keep_signed)
-            written = _unpack_members(opened, sealed, content, settings, jobs, tell)
+            written = _unpack_members(tasks, settings, place, tell)
             files.check_target_folder(target)
             files.publish_folder(folder, target)
-        return _report("unpack", opened, sealed, began, content, bytes_out=written)
+        return _report("unpack", opened, sealed, began, content, bytes_out=written, renamed=_renamed(tasks))
+
+
+def _check_unopened(opened: Volumes, sealed: CheckedSeal, content: Manifest, custody: Custody | None) -> None:
+    """Step 3 for what this reader does not open: it is as the SEAL says, all the same."""
+    if sealed.newest.custody and custody is None:
+        outer = len(content.members)
+        for name, due in list(sealed.rows.items())[outer:-1]:
+            check_object(opened.package.read(name), due, name)
+
+
+def _custody_of(
+    opened: Volumes, sealed: CheckedSeal, content: Manifest, recipient: Recipient, *, wanted: bool | None
+) -> Custody | None:
+    """CUSTODY where it is wanted; with None, where the recipient is a custodian.
+
+    Raises:
+        NoMatchError: it is wanted, and there is none for these keys.
+    """
+    if content.deidentification is None or wanted is False:
+        return None
+    try:
+        return check_custody(opened.package, sealed, content, recipient.keys, _judge(recipient.trust))
+    except NoMatchError:
+        if wanted:
+            raise
+        return None
 
 
 def check_written(folder: Path, on_progress: OnProgress) -> None:
@@ -205,11 +255,9 @@ def _check_objects(opened: Package, rows: Mapping[str, ObjectDigest], on_progres
 
 
 def _unpack_members(
-    opened: Volumes,
-    sealed: CheckedSeal,
-    content: Manifest,
+    tasks: Sequence[UnpackTask | OtherTask],
     settings: UnpackingSettings,
-    jobs: int | None,
+    place: Place,
     on_progress: OnProgress,
 ) -> int:
     """Step 6 for all members; gives the bytes written.
@@ -217,19 +265,20 @@ def _unpack_members(
     Raises:
         DicomPackError: the gravest error; its `faults` name every member that failed.
     """
-    load_ahead({member.compression.codec for member in content.members})
-    workers = Workers(start_unpacking, settings, unpack_instance, jobs)
+    load_ahead({task.member.compression.codec for task in tasks if isinstance(task, UnpackTask)})
+    workers: Workers[UnpackingSettings, UnpackTask | OtherTask, Unpacked | DicomPackError] = Workers(
+        start_unpacking, settings, unpack_instance, place, demand_of_member
+    )
     errors: list[DicomPackError] = []
     written = 0
-    for done, (task, result) in enumerate(workers.run(_tasks(opened, sealed, content)), start=1):
+    for done, (task, result) in enumerate(workers.run(tasks), start=1):
         if isinstance(result, WorkerDiedError):
-            message = "the worker process died on it, twice"
-            errors.append(UnsupportedError(message, where=f"member {task.number}", rule="PKG-19"))
+            errors.append(UnsupportedError(result.message, where=name_of_task(task), rule="PKG-19"))
         elif isinstance(result, DicomPackError):
             errors.append(result)
         else:
             written += result.size
-        on_progress(Progress("unpacking", done, len(content.members), "instances"))
+        on_progress(Progress("unpacking", done, len(tasks), "instances"))
     if errors:
         worst = gravest(errors)
         worst.faults = tuple(str(error) for error in errors)
@@ -237,14 +286,58 @@ def _unpack_members(
     return written
 
 
-def _tasks(opened: Volumes, sealed: CheckedSeal, content: Manifest) -> Iterator[UnpackTask]:
+def _tasks(
+    opened: Volumes,
+    sealed: CheckedSeal,
+    content: Manifest,
+    custody: Custody | None,
+    *,
+    keep_signed: bool = False,
+) -> list[UnpackTask | OtherTask]:
+    """What is to be opened, and where it goes; what is restored from one object comes together."""
     extents = opened.extents()
-    for number, (member, numbers) in enumerate(zip(content.members, content.objects, strict=True), start=1):
-        objects = tuple(UnpackObject(extents[name], sealed.rows[name]) for name in map(member_name, numbers))
-        target = target_of(
-            number, member.study_instance_uid, member.series_instance_uid, member.sop_instance_uid
+    listed = listed_originals(content, custody)
+    by_object = sorted(range(len(listed)), key=lambda place: listed[place].restoring.object)
+    ordered = [*(listed[place] for place in by_object), *content.others]
+    restoring = restoring_tasks(ordered, extents, sealed.rows)
+    of_member = dict(zip(by_object, restoring, strict=False))
+    names = files.RestoredNames()
+    numbers = content.objects
+    tasks: list[UnpackTask | OtherTask] = []
+    for place in by_object or range(len(content.members)):
+        member = content.members[place]
+        holding = map(member_name, numbers[place])
+        by_uid = target_of(
+            place + 1, member.study_instance_uid, member.series_instance_uid, member.sop_instance_uid
         )
-        yield UnpackTask(number, objects, member, target)
+        original = listed[place] if listed and not keep_signed else None
+        size = (original or (member.signed if keep_signed else member.delivered)).size
+        target = names.components(original.name if original else "/".join(by_uid))
+        tasks.append(
+            UnpackTask(
+                place + 1,
+                tuple(UnpackObject(extents[name], sealed.rows[name]) for name in holding),
+                member,
+                target,
+                size,
+                of_member.get(place),
+                original.name if original else "",
+            )
+        )
+    for number, (other, task) in enumerate(
+        zip(content.others, restoring[len(listed) :], strict=True), start=1
+    ):
+        tasks.append(OtherTask(number, task, names.components(other.name), other.size, other.name))
+    return tasks
+
+
+def _renamed(tasks: Sequence[UnpackTask | OtherTask]) -> list[Finding]:
+    """Originals whose names cannot be written as they were."""
+    return [
+        Finding("renamed", "/".join(task.target), "its own name is not safe to write here, or is taken")
+        for task in tasks
+        if task.original_name and "/".join(task.target) != task.original_name
+    ]
 
 
 def target_of(number: int, study: str, series: str, instance: str) -> tuple[str, ...]:
@@ -266,6 +359,7 @@ def member_of(number: int, member: ManifestMember, packed_size: int) -> Member:
         modality=member.modality,
         study_instance_uid=member.study_instance_uid,
         series_instance_uid=member.series_instance_uid,
+        name=member.original.name if member.original else "",
     )
 
 
@@ -294,8 +388,10 @@ def _report(
     *,
     bytes_out: int = 0,
     complete: str = "checked",
+    renamed: Sequence[Finding] = (),
 ) -> Report:
-    findings = [*opened.findings]
+    limits = about_limits() if command in ("verify", "unpack") else ()
+    findings = [*opened.findings, *renamed, *limits]
     if sealed is None or any(trusted is None for _, trusted in sealed.signatures):
         findings.append(Finding("origin-not-checked", seal_name(1), "nobody was named to trust"))
     holding = sum(name.startswith("DICOM/") for name in opened.package.names)
@@ -317,6 +413,7 @@ def _report(
             member_of(number, member, sum(opened.package.size(member_name(one)) for one in numbers))
             for number, (member, numbers) in enumerate(zip(members, objects, strict=True), start=1)
         ),
+        others=tuple(one.name for one in content.others) if content else (),
         complete=complete,
         seconds=time.monotonic() - began,
     )

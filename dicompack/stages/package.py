@@ -8,6 +8,7 @@ The order of checks (the numbers stand beside the code that does them, here and 
 4. MANIFEST: digest, tag, signature, signer trusted; only then parsed
 5. MANIFEST against SEAL: set id, members, envelope, and one and the same signer; addressed to me
 6. every member: digest, tag, plaintext digest, strict walk, DICOM signature, pixels   (stages 4, 3, 2)
+7. originals: CUSTODY's signature, same signer and set; the restored file is the original  (stage originals)
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from dicompack.container import digests, manifest, names
+from dicompack.container import digests, manifest, names, originals
 from dicompack.container.digests import Digests, ObjectDigest
 from dicompack.container.layout import SetIds, StoredObject
 from dicompack.container.manifest import (
@@ -33,6 +34,7 @@ from dicompack.container.manifest import (
     ManifestMember,
     RecipientKey,
 )
+from dicompack.container.originals import Custody, CustodyMember, Original
 from dicompack.container.seal import Seal
 from dicompack.container.volumes import Package
 from dicompack.crypto import signed
@@ -60,6 +62,17 @@ class SealedMember:
     objects: tuple[SealedObject, ...]
 
 
+@dataclass(frozen=True)
+class SealedOriginals:
+    """What gives originals back, as the stage of that name left it."""
+
+    objects: tuple[SealedObject, ...] = ()
+    custody: tuple[CustodyMember, ...] = ()
+    """For custodians only; empty where the MANIFEST names the originals, or nobody does."""
+    others: tuple[Original, ...] = ()
+    """Files that are no instances."""
+
+
 def pack(
     members: Sequence[SealedMember],
     originator: Originator,
@@ -68,14 +81,16 @@ def pack(
     volume_size: int | None,
     at: datetime,
     look: Callable[[bytes], None] = lambda _content: None,
+    restoring: SealedOriginals | None = None,
     *,
     hide_signer: bool = False,
 ) -> Packed:
-    """MANIFEST, DIGESTS and SEAL for members that stand in their final order.
+    """CUSTODY, MANIFEST, DIGESTS and SEAL for members and restoring data that stand in their final order.
 
     `look` sees the MANIFEST before it is sealed, and may raise. With `hide_signer` nobody but recipients can
     see who signed.
     """
+    restoring = restoring or SealedOriginals()
     recipients = originator.recipient_certificates
     keys = tuple(sorted(spki_sha256(certificate).hex() for certificate in recipients))
     custodians = {spki_sha256(certificate).hex() for certificate in originator.custodian_certificates}
@@ -91,17 +106,24 @@ def pack(
             members=tuple(member.facts for member in members),
             deidentification=deidentification,
             seal=SEAL_HIDDEN if hide_signer else SEAL_PUBLIC,
+            others=restoring.others,
         )
     )
     look(content)
-    sealed = envelope.pack(signed.sign(content, originator.signing, at), recipients)
+    own = {}
+    if restoring.custody:
+        told = originals.marshal(Custody(ids.set_id, restoring.custody))
+        signed_custody = signed.sign(told, originator.signing, at)
+        own[names.CUSTODY] = envelope.pack(signed_custody, originator.custodian_certificates)
+    own[names.MANIFEST] = envelope.pack(signed.sign(content, originator.signing, at), recipients)
     holding = [one for member in members for one in member.objects]
-    table = Digests((*(one.digest for one in holding), sealed.digest))
-    objects = {names.MANIFEST: sealed.whole, names.DIGESTS: digests.marshal(table)}
-    stored = [
-        *(StoredObject(names.member_name(number), one.size) for number, one in enumerate(holding, start=1)),
-        *(StoredObject(name, len(data)) for name, data in objects.items()),
-    ]
+    elsewhere = [*holding, *restoring.objects]
+    table = Digests((*(one.digest for one in elsewhere), *(one.digest for one in own.values())))
+    objects = {name: one.whole for name, one in own.items()}
+    objects[names.DIGESTS] = digests.marshal(table)
+    outer = names.sealed_names(len(holding), len(restoring.objects), custody=False)[:-1]
+    stored = [StoredObject(name, one.size) for name, one in zip(outer, elsewhere, strict=True)]
+    stored += [StoredObject(name, len(data)) for name, data in objects.items()]
     content_of_seal = Seal(
         set_id=ids.set_id,
         volume_set=ids.volume_set,
@@ -110,10 +132,18 @@ def pack(
         data_volumes=1,
         recipients=keys,
         digests=table.columns,
+        originals=len(restoring.objects),
+        custody=bool(restoring.custody),
     )
     hidden_for = recipients if hide_signer else ()
     packed = seals.pack(content_of_seal, (), stored, originator.signing, at, volume_size, hidden_for)
     return Packed(packed.layout, {**objects, **packed.objects})
+
+
+def _objects_of(content: Manifest) -> int:
+    """How many objects with restoring data a MANIFEST refers to."""
+    named = [*(one.original for one in content.members), *content.others]
+    return max((one.restoring.object for one in named if one is not None), default=0)
 
 
 def certificate_sha256(certificate: x509.Certificate) -> str:
@@ -150,6 +180,7 @@ def check_manifest(
         sum(member.objects for member in content.members) == sealed.newest.objects,
         content.envelope == sealed.newest.envelope,
         content.seal == (SEAL_HIDDEN if sealed.hidden else SEAL_PUBLIC),
+        _objects_of(content) == sealed.newest.originals or sealed.newest.custody,
         verified.certificate == first.certificate,
         content.originator == certificate_sha256(verified.certificate),
     )
@@ -166,3 +197,43 @@ def check_manifest(
             "MANIFEST and first SEAL name other recipients", where=names.MANIFEST, rule="PKG-16"
         )
     return content
+
+
+def check_custody(
+    package: Package, sealed: CheckedSeal, content: Manifest, keys: Sequence[DecryptionKey], judge: Judge
+) -> Custody:
+    """Step 7 but for the files themselves.
+
+    Raises:
+        NoMatchError: there is no way back to the originals, or it is for others.
+        BadSignatureError: CUSTODY is not authentic, or is that of another package.
+        UntrustedError: its signer is not trusted.
+    """
+    if not sealed.newest.custody:  # ORG-7
+        raise NoMatchError(
+            "this package gives no originals back",
+            rule="ORG-7",
+            hint="ask the sender to name you with --custodian",
+        )
+    own = {spki_sha256(key.certificate).hex() for key in keys}
+    if not any(one.role == ROLE_CUSTODIAN and one.key in own for one in content.recipients):  # ORG-7
+        raise NoMatchError(
+            "the originals are for custodians, and none of your keys is a custodian's",
+            rule="ORG-7",
+            hint="use the identity of the custodian that was named when it was packed",
+        )
+    data = package.read(names.CUSTODY)
+    check_object(data, sealed.rows[names.CUSTODY], names.CUSTODY)  # (7)
+    verified = signed.verify(envelope.unpack(data, keys))
+    judge(verified.certificate, verified.chain)
+    custody = originals.parse(verified.content)
+    objects = max(one.original.restoring.object for one in custody.members)
+    facts = (
+        custody.set_id == sealed.newest.set_id,
+        len(custody.members) == len(content.members),
+        objects == sealed.newest.originals,
+        certificate_sha256(verified.certificate) == content.originator,
+    )
+    if not all(facts):  # ORG-6
+        raise BadSignatureError("CUSTODY contradicts the MANIFEST", where=names.CUSTODY, rule="ORG-6")
+    return custody

@@ -149,8 +149,8 @@ def check_seals(
 
 
 def _digests_of(package: Package) -> tuple[Digests, dict[str, ObjectDigest]]:
-    sealed = [name for name in package.names if name != names.DIGESTS and not name.startswith("SEAL")]
-    table = digests.parse(package.read(names.DIGESTS), len(sealed) - 1)
+    sealed = _sealed_names(package)
+    table = digests.parse(package.read(names.DIGESTS), len(sealed))
     return table, dict(zip(sealed, table.rows, strict=True))
 
 
@@ -168,14 +168,19 @@ def _check_link(package: Package, before: Seal | None, digest: str | None, conte
 
 def _of_content(content: Seal) -> tuple[object, ...]:
     """What whoever passes a package on cannot change: all but recipients, volumes and who signs."""
-    return content.envelope, content.members, content.objects, content.digests[1]
+    counts = content.members, content.objects, content.originals, content.custody
+    return content.envelope, *counts, content.digests[1]
+
+
+def _sealed_names(package: Package) -> list[str]:
+    return [name for name in package.names if name != names.DIGESTS and not name.startswith("SEAL")]
 
 
 def _check_volumes(package: Package, newest: Seal, where: str) -> None:
     if newest.volume_set != package.ids.volume_set:  # PKG-11
         raise BadSignatureError("the SEAL is that of other volumes", where=where, rule="PKG-11")
-    objects = sum(name.startswith("DICOM/") for name in package.names)
-    if (newest.objects, newest.data_volumes) != (objects, package.layout.count):  # PKG-11
+    due = names.sealed_names(newest.objects, newest.originals, custody=newest.custody)
+    if newest.data_volumes != package.layout.count or _sealed_names(package) != due:  # PKG-11
         raise BadSignatureError(
             "the SEAL does not fit the package's objects or volumes", where=where, rule="PKG-11"
         )

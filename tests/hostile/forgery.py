@@ -47,16 +47,20 @@ class Forgery:
         """A fellow recipient seals something else for the same recipients."""
         self.objects[name] = envelope.pack(content, recipients).whole
 
+    @property
+    def sealed(self) -> list[str]:
+        """The objects that DIGESTS have a row for."""
+        return [name for name in self.objects if name != "DIGESTS" and not name.startswith("SEAL")]
+
     def refresh_digests(self) -> None:
         """DIGESTS that fit the objects as they are."""
-        names = [name for name in self.objects if name.startswith("DICOM/")] + ["MANIFEST"]
-        rows = tuple(envelope.digest_of(self.objects[name]) for name in names)
+        rows = tuple(envelope.digest_of(self.objects[name]) for name in self.sealed)
         self.objects["DIGESTS"] = digests.marshal(Digests(rows))
 
     def change_seal(self, signer: SigningKey, **changes: object) -> None:
         """The SEAL with other contents, by another signer, and with digests that fit."""
         content = seal.parse(signed.verify(self.objects["SEAL0001"]).content)
-        table = digests.parse(self.objects["DIGESTS"], content.objects)
+        table = digests.parse(self.objects["DIGESTS"], len(self.sealed))
         content = replace(content, digests=table.columns, **changes)  # type: ignore[arg-type]
         self.objects["SEAL0001"] = signed.sign(seal.marshal(content), signer, now())
 
@@ -65,7 +69,7 @@ class Forgery:
         number = sum(name.startswith("SEAL") for name in self.objects)
         before = self.objects[f"SEAL{number:04d}"]
         content = seal.parse(signed.verify(before).content)
-        columns = digests.parse(self.objects["DIGESTS"], content.objects).columns
+        columns = digests.parse(self.objects["DIGESTS"], len(self.sealed)).columns
         content = replace(
             content,
             sequence=number + 1,

@@ -336,6 +336,8 @@ class TestChain:
             ({"previous": "00" * 32}, "SEA-1"),
             ({"members": 1}, "SEA-1"),
             ({"objects": 3}, "SEA-1"),
+            ({"originals": 1}, "SEA-1"),
+            ({"custody": True}, "SEA-1"),
             ({"set_id": bytes(16)}, "PKG-11"),
             ({"sequence": 3}, "PKG-11"),
             ({"volume_set": bytes(16)}, "PKG-11"),

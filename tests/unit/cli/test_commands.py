@@ -42,7 +42,7 @@ def test_help_is_short_and_ends_with_an_example(name, call):
     assert ended.err == ""
     last = ended.out.rstrip().splitlines()[-1]
     assert last.startswith(f"    dicompack {name}")
-    assert len(ended.out.splitlines()) <= 70
+    assert len(ended.out.splitlines()) <= 90
     assert commands()[name].short_help
 
 
@@ -96,7 +96,10 @@ def test_pack_without_options(library, call, me, clinic):
         "paranoid": False,
         "volume_size": None,
         "jobs": None,
+        "max_memory": None,
         "exclude": (),
+        "include_other": False,
+        "allow_preamble": False,
         "temp": None,
         "skip_suspect": False,
         "force": False,
@@ -117,8 +120,9 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
         "--profile", f"{tmp_path / 'site.toml'}:site",
         "--burned-in", "vouch", "--map-out", tmp_path / "maps.csv", "--codec", "htj2k", "--paranoid",
         "--volume-size", "25M",
-        "--jobs", "3", "--exclude", "*.txt", "--exclude", "T*", "--temp", tmp_path, "--force",
-        "--on-suspect", "skip", "--hide-signer",
+        "--jobs", "3", "--max-memory", "2G",
+        "--exclude", "*.txt", "--exclude", "T*", "--temp", tmp_path, "--force",
+        "--on-suspect", "skip", "--hide-signer", "--include-other", "--allow-preamble",
         "--passphrase-file", tmp_path / "p",
     )  # fmt: skip
     assert ended.code == 0, ended.err
@@ -140,7 +144,10 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
         "paranoid": True,
         "volume_size": 25_000_000,
         "jobs": 3,
+        "max_memory": 2_000_000_000,
         "exclude": ("*.txt", "T*"),
+        "include_other": True,
+        "allow_preamble": True,
         "temp": tmp_path,
         "skip_suspect": True,
         "force": True,
@@ -182,7 +189,7 @@ def test_a_recipient_needs_a_key_to_encrypt_to(library, call, me, clinic, tmp_pa
         ["-o", "n.dcmpack", "--signer", "ME"],
         ["A", "-o", "n.zip", "--signer", "ME"],
         ["A", "-o", "n", "--signer", "ME"],
-        ["A", "-o", "n.dcmpack", "--signer", "ME", "--deidentify", "none"],
+        ["A", "-o", "n.dcmpack", "--signer", "ME", "--deidentify", "nothing"],
         ["A", "-o", "n.dcmpack", "--signer", "ME", "--deidentify", "basic+retain-everything"],
         ["A", "-o", "n.dcmpack", "--signer", "ME", "--burned-in", "ignore"],
         ["A", "-o", "n.dcmpack", "--signer", "ME", "--codec", "jpeg"],
@@ -314,6 +321,9 @@ def test_unpack(library, call, me, tmp_path):
     assert call("unpack", "p", "-d", tmp_path / "out", "--identity", me, "--keep-signed").code == 0
     (package, target), options = library.calls["unpack"]
     assert (package, target, options["keep_signed"]) == (Path("p"), tmp_path / "out", True)
+    assert options["originals"] is False
+    assert call("unpack", "p", "-d", tmp_path / "out", "--identity", me, "--originals").code == 0
+    assert library.calls["unpack"][1]["originals"] is True
     assert call("unpack", "p", "-d", tmp_path / "out").code == 2
     assert call("unpack", "p", "--identity", me).code == 2
 
@@ -387,6 +397,7 @@ def test_deidentify(library, call, tmp_path):
         "burned_in": "clean",
         "map_out": tmp_path / "m",
         "jobs": 2,
+        "max_memory": None,
         "exclude": ("*.txt",),
         "skip_suspect": True,
         "on_progress": None,
