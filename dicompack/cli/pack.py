@@ -86,6 +86,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Lossless JPEG 2000, its fast form, JPEG-LS, or as is.",
 )
+@click.option("--recompress", is_flag=True, help="Compress again what is compressed without loss.")
 @click.option("--paranoid", is_flag=True, help="Prove every frame with a second decoder, too.")
 @options.volume_size
 @deidentification.of_sources
@@ -125,6 +126,7 @@ def pack_command(
     burned_in: str,
     map_out: Path | None,
     codec: str,
+    recompress: bool,
     paranoid: bool,
     volume_size: int | None,
     files_from: Path | None,
@@ -168,6 +170,7 @@ def pack_command(
             map_out=map_out,
             codec=codec,
             paranoid=paranoid,
+            recompress=recompress,
             volume_size=volume_size,
             jobs=jobs,
             max_memory=max_memory,

@@ -67,6 +67,7 @@ def pack(
     map_out: Path | None = None,
     codec: str = "j2k",
     paranoid: bool = False,
+    recompress: bool = False,
     volume_size: int | None = None,
     jobs: int | None = None,
     max_memory: int | None = None,
@@ -93,6 +94,8 @@ def pack(
         map_out: a file to be made for old and new UIDs; the Patient IDs go into one beside it.
         codec: ``j2k``, ``htj2k``, ``jpegls``, or ``keep``.
         paranoid: prove every frame with a second decoder, too.
+        recompress: decode lossless encapsulated pixel data and compress them by the codec; they are delivered
+            native.
         volume_size: bytes of a volume; by default there is one.
         jobs: worker processes; by default one a core.
         max_memory: bytes for all worker processes together; by default what the machine has.
@@ -116,7 +119,7 @@ def pack(
     output = Path(output)
     as_is = deidentify == AS_IS
     policy = None if as_is else policy_of(deidentify, burned_in, profile)
-    encoding = Encoding(codec, paranoid=paranoid)
+    encoding = Encoding(codec, paranoid=paranoid, recompress=recompress)
     encoding.check()
     _check_settings(output, originator, volume_size, force)
     _check_originals(
@@ -126,6 +129,11 @@ def pack(
         allow_preamble=allow_preamble,
         said=profile or map_out,
     )
+    if not encoding.restorable and (as_is or originator.custodians):
+        raise UsageError(
+            "originals cannot be restored from pixel data that are delivered in another form",
+            hint="leave out --recompress, or --custodian and --deidentify none",
+        )
     if project_key is not None:
         originator = replace(originator, project_key=project_key)
     at = datetime.now(UTC).replace(microsecond=0)
