@@ -21,7 +21,7 @@ from dicompack.parties import Originator
 from dicompack.pipeline.originals import KeptOriginal, RestoringTask, keep, restored
 from dicompack.pipeline.source_instances import MAX_SOURCE, Refused, Source, SourceFacts, SourceTask, guarded
 from dicompack.report import Finding
-from dicompack.stages import compression, envelope, package, reidentification, signature
+from dicompack.stages import compression, envelope, reidentification, seals, signature
 from dicompack.stages.artifacts import Compressed, Deidentified, Signed
 from dicompack.stages.compression import Encoding
 from dicompack.stages.deidentification import Policy
@@ -314,6 +314,6 @@ def _opened(
     pieces: list[bytes] = []
     for one in objects:
         sealed = object_bytes(one.extents)
-        package.check_object(sealed, one.digest, "")  # (6)
+        seals.check_object(sealed, one.digest, "")  # (6)
         envelope.unpack_to(sealed, keys, target.append if target else pieces.append)
     return target.mapped() if target else b"".join(pieces)
