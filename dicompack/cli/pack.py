@@ -97,6 +97,7 @@ def _package_name(_ctx: click.Context, _param: click.Parameter, value: Path) -> 
     show_default=True,
     help="Lossless JPEG 2000, its fast form, JPEG-LS, or as is.",
 )
+@click.option("--recompress", is_flag=True, help="Compress again what is compressed without loss.")
 @click.option("--paranoid", is_flag=True, help="Prove every frame with a second decoder, too.")
 @click.option(
     "--volume-size",
@@ -117,6 +118,7 @@ def _package_name(_ctx: click.Context, _param: click.Parameter, value: Path) -> 
 )
 @options.passphrase_file
 @options.jobs
+@options.max_memory
 @click.option("--temp", type=PATH, metavar="DIR", help="Where encrypted intermediates may lie.")
 @deidentification.on_suspect
 @click.option("--force", is_flag=True, help="Overwrite a package of this name.")
@@ -139,6 +141,7 @@ def pack_command(
     burned_in: str,
     map_out: Path | None,
     codec: str,
+    recompress: bool,
     paranoid: bool,
     volume_size: int | None,
     files_from: Path | None,
@@ -147,6 +150,7 @@ def pack_command(
     allow_preamble: bool,
     passphrase_file: Path | None,
     jobs: int | None,
+    max_memory: int | None,
     temp: Path | None,
     on_suspect: str,
     force: bool,
@@ -181,8 +185,10 @@ def pack_command(
             map_out=map_out,
             codec=codec,
             paranoid=paranoid,
+            recompress=recompress,
             volume_size=volume_size,
             jobs=jobs,
+            max_memory=max_memory,
             exclude=exclude,
             include_other=include_other,
             allow_preamble=allow_preamble,

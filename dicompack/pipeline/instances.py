@@ -180,9 +180,7 @@ def _member(compressed: Compressed, signed: Signed, *, as_is: bool) -> ManifestM
 
 
 def _findings(compressed: Compressed, signed: Signed) -> list[Finding]:
-    found = []
-    if compressed.compression.codec == "keep" and compressed.pixels is not None:
-        found.append(Finding("not-compressed", "", compressed.compression.reason))
+    found = list(compressed.findings)
     if signed.unsigned_tags:
         listed = ", ".join(f"({tag >> 16:04X},{tag & 0xFFFF:04X})" for tag in signed.unsigned_tags)
         found.append(Finding("not-signed", "", f"the standard keeps {listed} out of signatures"))

@@ -23,6 +23,7 @@ from dicompack.dicom.independent_check import check_manifest
 from dicompack.errors import OutputError, UsageError
 from dicompack.exchange import sources as exchange
 from dicompack.parties import Originator
+from dicompack.pipeline.demands import about_limits, demand_of, demand_of_source
 from dicompack.pipeline.instances import (
     PackedInstance,
     PackingSettings,
@@ -48,7 +49,7 @@ from dicompack.pipeline.unpacking import OnProgress, check_written, member_of, n
 from dicompack.report import Progress, Report, Skipped
 from dicompack.stages import package, volumes
 from dicompack.stages.compression import Encoding
-from dicompack.workers import Workers
+from dicompack.workers import Place, Processes, Workers
 
 _READ_SIZE = 1 << 20
 
@@ -65,8 +66,10 @@ def pack(
     map_out: Path | None = None,
     codec: str = "j2k",
     paranoid: bool = False,
+    recompress: bool = False,
     volume_size: int | None = None,
     jobs: int | None = None,
+    max_memory: int | None = None,
     exclude: Sequence[str] = (),
     include_other: bool = False,
     allow_preamble: bool = False,
@@ -89,8 +92,11 @@ def pack(
         map_out: a file to be made for old and new UIDs; the Patient IDs go into one beside it.
         codec: ``j2k``, ``htj2k``, ``jpegls``, or ``keep``.
         paranoid: prove every frame with a second decoder, too.
+        recompress: decode lossless encapsulated pixel data and compress them by the codec; they are delivered
+            native.
         volume_size: bytes of a volume; by default there is one.
         jobs: worker processes; by default one a core.
+        max_memory: bytes for all worker processes together; by default what the machine has.
         exclude: patterns of names to leave out.
         include_other: pack files that are no instances, too; only without de-identification.
         allow_preamble: pack as it is what begins like a program.
@@ -106,10 +112,11 @@ def pack(
         SuspectError: an instance cannot be de-identified with certainty.
     """
     began, tell = time.monotonic(), on_progress or never
+    place = Processes(jobs, max_memory)
     output = Path(output)
     as_is = deidentify == AS_IS
     policy = None if as_is else policy_of(deidentify, burned_in, profile)
-    encoding = Encoding(codec, paranoid=paranoid)
+    encoding = Encoding(codec, paranoid=paranoid, recompress=recompress)
     encoding.check()
     _check_settings(output, originator, volume_size, force)
     _check_originals(
@@ -119,6 +126,11 @@ def pack(
         allow_preamble=allow_preamble,
         said=profile or map_out,
     )
+    if not encoding.restorable and (as_is or originator.custodians):
+        raise UsageError(
+            "originals cannot be restored from pixel data that are delivered in another form",
+            hint="leave out --recompress, or --custodian and --deidentify none",
+        )
     if project_key is not None:
         originator = replace(originator, project_key=project_key)
     at = datetime.now(UTC).replace(microsecond=0)
@@ -135,13 +147,13 @@ def pack(
         intake: Intake[PackedInstance] = Intake(keeps_others=include_other)
         load_ahead([codec])
         entries = exchange.find([Path(source) for source in sources], exclude)
-        found = with_vocabularies(entries, policy, jobs, tell)
-        intake.run(found, start_packing, settings, pack_instance, jobs, tell, "packing")
+        found = with_vocabularies(entries, policy, place, tell)
+        intake.run(found, start_packing, settings, pack_instance, place, demand_of(policy), tell, "packing")
         intake.check(skip_suspect, "packed")
         members, findings = intake.settle("packed")
         ids = SetIds(os.urandom(16), os.urandom(16))
         done = Deidentification("basic", policy.claimed, EDITION) if policy else None
-        others = _pack_others(intake, settings, jobs, tell) if include_other else []
+        others = _pack_others(intake, settings, place, tell) if include_other else []
         sealed = [one.member for one in members]
         kept = _collected(members, others, settings)
         if as_is:
@@ -172,7 +184,7 @@ def pack(
             bytes_in=intake.bytes_in,
             bytes_out=packed.layout.total,
             volumes=tuple(path.name for path in written),
-            findings=tuple(findings),
+            findings=(*findings, *about_limits()),
             recipients=tuple(sorted(spki_sha256(one).hex() for one in originator.recipient_certificates)),
             members=tuple(
                 member_of(number, one.member.facts, sum(sealed.size for sealed in one.member.objects))
@@ -184,20 +196,18 @@ def pack(
 
 
 def _pack_others(
-    intake: Intake[PackedInstance], settings: PackingSettings, jobs: int | None, on_progress: OnProgress
+    intake: Intake[PackedInstance], settings: PackingSettings, place: Place, on_progress: OnProgress
 ) -> list[PackedOther]:
     """Seal the files that are no instances; what cannot be read is left out with its reason."""
     known = OtherSettings(settings.originator.recipient_certificates, settings.folder)
-    workers = Workers(start_others, known, pack_other, jobs)
+    workers = Workers(start_others, known, pack_other, place, demand_of_source)
     packed = []
     for done, (task, result) in enumerate(workers.run(other_tasks(intake.others)), start=1):
         on_progress(Progress("packing", done, len(intake.others), "other files"))
         if isinstance(result, PackedOther):
             packed.append(result)
             continue
-        reason = "the worker process died on it, twice"
-        if isinstance(result, Refused):
-            reason = result.reason
+        reason = result.reason if isinstance(result, Refused) else result.message
         # It was to travel: so it counts as something that was left out.
         intake.skipped.append(Skipped(task.name, dicom=True, reason=reason))
     return sorted(packed, key=lambda one: one.original.name)

@@ -18,8 +18,10 @@ from dicompack.crypto.certificates import fingerprint, name_of
 from dicompack.crypto.trust import Trusted, TrustStore
 from dicompack.errors import DicomPackError, NoMatchError, UnsupportedError, UsageError, gravest
 from dicompack.parties import Recipient
+from dicompack.pipeline.demands import about_limits, demand_of_member
 from dicompack.pipeline.instances import (
     OtherTask,
+    Unpacked,
     UnpackingSettings,
     UnpackObject,
     UnpackTask,
@@ -33,7 +35,7 @@ from dicompack.report import Finding, Member, Progress, Report, SignatureVerdict
 from dicompack.stages import package, volumes
 from dicompack.stages.package import CheckedSeal, check_custody, check_manifest, check_object, check_seals
 from dicompack.stages.volumes import Volumes
-from dicompack.workers import WorkerDiedError, Workers
+from dicompack.workers import Place, Processes, WorkerDiedError, Workers
 
 OnProgress = Callable[[Progress], None]
 
@@ -62,7 +64,12 @@ def test(path: Path | str, *, trust: TrustStore | None, on_progress: OnProgress 
 
 
 def verify(
-    path: Path | str, *, recipient: Recipient, jobs: int | None = None, on_progress: OnProgress | None = None
+    path: Path | str,
+    *,
+    recipient: Recipient,
+    jobs: int | None = None,
+    max_memory: int | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Report:
     """Make every check that `unpack` makes, and write nothing.
 
@@ -70,6 +77,7 @@ def verify(
         DicomPackError: see `unpack`.
     """
     began, tell = time.monotonic(), on_progress or never
+    place = Processes(jobs, max_memory)
     with volumes.unpack(Path(path)) as opened:
         sealed = _check_public(opened, recipient.trust, tell)
         content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
@@ -77,7 +85,7 @@ def verify(
         settings = UnpackingSettings(recipient.keys, content.instance_signer, "")
         _check_unopened(opened, sealed, content, custody)
         tasks = _tasks(opened, sealed, content, custody)
-        _unpack_members(tasks, settings, jobs, tell)
+        _unpack_members(tasks, settings, place, tell)
         return _report("verify", opened, sealed, began, content)
 
 
@@ -103,6 +111,7 @@ def unpack(
     keep_signed: bool = False,
     originals: bool = False,
     jobs: int | None = None,
+    max_memory: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> Report:
     """Check everything, then give the instances their final names, all at once.
@@ -114,6 +123,7 @@ def unpack(
         keep_signed: deliver the instances as they travelled, with their Digital Signature.
         originals: undo de-identification, and deliver the files that were packed; for custodians.
         jobs: worker processes; by default one a core.
+        max_memory: bytes for all worker processes together; by default what the machine has.
         on_progress: is told how far the run is.
 
     Raises:
@@ -125,6 +135,7 @@ def unpack(
         UsageError: originals are asked for as they travelled, which they did not.
     """
     began, tell = time.monotonic(), on_progress or never
+    place = Processes(jobs, max_memory)
     if originals and keep_signed:
         raise UsageError("originals carry no signature of ours", hint="choose --originals or --keep-signed")
     target = Path(target).absolute()  # of "." nothing lies beside
@@ -139,7 +150,7 @@ def unpack(
             files.check_room(staging.path, sum(task.size for task in tasks))
             folder = staging.folder("instances")
             settings = UnpackingSettings(recipient.keys, content.instance_signer, str(folder), keep_signed)
-            written = _unpack_members(tasks, settings, jobs, tell)
+            written = _unpack_members(tasks, settings, place, tell)
             files.check_target_folder(target)
             files.publish_folder(folder, target)
         return _report("unpack", opened, sealed, began, content, bytes_out=written, renamed=_renamed(tasks))
@@ -211,7 +222,7 @@ def _check_objects(opened: Package, sealed: CheckedSeal, on_progress: OnProgress
 def _unpack_members(
     tasks: Sequence[UnpackTask | OtherTask],
     settings: UnpackingSettings,
-    jobs: int | None,
+    place: Place,
     on_progress: OnProgress,
 ) -> int:
     """Step 6 for all members; gives the bytes written.
@@ -220,13 +231,14 @@ def _unpack_members(
         DicomPackError: the gravest error; its `faults` name every member that failed.
     """
     load_ahead({task.member.compression.codec for task in tasks if isinstance(task, UnpackTask)})
-    workers = Workers(start_unpacking, settings, unpack_instance, jobs)
+    workers: Workers[UnpackingSettings, UnpackTask | OtherTask, Unpacked | DicomPackError] = Workers(
+        start_unpacking, settings, unpack_instance, place, demand_of_member
+    )
     errors: list[DicomPackError] = []
     written = 0
     for done, (task, result) in enumerate(workers.run(tasks), start=1):
         if isinstance(result, WorkerDiedError):
-            message = "the worker process died on it, twice"
-            errors.append(UnsupportedError(message, where=name_of_task(task), rule="PKG-19"))
+            errors.append(UnsupportedError(result.message, where=name_of_task(task), rule="PKG-19"))
         elif isinstance(result, DicomPackError):
             errors.append(result)
         else:
@@ -327,7 +339,8 @@ def _report(
     complete: str = "checked",
     renamed: Sequence[Finding] = (),
 ) -> Report:
-    findings = [*opened.findings, *renamed]
+    limits = about_limits() if command in ("verify", "unpack") else ()
+    findings = [*opened.findings, *renamed, *limits]
     verdicts = []
     for verified, trusted in sealed.signatures:
         if trusted is None:
