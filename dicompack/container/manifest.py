@@ -51,6 +51,8 @@ CODECS = ("j2k", "htj2k", "jpegls")
 CODEC_KEEP = "keep"
 ROLE_RECIPIENT = "recipient"
 ROLE_CUSTODIAN = "custodian"
+SEAL_PUBLIC = "public"
+SEAL_HIDDEN = "hidden"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ class Manifest:
     """None: the instances are packed as they are."""
     others: tuple[Original, ...] = ()
     """Files that are no instances, where those travel too."""
-    seal: str = "public"
+    seal: str = SEAL_PUBLIC
     envelope: str = ENVELOPE_AEAD
 
     @property
@@ -235,7 +237,7 @@ _SHAPE = Record(
         "recipients": array(
             f"a list of 1 to {MAXIMUM_RECIPIENTS}", lambda v: 1 <= len(v) <= MAXIMUM_RECIPIENTS
         ),
-        "seal": one_of("public", "hidden"),
+        "seal": one_of(SEAL_PUBLIC, SEAL_HIDDEN),
         "set_id": SET_ID_HEX,
     }
 )
