@@ -14,11 +14,11 @@ from dicompack.container.digests import ObjectDigest
 from dicompack.container.manifest import Manifest, ManifestMember
 from dicompack.container.names import member_name, seal_name
 from dicompack.container.originals import Custody
-from dicompack.container.volumes import Package
 from dicompack.crypto.certificates import fingerprint, name_of
 from dicompack.crypto.keys import SigningKey
 from dicompack.crypto.signed import Signed
 from dicompack.crypto.trust import Trusted, TrustStore
+from dicompack.dicom.dataset import Buffer
 from dicompack.errors import DicomPackError, NoMatchError, UnsupportedError, UsageError, gravest
 from dicompack.parties import Recipient, check_signer_validity
 from dicompack.pipeline.demands import about_limits, demand_of_member
@@ -266,19 +266,25 @@ def _check_without_key(
     """Steps 1 to 3 for all objects; None: who signed is hidden, and nobody asked."""
     _check_frames(opened, on_progress)
     if is_hidden(opened.package):
-        _check_objects(opened.package, check_digests_alone(opened.package), on_progress)
+        _check_objects(opened, check_digests_alone(opened.package), on_progress)
         if trust is not None:
             raise hidden_signer()
         return None
     sealed = check_seals(opened.package, _judge(trust) if trust is not None else None)
-    _check_objects(opened.package, sealed.rows, on_progress)
+    _check_objects(opened, sealed.rows, on_progress)
     return sealed
 
 
-def _check_objects(opened: Package, rows: Mapping[str, ObjectDigest], on_progress: OnProgress) -> None:
+def _check_objects(opened: Volumes, rows: Mapping[str, ObjectDigest], on_progress: OnProgress) -> None:
     """Step 3 for every sealed object."""
+    extents = opened.extents()
     for number, (name, due) in enumerate(rows.items(), start=1):
-        check_object(opened.read(name), due, name)
+        if opened.package.size(name) <= files.MAPPED_ABOVE:
+            data: Buffer = opened.package.read(name)
+        else:
+            opened.package.check_crc(name)
+            data = volumes.object_bytes(extents[name])
+        check_object(data, due, name)
         on_progress(Progress("checking", number, len(rows), "instances"))
 
 
