@@ -56,4 +56,4 @@ def read_receipt(path: Path) -> bytes:
     Raises:
         InputError: it is much larger than a receipt can be.
     """
-    return files.read_whole(path, _MAX_RECEIPT)
+    return bytes(files.SourceBytes(path, _MAX_RECEIPT).data)
