@@ -144,7 +144,7 @@ def read(path: Path, kind: type, settings: bytes, signing: SigningKey, own: Decr
         BadSignatureError: it was tampered with.
         UsageError: the run had other settings.
     """
-    data = files.read_whole(path, 1 << 40)
+    data = path.read_bytes()
     start = len(MAGIC) + _SIZE
     size = int.from_bytes(data[len(MAGIC) : start], "little")
     if data[: len(MAGIC)] != MAGIC or not 0 < size <= _MAX_HEADER or len(data) < start + size:  # JRN-1

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from cryptography import x509
 
@@ -84,6 +85,15 @@ def digest_of(sealed: Buffer) -> ObjectDigest:
     return ObjectDigest(hashlib.sha256(sealed).digest(), hashlib.sha256(memoryview(sealed)[offset:]).digest())
 
 
+def unpack_to(sealed: Buffer, keys: Sequence[DecryptionKey], write: Callable[[bytes], object]) -> None:
+    """Open; what was given to `write` is what was sealed only when this has returned.
+
+    Raises:
+        NoMatchError, BadSignatureError: see `unpack`.
+    """
+    enveloped.open_to(sealed, keys, write)
+
+
 def unpack(sealed: Buffer, keys: Sequence[DecryptionKey]) -> bytes:
     """Open.
 
@@ -92,3 +102,30 @@ def unpack(sealed: Buffer, keys: Sequence[DecryptionKey]) -> bytes:
         BadSignatureError: it cannot be opened, for whatever reason.
     """
     return enveloped.open_(sealed, keys)
+
+
+@dataclass(frozen=True)
+class Rewrapped:
+    """A sealed object for other recipients: new bytes, and then the old ones from an offset on."""
+
+    head: bytes
+    offset: int
+    size: int
+    digest: ObjectDigest
+
+
+def rewrap(
+    sealed: Buffer, keys: Sequence[DecryptionKey], recipients: Sequence[x509.Certificate]
+) -> Rewrapped:
+    """Wrap the content key for others; what is encrypted is not touched.
+
+    Raises:
+        NoMatchError: none of the keys is addressed.
+        BadSignatureError: it cannot be opened, for whatever reason.
+    """
+    head, offset = enveloped.rewrap(sealed, keys, recipients)
+    content = memoryview(sealed)[offset:]
+    whole = hashlib.sha256(head)
+    whole.update(content)
+    digest = ObjectDigest(whole.digest(), hashlib.sha256(content).digest())
+    return Rewrapped(head, offset, len(head) + len(content), digest)

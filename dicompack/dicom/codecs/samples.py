@@ -33,7 +33,7 @@ def frames(value: Buffer, layout: PixelFormat) -> Iterator[Buffer]:
             yield (packed & (1 << bits) - 1).to_bytes(layout.frame_bytes, "little")
 
 
-def put_frame(value: bytearray, number: int, frame: Buffer, layout: PixelFormat) -> None:
+def put_frame(value: memoryview, number: int, frame: Buffer, layout: PixelFormat) -> None:
     """Set one frame in a value that is zero there: the reverse of `frames`."""
     bits = layout.frame_bits
     first, shift = divmod(number * bits, 8)
@@ -95,6 +95,26 @@ def from_decoder(data: Buffer, layout: PixelFormat) -> Samples:
     if memoryview(data).nbytes != int(np.prod(shape)) * held.itemsize:  # CMP-6
         raise FormatError("the decoder does not give the whole frame", rule="CMP-6")
     return np.frombuffer(data, held).reshape(shape)
+
+
+def native_of_bits(data: Buffer, layout: PixelFormat, bits: int) -> bytes:
+    """The native frame of what a decoder gives that knows no sign: the lowest bits of two's complement.
+
+    Raises:
+        FormatError: it is not as many bytes as a frame has (CMP-6).
+    """
+    width = 1 if bits <= 8 else 2
+    count = layout.rows * layout.columns * layout.samples_per_pixel
+    if len(data) != count * width:  # CMP-6
+        raise FormatError("the decoder does not give the whole frame", rule="CMP-6")
+    flat = np.frombuffer(data, f"<{'ui'[layout.pixel_representation]}{width}")
+    if layout.pixel_representation:
+        above = width * 8 - bits
+        flat = flat << above >> above  # in a signed type: the highest of the bits is copied upwards
+    shape: tuple[int, ...] = (layout.rows, layout.columns)
+    return to_frame(
+        flat.reshape((*shape, layout.samples_per_pixel) if layout.samples_per_pixel > 1 else shape), layout
+    )
 
 
 def container(layout: PixelFormat) -> np.dtype[np.integer]:
