@@ -10,8 +10,8 @@ import click
 from dicompack.cli import deidentification, options
 from dicompack.cli.deidentification import all_sources, project_key_of
 from dicompack.cli.identities import (
-    DECRYPTION_FILE,
     Passphrases,
+    decryption_file,
     decryption_key,
     recipient_contact,
     signing_key,
@@ -193,7 +193,7 @@ def _originator(
     from dicompack.parties import Originator
 
     signing = signing_key(signer, passphrases)
-    own = identity or (signer if (signer / DECRYPTION_FILE).is_file() else None)
+    own = identity or (signer if decryption_file(signer).is_file() else None)
     if adds_self and own is not None:
         decryption = decryption_key(own, passphrases).certificate
         contacts = [*contacts, Contact(name_of(signing.certificate), signing.certificate, decryption)]

@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from cryptography import x509
-
 from dicompack.crypto import enveloped
-from dicompack.crypto.keys import DecryptionKey
+from dicompack.crypto.recipients import Addressee, Opener
 from dicompack.stages.artifacts import Sealed
 
 
-def pack(content: bytes, recipients: Sequence[x509.Certificate]) -> Sealed:
+def pack(content: bytes, recipients: Sequence[Addressee]) -> Sealed:
     """Seal for the recipients, under a fresh key."""
     pieces = tuple(enveloped.seal([content], recipients))
     whole = b"".join(pieces)
@@ -34,7 +32,7 @@ def digests(sealed: bytes, content_offset: int | None = None) -> tuple[bytes, by
     )
 
 
-def unpack(sealed: bytes, keys: Sequence[DecryptionKey]) -> bytes:
+def unpack(sealed: bytes, keys: Sequence[Opener]) -> bytes:
     """Open.
 
     Raises:

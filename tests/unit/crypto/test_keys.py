@@ -51,7 +51,7 @@ def pem_key(key: object, passphrase: bytes | None = None, form: PrivateFormat = 
 def test_new_identity() -> None:
     made = identity()
     signing = load_signing_key(made.signing_p12, never)
-    decryption = load_decryption_key(made.decryption_p12, never)
+    decryption = load_decryption_key(made.decryption, never)
     assert (signing.certificate, decryption.certificate) == (made.contact.signing, made.contact.decryption)
     assert signing.chain == ()
     assert made.contact.name == "Dr. A. Example"
@@ -87,7 +87,7 @@ def test_passphrase_protects(monkeypatch: pytest.MonkeyPatch) -> None:
         return "pässwörd".encode()
 
     load_signing_key(made.signing_p12, passphrase)
-    load_decryption_key(made.decryption_p12, passphrase)
+    load_decryption_key(made.decryption, passphrase)
     assert len(asked) == 2
     for wrong in (b"", b"password"):
         with pytest.raises(NoMatchError, match="passphrase is wrong") as caught:
@@ -112,7 +112,7 @@ def test_empty_passphrase_is_no_passphrase() -> None:
 def test_no_secret_is_shown() -> None:
     made = identity()
     assert "p12" not in repr(made)
-    for key in (load_signing_key(made.signing_p12, never), load_decryption_key(made.decryption_p12, never)):
+    for key in (load_signing_key(made.signing_p12, never), load_decryption_key(made.decryption, never)):
         assert "private" not in repr(key) and "RSA" not in repr(key)
 
 
@@ -138,7 +138,7 @@ def test_the_other_role_is_named() -> None:
         load_decryption_key(identity().signing_p12, never)
     assert caught.value.rule == "KEY-4" and caught.value.hint
     with pytest.raises(NoMatchError, match="this key decrypts, it does not sign") as caught:
-        load_signing_key(identity().decryption_p12, never)
+        load_signing_key(identity().decryption, never)
     assert caught.value.rule == "KEY-3" and caught.value.hint
 
 
@@ -211,7 +211,7 @@ def test_p12_with_chain() -> None:
             ),
             "no certificate",
         ),
-        (lambda: pem_key(ec.generate_private_key(ec.SECP256R1())), "not RSA"),
+        (lambda: pem_key(ed25519.Ed25519PrivateKey.generate()), "a kind that is not accepted"),
     ],
 )
 @pytest.mark.parametrize("load", [load_signing_key, load_decryption_key])
