@@ -35,6 +35,11 @@ from dicompack.cli.terminal import Terminal, size_text
     is_flag=True,
     help="Give the signed JPEG 2000 instances as they travelled, for an archive.",
 )
+@click.option(
+    "--originals",
+    is_flag=True,
+    help="Undo de-identification: the files as they were packed, for custodians.",
+)
 @options.passphrase_file
 @options.jobs
 @options.common
@@ -47,6 +52,7 @@ def unpack_command(
     identities: tuple[Path, ...],
     trust: tuple[str, ...],
     keep_signed: bool,
+    originals: bool,
     passphrase_file: Path | None,
     jobs: int | None,
 ) -> Outcome:
@@ -60,9 +66,17 @@ def unpack_command(
 
     with system_errors(target), terminal.progress() as on_progress:
         report = dicompack.unpack(
-            package, target, recipient=reader, keep_signed=keep_signed, jobs=jobs, on_progress=on_progress
+            package,
+            target,
+            recipient=reader,
+            keep_signed=keep_signed,
+            originals=originals,
+            jobs=jobs,
+            on_progress=on_progress,
         )
     terminal.say(f"unpacked {plural(report.instances_out, 'instance')}, {size_text(report.bytes_out)}")
+    if report.others:
+        terminal.say(f"with {plural(len(report.others), 'other file')}")
     say_signatures(terminal, report.signatures)
     say_findings(terminal, report.findings)
     return Outcome(report)

@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING
 
 from dicompack.dicom import tags
 from dicompack.dicom.confidentiality import SiteProfile, parse_deidentify
-from dicompack.exchange.sources import SourceFile
+from dicompack.exchange.sources import Entry, SourceFile
 from dicompack.pipeline.source_instances import Refused, Source, SourceTask, guarded
 from dicompack.pipeline.unpacking import OnProgress
-from dicompack.report import Progress, Skipped
+from dicompack.report import Progress
 from dicompack.stages.deidentification import Policy
 from dicompack.workers import WorkerDiedError, Workers
 
 if TYPE_CHECKING:  # word lists, which only cleaning has to read
     from dicompack.dicom.confidentiality.vocabulary import Vocabulary
+
+
+AS_IS = "none"
+"""Instances as they are, instead of a profile."""
 
 
 def policy_of(deidentify: str, burned_in: str, profile: SiteProfile | None = None) -> Policy:
@@ -39,13 +43,13 @@ class _Words:
 
 
 def with_vocabularies(
-    found: Iterable[SourceFile | Skipped],
-    policy: Policy,
+    found: Iterable[Entry],
+    policy: Policy | None,
     jobs: int | None,
     on_progress: OnProgress,
-) -> Iterator[tuple[SourceFile | Skipped, Vocabulary | None]]:
+) -> Iterator[tuple[Entry, Vocabulary | None]]:
     """What is found, each with the words of its whole study; a pass over all sources where that needs one."""
-    if not policy.needs_vocabulary:
+    if policy is None or not policy.needs_vocabulary:
         for entry in found:
             yield entry, None
         return

@@ -6,8 +6,7 @@
       keyEncryptionAlgorithm  id-alg-PWRI-KEK with AES-256-CBC and its IV
       encryptedKey          48 bytes
 
-The wrap has a check of 24 bits: it is not looked at, as it proves nothing and would tell wrong passwords
-apart from wrong content. A password proves no origin.
+The wrap has a check of 24 bits, which proves nothing: where it fails, the tag of the content is left to say so.
 """
 
 from __future__ import annotations
@@ -49,14 +48,13 @@ class PasswordRecipient:
     def wrap(cls, content_key: bytes, key: PasswordKey) -> PasswordRecipient:
         """Wrap a content key: two passes of CBC, so that every byte depends on every other."""
         iv = os.urandom(_BLOCK)
-        check = bytes(octet ^ 0xFF for octet in content_key[: _HEAD - 1])
-        plain = bytes((len(content_key),)) + check + content_key
+        plain = _head(content_key) + content_key
         plain += os.urandom(_ENCRYPTED_KEY - len(plain))
         once = _cbc(key.key, iv).encryptor().update(plain)
         return cls(key.derivation, iv, _cbc(key.key, once[-_BLOCK:]).encryptor().update(once))
 
     def unwrap(self, password: Password) -> bytes | None:
-        """What stands where the content key should be; None if too many salts were tried already."""
+        """The content key, or None: it does not pass the check, or too many salts were tried already."""
         key = password.derived(self.derivation)
         if key is None:
             return None
@@ -65,7 +63,8 @@ class PasswordRecipient:
         second_iv = _cbc(key, before).decryptor().update(last)
         once = _cbc(key, second_iv).decryptor().update(self.encrypted_key)
         plain = _cbc(key, self.iv).decryptor().update(once)
-        return plain[_HEAD : _HEAD + AES256_KEY_SIZE]
+        content_key = plain[_HEAD : _HEAD + AES256_KEY_SIZE]
+        return content_key if plain[:_HEAD] == _head(content_key) else None
 
     def marshal(self) -> bytes:
         """The RecipientInfo."""
@@ -96,6 +95,10 @@ class PasswordRecipient:
         if len(encrypted_key) != _ENCRYPTED_KEY:  # ENV-4
             raise faults.out_of_range(element)
         return cls(derivation, iv, bytes(encrypted_key))
+
+
+def _head(content_key: bytes) -> bytes:
+    return bytes((len(content_key), *(octet ^ 0xFF for octet in content_key[: _HEAD - 1])))
 
 
 def _cbc(key: bytes, iv: bytes) -> Cipher[modes.CBC]:

@@ -7,8 +7,7 @@ from functools import cache
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -224,10 +223,7 @@ def test_what_is_no_identity(load: object, data: object, message: str) -> None:
 
 def test_p12_with_another_kind_of_key() -> None:
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([])
-    certificate = x509.CertificateBuilder(name, name, key.public_key(), 1, pki.NOW, pki.NOW).sign(
-        key, hashes.SHA256()
-    )
+    certificate = pki.certificate("curve", pki.SIGNS, of=key)
     data = pkcs12.serialize_key_and_certificates(None, key, certificate, None, NoEncryption())
     with pytest.raises(NoMatchError, match="not RSA") as caught:
         load_signing_key(data, never)
