@@ -14,6 +14,7 @@ from dicompack.errors import DicomPackError, NoMatchError, UsageError
 
 if TYPE_CHECKING:
     from dicompack.crypto.keys import Contact, DecryptionKey, SigningKey
+    from dicompack.crypto.passwords import Password
     from dicompack.crypto.trust import TrustStore
     from dicompack.parties import Recipient
 
@@ -193,9 +194,21 @@ def _pinned_hint() -> str:
     )
 
 
-def recipient(identities: Sequence[Path], anchors: Sequence[str], passphrases: Passphrases) -> Recipient:
-    """Who reads: the decryption keys, and whom to trust."""
+def recipient(
+    identities: Sequence[Path],
+    anchors: Sequence[str],
+    passphrases: Passphrases,
+    password: Password | None = None,
+) -> Recipient:
+    """Who reads: the decryption keys, perhaps a password, and whom to trust.
+
+    Raises:
+        UsageError: there is nothing to open a package with.
+    """
     from dicompack.parties import Recipient
 
+    if not identities and password is None:
+        raise UsageError("nothing to open it with", hint="name your --identity, or open with --password")
     trust = trust_store(anchors)
-    return Recipient(keys=tuple(decryption_key(path, passphrases) for path in identities), trust=trust)
+    keys = (decryption_key(path, passphrases) for path in identities)
+    return Recipient(keys=(*keys, *(() if password is None else (password,))), trust=trust)

@@ -1,4 +1,4 @@
-"""``dicompack keys``: make an identity, show keys and contacts, pin a contact, make a project key."""
+"""``dicompack keys``: make an identity, show keys and contacts, pin a contact; project keys, passwords."""
 
 from __future__ import annotations
 
@@ -220,3 +220,24 @@ def project_command(terminal: Terminal, *, file: Path) -> Outcome:
         write_new(file, [ProjectKey.new().marshal()])
     terminal.say(f"keep secret, and keep: {file.name}")
     return Outcome(Report("keys project", complete="not-checked"))
+
+
+@keys_group.command(
+    "password",
+    short_help="Make a password for packages.",
+    epilog=options.example("dicompack keys password secret.txt"),
+)
+@click.argument("file", type=options.PATH, metavar="FILE")
+@options.common
+@click.pass_obj
+def password_command(terminal: Terminal, *, file: Path) -> Outcome:
+    """Make a password of 128 bits, as words, for pack --password-file.
+
+    It opens, and proves no origin. Tell it to the recipients by another way than the package.
+    """
+    from dicompack.crypto.passwords import Password
+
+    with system_errors(file):
+        write_new(file, [Password.new().text.encode("ascii") + b"\n"])
+    terminal.say(f"keep secret: {file.name}")
+    return Outcome(Report("keys password", complete="not-checked"))

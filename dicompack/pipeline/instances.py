@@ -12,7 +12,7 @@ from pathlib import Path
 from dicompack import files
 from dicompack.container.digests import ObjectDigest
 from dicompack.container.manifest import FileFacts, ManifestMember
-from dicompack.crypto.keys import DecryptionKey
+from dicompack.crypto.recipients import Opener
 from dicompack.dicom import dicom_file, tags
 from dicompack.dicom.dataset import Buffer
 from dicompack.errors import BadSignatureError, DicomPackError, InputError
@@ -101,7 +101,7 @@ def _pack(source: Source, settings: PackingSettings) -> PackedInstance:
     else:
         deidentified = source.deidentified(originator.project_key, policy)
         findings = deidentified.findings
-        if originator.custodians:  # ENA-12
+        if originator.encrypts_attributes:  # ENA-12
             custodians = originator.custodian_certificates
             deidentified = reidentification.pack(
                 source.instance, deidentified, originator.signing, custodians, settings.at
@@ -122,7 +122,7 @@ def _pack(source: Source, settings: PackingSettings) -> PackedInstance:
         data_set, folder = source.instance.data_set, Path(settings.folder)
         kept = keep(source.data, data_set, deidentified, source.task, folder, settings.staging_key)
     objects = []
-    parts = envelope.pack_parts([signed.file], len(signed.file), originator.recipient_certificates)
+    parts = envelope.pack_parts([signed.file], len(signed.file), originator.addressees)
     for number, sealing in enumerate(parts, start=1):
         size = files.write_again(object_path(settings.folder, source.task.ticket, number), sealing)
         objects.append(SealedObject(size, sealing.digest))
@@ -196,7 +196,7 @@ def _findings(compressed: Compressed, signed: Signed) -> list[Finding]:
 class UnpackingSettings:
     """What an unpacking worker knows."""
 
-    keys: tuple[DecryptionKey, ...]
+    keys: tuple[Opener, ...]
     instance_signer: bytes
     """DER of the certificate that the MANIFEST names."""
     folder: str
@@ -304,7 +304,7 @@ def _write(target: tuple[str, ...], pieces: list[Buffer], settings: UnpackingSet
     return files.write_again(path, pieces)
 
 
-def _opened(one: UnpackObject, keys: tuple[DecryptionKey, ...]) -> bytes:
+def _opened(one: UnpackObject, keys: tuple[Opener, ...]) -> bytes:
     sealed = b"".join(map(read_extent, one.extents))
     package.check_object(sealed, one.digest, "")  # (6)
     return envelope.unpack(sealed, keys)

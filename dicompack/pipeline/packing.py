@@ -15,8 +15,8 @@ from dicompack import files
 from dicompack.container.layout import Layout, SetIds, check_volume_size
 from dicompack.container.manifest import Deidentification
 from dicompack.container.names import member_name
-from dicompack.crypto.certificates import spki_sha256
 from dicompack.crypto.derivation import ProjectKey
+from dicompack.crypto.recipients import key_name
 from dicompack.crypto.staging import new_key
 from dicompack.dicom.confidentiality import EDITION, SiteProfile
 from dicompack.dicom.independent_check import check_manifest
@@ -45,7 +45,7 @@ from dicompack.pipeline.originals import (
 from dicompack.pipeline.policies import AS_IS, policy_of, with_vocabularies
 from dicompack.pipeline.source_instances import Refused
 from dicompack.pipeline.unpacking import OnProgress, check_written, member_of, never
-from dicompack.report import Progress, Report, Skipped
+from dicompack.report import Finding, Progress, Report, Skipped
 from dicompack.stages import package, volumes
 from dicompack.stages.compression import Encoding
 from dicompack.workers import Workers
@@ -139,6 +139,7 @@ def pack(
         intake.run(found, start_packing, settings, pack_instance, jobs, tell, "packing")
         intake.check(skip_suspect, "packed")
         members, findings = intake.settle("packed")
+        findings = [*findings, *_without_encrypted_attributes(originator)]
         ids = SetIds(os.urandom(16), os.urandom(16))
         done = Deidentification("basic", policy.claimed, EDITION) if policy else None
         others = _pack_others(intake, settings, jobs, tell) if include_other else []
@@ -173,7 +174,7 @@ def pack(
             bytes_out=packed.layout.total,
             volumes=tuple(path.name for path in written),
             findings=tuple(findings),
-            recipients=tuple(sorted(spki_sha256(one).hex() for one in originator.recipient_certificates)),
+            recipients=tuple(sorted(key_name(one).hex() for one in originator.addressees)),
             members=tuple(
                 member_of(number, one.member.facts, sum(sealed.size for sealed in one.member.objects))
                 for number, one in enumerate(members, start=1)
@@ -187,7 +188,7 @@ def _pack_others(
     intake: Intake[PackedInstance], settings: PackingSettings, jobs: int | None, on_progress: OnProgress
 ) -> list[PackedOther]:
     """Seal the files that are no instances; what cannot be read is left out with its reason."""
-    known = OtherSettings(settings.originator.recipient_certificates, settings.folder)
+    known = OtherSettings(settings.originator.addressees, settings.folder)
     workers = Workers(start_others, known, pack_other, jobs)
     packed = []
     for done, (task, result) in enumerate(workers.run(other_tasks(intake.others)), start=1):
@@ -217,7 +218,7 @@ def _collected(
         others,
         Path(settings.folder),
         settings.staging_key,
-        originator.custodian_certificates if custody else originator.recipient_certificates,
+        originator.custodian_certificates if custody else originator.addressees,
         custody=custody,
     )
 
@@ -231,6 +232,13 @@ def _paths(members: Sequence[PackedInstance], folder: Path) -> Iterator[Path]:
     for one in members:
         for number in range(1, len(one.member.objects) + 1):
             yield object_path(folder, one.facts.ticket, number)
+
+
+def _without_encrypted_attributes(originator: Originator) -> list[Finding]:
+    if not originator.custodians or originator.encrypts_attributes:
+        return []
+    message = "the way back is in the package only: inside an instance it would be locked with RSA, if at all"
+    return [Finding("no-encrypted-attributes", "", message)]
 
 
 def _looking_for(intake: Intake[PackedInstance]) -> Callable[[bytes], None]:

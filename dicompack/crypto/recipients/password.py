@@ -6,7 +6,7 @@
       keyEncryptionAlgorithm  id-alg-PWRI-KEK with AES-256-CBC and its IV
       encryptedKey          48 bytes
 
-The wrap has a check of 24 bits, which proves nothing: where it fails, the tag of the content is left to say so.
+The wrap has a check of 24 bits, which proves nothing: where it fails, the content's tag is left to say so.
 """
 
 from __future__ import annotations
