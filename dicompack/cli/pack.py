@@ -37,14 +37,6 @@ if TYPE_CHECKING:
     from dicompack.dicom.confidentiality import SiteProfile
     from dicompack.parties import Originator
 
-_SUFFIX = ".dcmpack"
-
-
-def _package_name(_ctx: click.Context, _param: click.Parameter, value: Path) -> Path:
-    if value.suffix != _SUFFIX or value.is_dir():
-        raise click.BadParameter(f"the name of a package ends with {_SUFFIX}: -o NAME{_SUFFIX}")
-    return value
-
 
 @click.command(
     "pack",
@@ -52,15 +44,7 @@ def _package_name(_ctx: click.Context, _param: click.Parameter, value: Path) -> 
     epilog=options.example('dicompack pack STUDY -o study.dcmpack --signer me --recipient "Clinic B"'),
 )
 @deidentification.sources
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=PATH,
-    callback=_package_name,
-    metavar="NAME.dcmpack",
-    help="The package.",
-)
+@options.new_package
 @click.option(
     "--signer",
     required=True,
@@ -98,6 +82,11 @@ def _package_name(_ctx: click.Context, _param: click.Parameter, value: Path) -> 
     metavar="IDENTITY",
     help="Who signs inside each instance, if the signer's certificate would tell too much.",
 )
+@click.option(
+    "--hide-signer",
+    is_flag=True,
+    help="Let only recipients see who signed; others can then check integrity, and no origin.",
+)
 @deidentification.of_profile
 @deidentification.map_out
 @click.option(
@@ -107,13 +96,9 @@ def _package_name(_ctx: click.Context, _param: click.Parameter, value: Path) -> 
     show_default=True,
     help="Lossless JPEG 2000, its fast form, JPEG-LS, or as is.",
 )
+@click.option("--recompress", is_flag=True, help="Compress again what is compressed without loss.")
 @click.option("--paranoid", is_flag=True, help="Prove every frame with a second decoder, too.")
-@click.option(
-    "--volume-size",
-    callback=options.size_option,
-    metavar="SIZE",
-    help="Split into volumes of SIZE: 25M, 4.7G, 512MiB.",
-)
+@options.volume_size
 @deidentification.of_sources
 @click.option(
     "--include-other",
@@ -127,6 +112,7 @@ def _package_name(_ctx: click.Context, _param: click.Parameter, value: Path) -> 
 )
 @options.passphrase_file
 @options.jobs
+@options.max_memory
 @click.option("--temp", type=PATH, metavar="DIR", help="Where encrypted intermediates may lie.")
 @deidentification.on_suspect
 @click.option("--force", is_flag=True, help="Overwrite a package of this name.")
@@ -145,12 +131,14 @@ def pack_command(
     identity: Path | None,
     no_self: bool,
     instance_signer: Path | None,
+    hide_signer: bool,
     project_key: Path | None,
     deidentify: str,
     profile: SiteProfile | None,
     burned_in: str,
     map_out: Path | None,
     codec: str,
+    recompress: bool,
     paranoid: bool,
     volume_size: int | None,
     files_from: Path | None,
@@ -159,6 +147,7 @@ def pack_command(
     allow_preamble: bool,
     passphrase_file: Path | None,
     jobs: int | None,
+    max_memory: int | None,
     temp: Path | None,
     on_suspect: str,
     force: bool,
@@ -195,14 +184,17 @@ def pack_command(
             map_out=map_out,
             codec=codec,
             paranoid=paranoid,
+            recompress=recompress,
             volume_size=volume_size,
             jobs=jobs,
+            max_memory=max_memory,
             exclude=exclude,
             include_other=include_other,
             allow_preamble=allow_preamble,
             temp=temp,
             skip_suspect=on_suspect == "skip",
             force=force,
+            hide_signer=hide_signer,
             on_progress=on_progress,
         )
     _say(terminal, report, originator)

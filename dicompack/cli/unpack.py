@@ -43,6 +43,7 @@ from dicompack.cli.terminal import Terminal, size_text
 )
 @options.passphrase_file
 @options.jobs
+@options.max_memory
 @options.common
 @click.pass_obj
 def unpack_command(
@@ -58,6 +59,7 @@ def unpack_command(
     originals: bool,
     passphrase_file: Path | None,
     jobs: int | None,
+    max_memory: int | None,
 ) -> Outcome:
     """Check a package and write its instances into DIR; nothing is written unless all of it passes.
 
@@ -76,6 +78,7 @@ def unpack_command(
             keep_signed=keep_signed,
             originals=originals,
             jobs=jobs,
+            max_memory=max_memory,
             on_progress=on_progress,
         )
     terminal.say(f"unpacked {plural(report.instances_out, 'instance')}, {size_text(report.bytes_out)}")

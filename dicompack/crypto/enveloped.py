@@ -143,6 +143,17 @@ def inspect(data: der.Buffer | der.Source) -> EnvelopeFacts:
     )
 
 
+def is_envelope(data: der.Buffer) -> bool:
+    """Whether an object says of itself that it is an AuthEnvelopedData; nothing else is checked here.
+
+    Raises:
+        FormatError: not DER.
+    """
+    cursor = der.Cursor(der.InMemory(data))
+    cursor.enter(der.SEQUENCE)
+    return bytes(cursor.take(der.OBJECT_IDENTIFIER).raw) == AUTH_ENVELOPED_DATA
+
+
 def open_(data: der.Buffer, openers: Sequence[Opener]) -> bytes:
     """The content, authenticated by its tag; which proves no origin, for every recipient has the key.
 
@@ -167,6 +178,27 @@ def open_pieces(data: der.Buffer | der.Source, openers: Sequence[Opener]) -> Ite
     envelope = _parse(source)
     content_key = recipients.content_key(envelope.recipients, openers)
     return _decrypt(source, envelope, content_key)
+
+
+def rewrap(
+    data: der.Buffer | der.Source, openers: Sequence[Opener], addressees: Sequence[Addressee]
+) -> tuple[bytes, int]:
+    """The content key for other recipients; what is encrypted stays as it is.
+
+    Gives the new beginning of the envelope, and from which offset of ``data`` on its old bytes follow. The
+    envelope is opened whole: a content key that does not fit its tag is never passed on.
+
+    Raises:
+        UsageError, NoMatchError: as `seal`.
+        FormatError, UnsupportedError, NoMatchError, BadSignatureError: as `open_`.
+    """
+    source = _source(data)
+    envelope = _parse(source)
+    content_key = recipients.content_key(envelope.recipients, openers)
+    for _ in _decrypt(source, envelope, content_key):
+        pass
+    infos = recipients.wrap(content_key, addressees)
+    return _before_content(infos, envelope.size), envelope.content_offset
 
 
 def _decrypt(source: der.Source, envelope: _Envelope, content_key: bytes) -> Iterator[bytes]:

@@ -18,6 +18,7 @@ from dicompack.pipeline.deidentifying import deidentify
 from dicompack.pipeline.packing import pack
 from dicompack.pipeline.planning import plan
 from dicompack.pipeline.reidentifying import reidentify
+from dicompack.pipeline.rewrapping import rewrap
 from dicompack.pipeline.unpacking import inspect, test, unpack, verify
 
-__all__ = ["pack", "deidentify", "plan", "unpack", "verify", "test", "inspect", "reidentify"]
+__all__ = ["pack", "deidentify", "plan", "unpack", "verify", "test", "inspect", "rewrap", "reidentify"]

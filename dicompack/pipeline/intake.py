@@ -15,7 +15,7 @@ from dicompack.exchange import sources as exchange
 from dicompack.pipeline.source_instances import Refused, SourceFacts, SourceTask
 from dicompack.pipeline.unpacking import OnProgress
 from dicompack.report import Finding, Progress, Skipped
-from dicompack.workers import WorkerDiedError, Workers
+from dicompack.workers import Demand, Place, WorkerDiedError, Workers
 
 if TYPE_CHECKING:  # word lists, which only cleaning has to read
     from dicompack.dicom.confidentiality.vocabulary import Vocabulary
@@ -64,7 +64,8 @@ class Intake(Generic[One]):
         start: Callable[[Settings], None],
         settings: Settings,
         work: Callable[[SourceTask], One | Refused],
-        jobs: int | None,
+        place: Place,
+        demand: Callable[[SourceTask], Demand],
         on_progress: OnProgress,
         phase: str,
     ) -> None:
@@ -84,13 +85,11 @@ class Intake(Generic[One]):
                 self.found += 1
                 yield SourceTask(entry.name, str(entry.path), ticket, vocabulary)
 
-        workers = Workers(start, settings, work, jobs)
+        workers = Workers(start, settings, work, place, demand)
         for done, (task, result) in enumerate(workers.run(tasks()), start=1):
             on_progress(Progress(phase, done, self.found, "instances"))
             if isinstance(result, WorkerDiedError):
-                self.skipped.append(
-                    Skipped(task.name, dicom=True, reason="the worker process died on it, twice")
-                )
+                self.skipped.append(Skipped(task.name, dicom=True, reason=result.message))
             elif isinstance(result, Refused):
                 self._refuse(task, result)
             else:

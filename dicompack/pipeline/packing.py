@@ -15,6 +15,7 @@ from dicompack import files
 from dicompack.container.layout import Layout, SetIds, check_volume_size
 from dicompack.container.manifest import Deidentification
 from dicompack.container.names import member_name
+from dicompack.container.volume_writer import ReadObject
 from dicompack.crypto.derivation import ProjectKey
 from dicompack.crypto.recipients import key_name
 from dicompack.crypto.staging import new_key
@@ -23,6 +24,7 @@ from dicompack.dicom.independent_check import check_manifest
 from dicompack.errors import OutputError, UsageError
 from dicompack.exchange import sources as exchange
 from dicompack.parties import Originator
+from dicompack.pipeline.demands import about_limits, demand_of, demand_of_source
 from dicompack.pipeline.instances import (
     PackedInstance,
     PackingSettings,
@@ -48,7 +50,7 @@ from dicompack.pipeline.unpacking import OnProgress, check_written, member_of, n
 from dicompack.report import Finding, Progress, Report, Skipped
 from dicompack.stages import package, volumes
 from dicompack.stages.compression import Encoding
-from dicompack.workers import Workers
+from dicompack.workers import Place, Processes, Workers
 
 _READ_SIZE = 1 << 20
 
@@ -65,14 +67,17 @@ def pack(
     map_out: Path | None = None,
     codec: str = "j2k",
     paranoid: bool = False,
+    recompress: bool = False,
     volume_size: int | None = None,
     jobs: int | None = None,
+    max_memory: int | None = None,
     exclude: Sequence[str] = (),
     include_other: bool = False,
     allow_preamble: bool = False,
     skip_suspect: bool = False,
     temp: Path | str | None = None,
     force: bool = False,
+    hide_signer: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Report:
     """Pack everything that is DICOM in `sources` into a package called `output`.
@@ -89,14 +94,18 @@ def pack(
         map_out: a file to be made for old and new UIDs; the Patient IDs go into one beside it.
         codec: ``j2k``, ``htj2k``, ``jpegls``, or ``keep``.
         paranoid: prove every frame with a second decoder, too.
+        recompress: decode lossless encapsulated pixel data and compress them by the codec; they are delivered
+            native.
         volume_size: bytes of a volume; by default there is one.
         jobs: worker processes; by default one a core.
+        max_memory: bytes for all worker processes together; by default what the machine has.
         exclude: patterns of names to leave out.
         include_other: pack files that are no instances, too; only without de-identification.
         allow_preamble: pack as it is what begins like a program.
         skip_suspect: leave instances out that cannot be de-identified, instead of refusing to pack.
         temp: folder for sealed objects while the run lasts; by default beside `output`.
         force: replace a package of this name.
+        hide_signer: let nobody but recipients see who signed; others can then check integrity only.
         on_progress: is told how far the run is.
 
     Raises:
@@ -106,10 +115,11 @@ def pack(
         SuspectError: an instance cannot be de-identified with certainty.
     """
     began, tell = time.monotonic(), on_progress or never
+    place = Processes(jobs, max_memory)
     output = Path(output)
     as_is = deidentify == AS_IS
     policy = None if as_is else policy_of(deidentify, burned_in, profile)
-    encoding = Encoding(codec, paranoid=paranoid)
+    encoding = Encoding(codec, paranoid=paranoid, recompress=recompress)
     encoding.check()
     _check_settings(output, originator, volume_size, force)
     _check_originals(
@@ -119,6 +129,11 @@ def pack(
         allow_preamble=allow_preamble,
         said=profile or map_out,
     )
+    if not encoding.restorable and (as_is or originator.custodians):
+        raise UsageError(
+            "originals cannot be restored from pixel data that are delivered in another form",
+            hint="leave out --recompress, or --custodian and --deidentify none",
+        )
     if project_key is not None:
         originator = replace(originator, project_key=project_key)
     at = datetime.now(UTC).replace(microsecond=0)
@@ -135,14 +150,14 @@ def pack(
         intake: Intake[PackedInstance] = Intake(keeps_others=include_other)
         load_ahead([codec])
         entries = exchange.find([Path(source) for source in sources], exclude)
-        found = with_vocabularies(entries, policy, jobs, tell)
-        intake.run(found, start_packing, settings, pack_instance, jobs, tell, "packing")
+        found = with_vocabularies(entries, policy, place, tell)
+        intake.run(found, start_packing, settings, pack_instance, place, demand_of(policy), tell, "packing")
         intake.check(skip_suspect, "packed")
         members, findings = intake.settle("packed")
         findings = [*findings, *_without_encrypted_attributes(originator)]
         ids = SetIds(os.urandom(16), os.urandom(16))
         done = Deidentification("basic", policy.claimed, EDITION) if policy else None
-        others = _pack_others(intake, settings, jobs, tell) if include_other else []
+        others = _pack_others(intake, settings, place, tell) if include_other else []
         sealed = [one.member for one in members]
         kept = _collected(members, others, settings)
         if as_is:
@@ -151,19 +166,22 @@ def pack(
                 for one, original in zip(sealed, kept.originals, strict=True)
             ]
         look = _looking_for(intake) if policy else _not_looking
-        packed = package.pack(sealed, originator, done, ids, volume_size, at, look, kept.sealed)
+        packed = package.pack(
+            sealed, originator, done, ids, volume_size, at, look, kept.sealed, hide_signer=hide_signer
+        )
 
         files.check_room(staging.path, packed.layout.total)
         paths = {member_name(number): path for number, path in enumerate(_paths(members, objects), start=1)}
         paths |= kept.paths
         folder = staging.folder("volumes")
-        written = _write(packed.layout, paths, packed.objects, folder, output.name, tell)
+        read = _reading(paths, packed.objects)
+        written = write_volumes(packed.layout, read, folder, output.name, tell)
         check_written(folder, tell)
         maps.write([one.facts.maps for one in members])
         files.publish_files(written, output.parent, replace=force)
         maps.keep()
         if force:
-            _remove_stale(output, written)
+            remove_stale(output, written)
         return Report(
             command="pack",
             set_id=ids.set_id.hex(),
@@ -173,7 +191,7 @@ def pack(
             bytes_in=intake.bytes_in,
             bytes_out=packed.layout.total,
             volumes=tuple(path.name for path in written),
-            findings=tuple(findings),
+            findings=(*findings, *about_limits()),
             recipients=tuple(sorted(key_name(one).hex() for one in originator.addressees)),
             members=tuple(
                 member_of(number, one.member.facts, sum(sealed.size for sealed in one.member.objects))
@@ -185,20 +203,18 @@ def pack(
 
 
 def _pack_others(
-    intake: Intake[PackedInstance], settings: PackingSettings, jobs: int | None, on_progress: OnProgress
+    intake: Intake[PackedInstance], settings: PackingSettings, place: Place, on_progress: OnProgress
 ) -> list[PackedOther]:
     """Seal the files that are no instances; what cannot be read is left out with its reason."""
     known = OtherSettings(settings.originator.addressees, settings.folder)
-    workers = Workers(start_others, known, pack_other, jobs)
+    workers = Workers(start_others, known, pack_other, place, demand_of_source)
     packed = []
     for done, (task, result) in enumerate(workers.run(other_tasks(intake.others)), start=1):
         on_progress(Progress("packing", done, len(intake.others), "other files"))
         if isinstance(result, PackedOther):
             packed.append(result)
             continue
-        reason = "the worker process died on it, twice"
-        if isinstance(result, Refused):
-            reason = result.reason
+        reason = result.reason if isinstance(result, Refused) else result.message
         # It was to travel: so it counts as something that was left out.
         intake.skipped.append(Skipped(task.name, dicom=True, reason=reason))
     return sorted(packed, key=lambda one: one.original.name)
@@ -252,6 +268,16 @@ def _check_settings(output: Path, originator: Originator, volume_size: int | Non
     """What can be known to be wrong before the work is done."""
     check_volume_size(volume_size)
     originator.check_validity(datetime.now(UTC))
+    check_output(output, force=force)
+
+
+def check_output(output: Path, *, force: bool) -> None:
+    """See that a package can have this name.
+
+    Raises:
+        UsageError: it is no name of a package.
+        OutputError: a volume of this name exists.
+    """
     if output.suffix != ".dcmpack":
         raise UsageError("the name of a package ends in .dcmpack", hint=f"try {output.name}.dcmpack")
     if not force and (taken := _volumes_of(output)):
@@ -286,7 +312,7 @@ def _volumes_of(output: Path) -> list[Path]:
     return sorted(path for path in output.parent.iterdir() if volume.fullmatch(path.name))
 
 
-def _remove_stale(output: Path, written: list[Path]) -> None:
+def remove_stale(output: Path, written: list[Path]) -> None:
     """Volumes of the package that was replaced; nothing but what is a volume by its content."""
     names = {path.name for path in written}
     for path in _volumes_of(output):
@@ -294,14 +320,10 @@ def _remove_stale(output: Path, written: list[Path]) -> None:
             path.unlink()
 
 
-def _write(
-    layout: Layout,
-    paths: dict[str, Path],
-    objects: dict[str, bytes],
-    folder: Path,
-    name: str,
-    on_progress: OnProgress,
+def write_volumes(
+    layout: Layout, read: ReadObject, folder: Path, name: str, on_progress: OnProgress
 ) -> list[Path]:
+    """The volumes of a package, in a folder of staging."""
     done = 0
 
     def count(size: int) -> None:
@@ -309,6 +331,10 @@ def _write(
         done += size
         on_progress(Progress("writing", done, layout.total, "bytes"))
 
+    return volumes.pack(layout, read, folder, name, count)
+
+
+def _reading(paths: dict[str, Path], objects: dict[str, bytes]) -> ReadObject:
     def read(object_name: str, offset: int, size: int) -> Iterator[bytes | memoryview]:
         if object_name in objects:
             yield memoryview(objects[object_name])[offset : offset + size]
@@ -317,4 +343,4 @@ def _write(
             for start in range(offset, offset + size, _READ_SIZE):
                 yield access.read_at(start, min(_READ_SIZE, offset + size - start))
 
-    return volumes.pack(layout, read, folder, name, count)
+    return read

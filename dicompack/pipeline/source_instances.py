@@ -177,8 +177,6 @@ def guarded(task: SourceTask, work: Callable[[Source], Result]) -> Result | Refu
         return Refused(task.name, error.message, dicom=False)
     except DicomPackError as error:
         return Refused(task.name, str(error), True, isinstance(error, SuspectError), len(data))
-    except MemoryError:
-        return Refused(task.name, "too large for the memory of a worker", True, source_size=len(data))
 
 
 def _maps(source: DataSet, result: DataSet, project_key: ProjectKey, policy: Policy) -> Maps:

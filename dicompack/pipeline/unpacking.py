@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
 
 from dicompack import files
+from dicompack.container.digests import ObjectDigest
 from dicompack.container.manifest import Manifest, ManifestMember
-from dicompack.container.names import member_name
+from dicompack.container.names import member_name, seal_name
 from dicompack.container.originals import Custody
 from dicompack.container.volumes import Package
 from dicompack.crypto.certificates import fingerprint, name_of
 from dicompack.crypto.trust import Trusted, TrustStore
 from dicompack.errors import DicomPackError, NoMatchError, UnsupportedError, UsageError, gravest
 from dicompack.parties import Recipient
+from dicompack.pipeline.demands import about_limits, demand_of_member
 from dicompack.pipeline.instances import (
     OtherTask,
+    Unpacked,
     UnpackingSettings,
     UnpackObject,
     UnpackTask,
@@ -30,10 +33,19 @@ from dicompack.pipeline.instances import (
 )
 from dicompack.pipeline.originals import listed_originals, restoring_tasks
 from dicompack.report import Finding, Member, Progress, Report, SignatureVerdict
-from dicompack.stages import package, volumes
-from dicompack.stages.package import CheckedSeal, check_custody, check_manifest, check_object, check_seals
+from dicompack.stages import volumes
+from dicompack.stages.package import check_custody, check_manifest
+from dicompack.stages.seals import (
+    CheckedSeal,
+    Judge,
+    check_digests_alone,
+    check_object,
+    check_seals,
+    hidden_signer,
+    is_hidden,
+)
 from dicompack.stages.volumes import Volumes
-from dicompack.workers import WorkerDiedError, Workers
+from dicompack.workers import Place, Processes, WorkerDiedError, Workers
 
 OnProgress = Callable[[Progress], None]
 
@@ -56,13 +68,17 @@ def test(path: Path | str, *, trust: TrustStore | None, on_progress: OnProgress 
     """
     began, tell = time.monotonic(), on_progress or never
     with volumes.unpack(Path(path)) as opened:
-        sealed = _check_public(opened, trust, tell)
-        _check_objects(opened.package, sealed, tell)
+        sealed = _check_without_key(opened, trust, tell)
         return _report("test", opened, sealed, began)
 
 
 def verify(
-    path: Path | str, *, recipient: Recipient, jobs: int | None = None, on_progress: OnProgress | None = None
+    path: Path | str,
+    *,
+    recipient: Recipient,
+    jobs: int | None = None,
+    max_memory: int | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Report:
     """Make every check that `unpack` makes, and write nothing.
 
@@ -70,15 +86,28 @@ def verify(
         DicomPackError: see `unpack`.
     """
     began, tell = time.monotonic(), on_progress or never
+    place = Processes(jobs, max_memory)
     with volumes.unpack(Path(path)) as opened:
-        sealed = _check_public(opened, recipient.trust, tell)
-        content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
-        custody = _custody_of(opened, sealed, content, recipient, wanted=None)
-        settings = UnpackingSettings(recipient.keys, content.instance_signer, "")
-        _check_unopened(opened, sealed, content, custody)
-        tasks = _tasks(opened, sealed, content, custody)
-        _unpack_members(tasks, settings, jobs, tell)
+        sealed, content = check_whole(opened, recipient, place, tell)
         return _report("verify", opened, sealed, began, content)
+
+
+def check_whole(
+    opened: Volumes, recipient: Recipient, place: Place, on_progress: OnProgress
+) -> tuple[CheckedSeal, Manifest]:
+    """Every check there is.
+
+    Raises:
+        DicomPackError: see `unpack`.
+    """
+    _check_frames(opened, on_progress)
+    sealed = check_seals(opened.package, _judge(recipient.trust), recipient.keys)  # (2) (3)
+    content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
+    custody = _custody_of(opened, sealed, content, recipient, wanted=None)
+    settings = UnpackingSettings(recipient.keys, content.instance_signer, "")
+    _check_unopened(opened, sealed, content, custody)
+    _unpack_members(_tasks(opened, sealed, content, custody), settings, place, on_progress)
+    return sealed, content
 
 
 def inspect(path: Path | str, *, recipient: Recipient) -> Report:
@@ -90,7 +119,7 @@ def inspect(path: Path | str, *, recipient: Recipient) -> Report:
     began = time.monotonic()
     with volumes.unpack(Path(path)) as opened:
         judge = _judge(recipient.trust)
-        sealed = check_seals(opened.package, judge)
+        sealed = check_seals(opened.package, judge, recipient.keys)
         content = check_manifest(opened.package, sealed, recipient.keys, judge)
         return _report("list", opened, sealed, began, content, complete="not-checked")
 
@@ -103,6 +132,7 @@ def unpack(
     keep_signed: bool = False,
     originals: bool = False,
     jobs: int | None = None,
+    max_memory: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> Report:
     """Check everything, then give the instances their final names, all at once.
@@ -114,6 +144,7 @@ def unpack(
         keep_signed: deliver the instances as they travelled, with their Digital Signature.
         originals: undo de-identification, and deliver the files that were packed; for custodians.
         jobs: worker processes; by default one a core.
+        max_memory: bytes for all worker processes together; by default what the machine has.
         on_progress: is told how far the run is.
 
     Raises:
@@ -125,12 +156,14 @@ def unpack(
         UsageError: originals are asked for as they travelled, which they did not.
     """
     began, tell = time.monotonic(), on_progress or never
+    place = Processes(jobs, max_memory)
     if originals and keep_signed:
         raise UsageError("originals carry no signature of ours", hint="choose --originals or --keep-signed")
     target = Path(target).absolute()  # of "." nothing lies beside
     files.check_target_folder(target)
     with volumes.unpack(Path(path)) as opened:
-        sealed = _check_public(opened, recipient.trust, tell)
+        _check_frames(opened, tell)
+        sealed = check_seals(opened.package, _judge(recipient.trust), recipient.keys)  # (2) (3)
         content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
         custody = _custody_of(opened, sealed, content, recipient, wanted=originals)
         _check_unopened(opened, sealed, content, custody)
@@ -139,7 +172,7 @@ def unpack(
             files.check_room(staging.path, sum(task.size for task in tasks))
             folder = staging.folder("instances")
             settings = UnpackingSettings(recipient.keys, content.instance_signer, str(folder), keep_signed)
-            written = _unpack_members(tasks, settings, jobs, tell)
+            written = _unpack_members(tasks, settings, place, tell)
             files.check_target_folder(target)
             files.publish_folder(folder, target)
         return _report("unpack", opened, sealed, began, content, bytes_out=written, renamed=_renamed(tasks))
@@ -174,11 +207,10 @@ def _custody_of(
 def check_written(folder: Path, on_progress: OnProgress) -> None:
     """Read a package back that was just written, with the receiver's own code; says nothing of origin."""
     with volumes.unpack(folder) as opened:
-        sealed = _check_public(opened, None, on_progress)
-        _check_objects(opened.package, sealed, never)
+        _check_without_key(opened, None, on_progress)
 
 
-def _judge(trust: TrustStore) -> package.Judge:
+def _judge(trust: TrustStore) -> Judge:
     now = datetime.now(UTC)
 
     def judge(certificate: x509.Certificate, chain: tuple[x509.Certificate, ...]) -> Trusted:
@@ -187,8 +219,8 @@ def _judge(trust: TrustStore) -> package.Judge:
     return judge
 
 
-def _check_public(opened: Volumes, trust: TrustStore | None, on_progress: OnProgress) -> CheckedSeal:
-    """Steps 1 to 3: damage is judged before signatures."""
+def _check_frames(opened: Volumes, on_progress: OnProgress) -> None:
+    """Step 1: damage is judged before signatures."""
     done = 0
 
     def count(size: int) -> None:
@@ -198,20 +230,34 @@ def _check_public(opened: Volumes, trust: TrustStore | None, on_progress: OnProg
 
     opened.package.check_frames(count)  # (1)
     on_progress(Progress("checking", opened.size, opened.size, "bytes"))
-    return check_seals(opened.package, _judge(trust) if trust is not None else None)  # (2) (3)
 
 
-def _check_objects(opened: Package, sealed: CheckedSeal, on_progress: OnProgress) -> None:
+def _check_without_key(
+    opened: Volumes, trust: TrustStore | None, on_progress: OnProgress
+) -> CheckedSeal | None:
+    """Steps 1 to 3 for all objects; None: who signed is hidden, and nobody asked."""
+    _check_frames(opened, on_progress)
+    if is_hidden(opened.package):
+        _check_objects(opened.package, check_digests_alone(opened.package), on_progress)
+        if trust is not None:
+            raise hidden_signer()
+        return None
+    sealed = check_seals(opened.package, _judge(trust) if trust is not None else None)
+    _check_objects(opened.package, sealed.rows, on_progress)
+    return sealed
+
+
+def _check_objects(opened: Package, rows: Mapping[str, ObjectDigest], on_progress: OnProgress) -> None:
     """Step 3 for every sealed object."""
-    for number, (name, due) in enumerate(sealed.rows.items(), start=1):
+    for number, (name, due) in enumerate(rows.items(), start=1):
         check_object(opened.read(name), due, name)
-        on_progress(Progress("checking", number, len(sealed.rows), "instances"))
+        on_progress(Progress("checking", number, len(rows), "instances"))
 
 
 def _unpack_members(
     tasks: Sequence[UnpackTask | OtherTask],
     settings: UnpackingSettings,
-    jobs: int | None,
+    place: Place,
     on_progress: OnProgress,
 ) -> int:
     """Step 6 for all members; gives the bytes written.
@@ -220,13 +266,14 @@ def _unpack_members(
         DicomPackError: the gravest error; its `faults` name every member that failed.
     """
     load_ahead({task.member.compression.codec for task in tasks if isinstance(task, UnpackTask)})
-    workers = Workers(start_unpacking, settings, unpack_instance, jobs)
+    workers: Workers[UnpackingSettings, UnpackTask | OtherTask, Unpacked | DicomPackError] = Workers(
+        start_unpacking, settings, unpack_instance, place, demand_of_member
+    )
     errors: list[DicomPackError] = []
     written = 0
     for done, (task, result) in enumerate(workers.run(tasks), start=1):
         if isinstance(result, WorkerDiedError):
-            message = "the worker process died on it, twice"
-            errors.append(UnsupportedError(message, where=name_of_task(task), rule="PKG-19"))
+            errors.append(UnsupportedError(result.message, where=name_of_task(task), rule="PKG-19"))
         elif isinstance(result, DicomPackError):
             errors.append(result)
         else:
@@ -316,10 +363,26 @@ def member_of(number: int, member: ManifestMember, packed_size: int) -> Member:
     )
 
 
+def verdicts_of(sealed: CheckedSeal) -> tuple[SignatureVerdict, ...]:
+    """Who sealed the package, and who passed it on."""
+    return tuple(
+        SignatureVerdict(
+            signer=name_of(verified.certificate),
+            fingerprint=trusted.fingerprint if trusted else fingerprint([verified.certificate]),
+            intact=True,
+            valid=True,
+            trusted=trusted is not None,
+            trusted_as=trusted.name if trusted else "",
+            passed_on=place > 0,
+        )
+        for place, (verified, trusted) in enumerate(sealed.signatures)
+    )
+
+
 def _report(
     command: str,
     opened: Volumes,
-    sealed: CheckedSeal,
+    sealed: CheckedSeal | None,
     began: float,
     content: Manifest | None = None,
     *,
@@ -327,34 +390,25 @@ def _report(
     complete: str = "checked",
     renamed: Sequence[Finding] = (),
 ) -> Report:
-    findings = [*opened.findings, *renamed]
-    verdicts = []
-    for verified, trusted in sealed.signatures:
-        if trusted is None:
-            findings.append(Finding("origin-not-checked", "SEAL0001", "nobody was named to trust"))
-        verdicts.append(
-            SignatureVerdict(
-                signer=name_of(verified.certificate),
-                fingerprint=trusted.fingerprint if trusted else fingerprint([verified.certificate]),
-                intact=True,
-                valid=True,
-                trusted=trusted is not None,
-                trusted_as=trusted.name if trusted else "",
-            )
-        )
-    count = sealed.newest.members
+    limits = about_limits() if command in ("verify", "unpack") else ()
+    findings = [*opened.findings, *renamed, *limits]
+    if sealed is None or any(trusted is None for _, trusted in sealed.signatures):
+        findings.append(Finding("origin-not-checked", seal_name(1), "nobody was named to trust"))
+    holding = sum(name.startswith("DICOM/") for name in opened.package.names)
+    # Whom they hide their SEALs from can count the objects; a large instance has several.
+    count = sealed.newest.members if sealed else holding
     members, objects = (content.members, content.objects) if content else ((), ())
     return Report(
         command=command,
-        set_id=sealed.newest.set_id.hex(),
+        set_id=opened.package.ids.set_id.hex(),
         instances_in=count,
         instances_out=count,
         bytes_in=opened.size,
         bytes_out=bytes_out,
         volumes=opened.package.volume_names,
         findings=tuple(findings),
-        signatures=tuple(verdicts),
-        recipients=sealed.newest.recipients,
+        signatures=verdicts_of(sealed) if sealed else (),
+        recipients=sealed.newest.recipients if sealed else (),
         members=tuple(
             member_of(number, member, sum(opened.package.size(member_name(one)) for one in numbers))
             for number, (member, numbers) in enumerate(zip(members, objects, strict=True), start=1)

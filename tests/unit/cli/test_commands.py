@@ -57,14 +57,14 @@ def test_every_option_of_a_command_is_in_the_specification_and_the_other_way_rou
 
 
 def test_every_command_is_in_the_specification():
-    rows = re.findall(r"^\| `([a-z]+(?: (?:new|show|trust|project))?)[ `].*\|.*\|.*\|$", SPEC, re.MULTILINE)
+    rows = re.findall(r"^\| `([a-z]+(?: (?:new|show|trust|project|password))?)[ `].*\|.*\|.*\|$", SPEC, re.MULTILINE)
     assert set(rows) == set(commands())
 
 
 def test_commands_come_in_the_order_of_work(call):
     ended = call("--help")
     listed = re.findall(r"^  ([a-z]+)  ", ended.out, re.MULTILINE)
-    order = "demo keys plan pack test list verify unpack deidentify reidentify"
+    order = "demo keys plan pack test list verify unpack rewrap deidentify reidentify"
     assert listed == order.split()
 
 
@@ -94,14 +94,17 @@ def test_pack_without_options(library, call, me, clinic):
         "map_out": None,
         "codec": "j2k",
         "paranoid": False,
+        "recompress": False,
         "volume_size": None,
         "jobs": None,
+        "max_memory": None,
         "exclude": (),
         "include_other": False,
         "allow_preamble": False,
         "temp": None,
         "skip_suspect": False,
         "force": False,
+        "hide_signer": False,
         "on_progress": None,
     }
 
@@ -116,10 +119,12 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
         "--recipient", them / "contact.pem", "--recipient", me / "contact.pem", "--instance-signer", me,
         "--project-key", tmp_path / "k", "--deidentify", "basic+clean-graphics+retain-uids",
         "--profile", f"{tmp_path / 'site.toml'}:site",
-        "--burned-in", "vouch", "--map-out", tmp_path / "maps.csv", "--codec", "htj2k", "--paranoid",
+        "--burned-in", "vouch", "--map-out", tmp_path / "maps.csv", "--codec", "htj2k",
+        "--paranoid", "--recompress",
         "--volume-size", "25M",
-        "--jobs", "3", "--exclude", "*.txt", "--exclude", "T*", "--temp", tmp_path, "--force",
-        "--on-suspect", "skip", "--include-other", "--allow-preamble",
+        "--jobs", "3", "--max-memory", "2G",
+        "--exclude", "*.txt", "--exclude", "T*", "--temp", tmp_path, "--force",
+        "--on-suspect", "skip", "--hide-signer", "--include-other", "--allow-preamble",
         "--passphrase-file", tmp_path / "p",
     )  # fmt: skip
     assert ended.code == 0, ended.err
@@ -139,14 +144,17 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
         "map_out": tmp_path / "maps.csv",
         "codec": "htj2k",
         "paranoid": True,
+        "recompress": True,
         "volume_size": 25_000_000,
         "jobs": 3,
+        "max_memory": 2_000_000_000,
         "exclude": ("*.txt", "T*"),
         "include_other": True,
         "allow_preamble": True,
         "temp": tmp_path,
         "skip_suspect": True,
         "force": True,
+        "hide_signer": True,
         "on_progress": None,
     }
 
@@ -323,6 +331,30 @@ def test_unpack(library, call, me, tmp_path):
     assert call("unpack", "p", "--identity", me).code == 2
 
 
+def test_rewrap(library, call, me, them, clinic, locked, tmp_path):
+    signature = SignatureVerdict("Clinic A", "AAAA", True, True, True, "clinic")
+    later = SignatureVerdict("Clinic B", "BBBB", True, True, True, "b", passed_on=True)
+    library.answers["rewrap"] = Report("rewrap", instances_out=2, signatures=(signature, later))
+    passphrases = tmp_path / "passphrases"
+    passphrases.write_text("open sesame\n")
+    ended = call(
+        "rewrap", "p.dcmpack", "-o", tmp_path / "q.dcmpack", "--identity", them, "--signer", them,
+        "--trust", me / "contact.pem", "--recipient", me / "contact.pem", "--volume-size", "1M",
+        "--passphrase-file", passphrases, "--jobs", "2", "--force",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    arguments, options = library.calls["rewrap"]
+    assert arguments == (Path("p.dcmpack"), tmp_path / "q.dcmpack")
+    assert options["signer"].certificate == locked.contact.signing
+    wanted = [clinic.contact.decryption, locked.contact.decryption]
+    assert [contact.decryption for contact in options["recipients"]] == wanted, "and oneself"
+    assert (options["volume_size"], options["jobs"], options["force"]) == (1_000_000, 2, True)
+    assert "signer: Clinic A" in ended.err
+    assert "passed on by: Clinic B" in ended.err
+    call("rewrap", "p", "-o", "q.dcmpack", "--identity", me, "--signer", me, "--no-self", "--trust", me)
+    assert library.calls["rewrap"][1]["recipients"] == []
+
+
 def test_three_facts_for_each_signature(library, call, me):
     verdict = SignatureVerdict("Clinic A", "AAAA", True, True, True, "Clinic A, pinned")
     library.answers["verify"] = Report("verify", signatures=(verdict, verdict))
@@ -368,6 +400,7 @@ def test_deidentify(library, call, tmp_path):
         "burned_in": "clean",
         "map_out": tmp_path / "m",
         "jobs": 2,
+        "max_memory": None,
         "exclude": ("*.txt",),
         "skip_suspect": True,
         "on_progress": None,
