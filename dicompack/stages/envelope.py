@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from dicompack.container.digests import ObjectDigest
@@ -79,6 +79,16 @@ def digest_of(sealed: Buffer) -> ObjectDigest:
     """
     offset = enveloped.inspect(sealed).content_offset
     return ObjectDigest(hashlib.sha256(sealed).digest(), hashlib.sha256(memoryview(sealed)[offset:]).digest())
+
+
+def unpack_to(sealed: Buffer, keys: Sequence[Opener], write: Callable[[bytes], object]) -> None:
+    """Open; what was given to `write` is what was sealed only when this has returned.
+
+    Raises:
+        NoMatchError, BadSignatureError: see `unpack`.
+    """
+    for piece in enveloped.open_pieces(sealed, keys):
+        write(piece)
 
 
 def unpack(sealed: Buffer, keys: Sequence[Opener]) -> bytes:

@@ -57,7 +57,9 @@ def test_every_option_of_a_command_is_in_the_specification_and_the_other_way_rou
 
 
 def test_every_command_is_in_the_specification():
-    rows = re.findall(r"^\| `([a-z]+(?: (?:new|show|trust|project|password))?)[ `].*\|.*\|.*\|$", SPEC, re.MULTILINE)
+    rows = re.findall(
+        r"^\| `([a-z]+(?: (?:new|show|trust|project|password))?)[ `].*\|.*\|.*\|$", SPEC, re.MULTILINE
+    )
     assert set(rows) == set(commands())
 
 
@@ -333,7 +335,7 @@ def test_unpack(library, call, me, tmp_path):
 
 def test_rewrap(library, call, me, them, clinic, locked, tmp_path):
     signature = SignatureVerdict("Clinic A", "AAAA", True, True, True, "clinic")
-    later = SignatureVerdict("Clinic B", "BBBB", True, True, True, "b", passed_on=True)
+    later = SignatureVerdict("Clinic B", "BBBB", True, True, True, "b", purpose="passed-on")
     library.answers["rewrap"] = Report("rewrap", instances_out=2, signatures=(signature, later))
     passphrases = tmp_path / "passphrases"
     passphrases.write_text("open sesame\n")
@@ -353,6 +355,16 @@ def test_rewrap(library, call, me, them, clinic, locked, tmp_path):
     assert "passed on by: Clinic B" in ended.err
     call("rewrap", "p", "-o", "q.dcmpack", "--identity", me, "--signer", me, "--no-self", "--trust", me)
     assert library.calls["rewrap"][1]["recipients"] == []
+
+
+def test_receipts(library, call, me, tmp_path, clinic):
+    path = tmp_path / "receipt"
+    call("unpack", "p", "-d", tmp_path / "out", "--identity", me, "--receipt", path, "--signer", me)
+    _, options = library.calls["unpack"]
+    assert (options["receipt"], options["receipt_signer"].certificate) == (path, clinic.contact.signing)
+    call("test", "p", "--trust", me, "--receipt", path)
+    call("verify", "p", "--identity", me, "--receipt", path)
+    assert library.calls["test"][1]["receipt"] == library.calls["verify"][1]["receipt"] == path
 
 
 def test_three_facts_for_each_signature(library, call, me):
