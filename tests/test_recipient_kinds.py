@@ -155,6 +155,14 @@ def test_password_file_that_is_refused(desk, capfd, text, rule):
     assert not list(desk.glob("study*"))
 
 
+def test_password_is_not_resumed(desk, capfd):
+    """PWD-4: members of another run have another salt."""
+    made = new_identity("Me", None)
+    Path("own.p12").write_bytes(made.decryption)
+    assert run([*PACK, "--password-file", "password", "--identity", "own.p12", "--resume"]) == 2
+    assert json.loads(capfd.readouterr().out)["error"]["rule"] == "PWD-4"
+
+
 def test_made_password_needs_somebody_to_see_it(desk, capfd):
     """CLI-20: not into JSON, and not where there is no terminal."""
     assert run([*PACK, "--password"]) == 2

@@ -333,8 +333,8 @@ def test_generated_passwords() -> None:
 @pytest.mark.parametrize(
     "weak",
     [
-        "a",
-        "password",
+        "Zz9",
+        "passw0rd",
         "Tr0ub4dor&3",
         "1234567890" * 3,
         "abcdefgh" * 6,
