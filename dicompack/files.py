@@ -148,6 +148,41 @@ def write_new(path: Path, pieces: Iterable[bytes | memoryview], *, durable: bool
     return size
 
 
+class NewFile:
+    """A file that must not exist yet, mode 0600, written at any place.
+
+    After the `with` block it is on the medium; one that could not be finished is removed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor = os.open(path, _OPEN_NEW, 0o600)
+
+    def write_at(self, offset: int, piece: bytes | memoryview) -> None:
+        """Write all of `piece` from `offset` on."""
+        os.lseek(self._descriptor, offset, os.SEEK_SET)
+        _write_all(self._descriptor, piece)
+
+    def __enter__(self) -> NewFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        is_whole = False
+        try:
+            try:
+                if error is None:
+                    os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            is_whole = error is None
+        finally:
+            if not is_whole:
+                self._path.unlink(missing_ok=True)
+
+
 def _write_all(descriptor: int, piece: bytes | memoryview) -> int:
     view = memoryview(piece).cast("B")
     done = 0

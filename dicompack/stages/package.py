@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from dicompack.container import digests, manifest, names, seal
 from dicompack.container.digests import Digests, ObjectDigest
-from dicompack.container.layout import Layout, SetIds, StoredObject, lay_out
+from dicompack.container.layout import Layout, SetIds, StoredObject
 from dicompack.container.manifest import (
     ROLE_CUSTODIAN,
     ROLE_RECIPIENT,
@@ -31,6 +31,7 @@ from dicompack.container.manifest import (
     ManifestMember,
     RecipientKey,
 )
+from dicompack.container.redundancy import NO_RECOVERY, Fitting, Redundancy
 from dicompack.container.seal import Seal
 from dicompack.container.volumes import Package
 from dicompack.crypto import enveloped, signed
@@ -40,13 +41,14 @@ from dicompack.crypto.signed import Signed
 from dicompack.crypto.trust import Trusted
 from dicompack.errors import BadSignatureError, FormatError, NoMatchError, UntrustedError
 from dicompack.parties import Originator
+from dicompack.report import Finding
 from dicompack.stages import envelope
 
 Judge = Callable[[x509.Certificate, tuple[x509.Certificate, ...]], Trusted]
 
-# A SEAL says how many volumes there are, and its own size may change that number: two rounds are enough,
-# more would mean that it swings.
-_MAX_ROUNDS = 5
+# A SEAL says how many volumes there are, and its own size may change that number; so may the room for
+# recovery volumes. The numbers only rise, a few rounds are enough.
+_MAX_ROUNDS = 20
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Packed:
 
     layout: Layout
     objects: dict[str, bytes]
+    findings: tuple[Finding, ...] = ()
 
 
 def pack(
@@ -74,6 +77,7 @@ def pack(
     volume_size: int | None,
     at: datetime,
     look: Callable[[bytes], None] = lambda _content: None,
+    redundancy: Redundancy = NO_RECOVERY,
 ) -> Packed:
     """MANIFEST, DIGESTS and SEAL for members that stand in their final order.
 
@@ -108,23 +112,23 @@ def pack(
         ),
         *(StoredObject(name, len(data)) for name, data in objects.items()),
     ]
-    count = 1
+    fitting = Fitting(redundancy, volume_size)
     for _ in range(_MAX_ROUNDS):
         text = seal.marshal(
             Seal(
                 set_id=ids.set_id,
                 volume_set=ids.volume_set,
                 members=len(members),
-                data_volumes=count,
+                data_volumes=fitting.count,
+                recovery_volumes=fitting.recovery,
                 recipients=keys,
                 digests=table.columns,
             )
         )
         newest = signed.sign(text, originator.signing, at)
-        layout = lay_out([*stored, StoredObject(names.seal_name(1), len(newest))], ids, volume_size)
-        if layout.count == count:
-            return Packed(layout, {**objects, names.seal_name(1): newest})
-        count = layout.count
+        layout = fitting.lay_out([*stored, StoredObject(names.seal_name(1), len(newest))], ids)
+        if fitting.is_settled(layout):
+            return Packed(layout, {**objects, names.seal_name(1): newest}, fitting.findings)
     raise AssertionError("the number of volumes does not settle")
 
 
@@ -160,10 +164,10 @@ def check_seals(package: Package, judge: Judge | None) -> CheckedSeal:
     if (content.set_id, content.volume_set) != (package.ids.set_id, package.ids.volume_set):  # PKG-11
         raise BadSignatureError("the SEAL is that of another package", where=found[0], rule="PKG-11")
     members = sum(name.startswith("DICOM/") for name in package.names)
-    if (content.sequence, content.members, content.data_volumes) != (
-        1,
-        members,
-        package.layout.count,
+    volumes = (package.layout.count, package.layout.recovery)
+    if (content.sequence, content.members) != (1, members) or volumes != (
+        content.data_volumes,
+        content.recovery_volumes,
     ):  # PKG-11
         raise BadSignatureError(
             "the SEAL does not fit the package's members or volumes", where=found[0], rule="PKG-11"

@@ -11,11 +11,13 @@ from types import TracebackType
 from dicompack.container.conditions import examine
 from dicompack.container.faults import DamagedVolumesError
 from dicompack.container.layout import Layout
+from dicompack.container.survey import number_of, survey
 from dicompack.container.volume_writer import ReadObject, VolumeWriter
-from dicompack.container.volumes import Package, VolumeCondition, join
+from dicompack.container.volumes import Package, VolumeCondition, join_surveyed
 from dicompack.errors import FormatError, InputError, UnsupportedError
 from dicompack.files import FileAccess, allow_many_files, write_new
 from dicompack.report import Finding
+from dicompack.stages import recovery
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,14 @@ class Extent:
 def pack(
     layout: Layout, read: ReadObject, folder: Path, name: str, on_bytes: Callable[[int], None]
 ) -> list[Path]:
-    """Write the volumes of a package called `name` into a folder; gives their paths in order."""
+    """Write the volumes of a package called `name` into a folder; gives their paths, data volumes first."""
     writer = VolumeWriter(layout, read)
     paths = [folder / volume_name for volume_name in layout.volume_names(name)]
     for index, path in enumerate(paths, start=1):
         write_new(path, _counted(writer.chunks(index), on_bytes))
-    return paths
+    if layout.recovery == 0:
+        return paths
+    return paths + recovery.pack(layout.volumes[0].descriptor, paths, folder, name, on_bytes)
 
 
 def _counted(
@@ -80,16 +84,52 @@ class Volumes:
         return {name: tuple(extents) for name, extents in result.items()}
 
 
-def unpack(path: Path) -> Volumes:
-    """Find the volumes of a package, given any one of them or the folder they are in, and join them.
+class Found:
+    """The files of one set, open. Use it in a ``with`` block."""
 
-    Checks step (1) of the order of checks but for the blocks' hashes: frames and the grammar of entries.
+    def __init__(
+        self, wanted: dict[str, Path], accesses: dict[str, FileAccess], aside: Sequence[Finding],
+        files: ExitStack,
+    ) -> None:  # fmt: skip
+        self.surveyed = survey(accesses)
+        self.aside = tuple(aside)
+        """Files that were left alone: of another set, not readable."""
+        self.paths = wanted
+        self._files = files
+
+    def __enter__(self) -> Found:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._files.close()
+
+    def join(self) -> Volumes:
+        """Join the data volumes; the files now belong to the result, which is to be closed instead.
+
+        Checks step (1) of the order of checks but for the blocks' hashes: frames and the grammar of entries.
+
+        Raises:
+            FormatError: bytes that no writer makes.
+            DamagedVolumesError: data volumes are missing or damaged.
+        """
+        try:
+            package = join_surveyed(self.surveyed)
+        except DamagedVolumesError as error:
+            raise DamagedVolumesError([*error.findings, *self.aside], hint=error.hint) from error
+        paths = {name: self.paths[name] for name in package.volume_names}
+        findings = [*self.aside, *self.surveyed.faults_of(recovery=True)]
+        return Volumes(package, paths, findings, self._files.pop_all())
+
+
+def find(path: Path) -> Found:
+    """Find the volumes of a package, given any one of them or the folder they are in.
 
     Raises:
         InputError: the path does not exist.
         FormatError: nothing there is a volume, or bytes that no writer makes.
         UsageError: the folder has volumes of several sets.
-        DamagedError: volumes are missing or damaged; its `faults` name each.
     """
     if not path.exists():
         first = path.with_name(f"{path.name}.001")
@@ -98,17 +138,24 @@ def unpack(path: Path) -> Volumes:
     with ExitStack() as stack:
         found, unreadable = _candidates(path, stack)
         wanted, aside = _choose(path, found)
-        aside += unreadable
-        try:
-            package = join(wanted)
-        except DamagedVolumesError as error:
-            named = [f"{finding.where}: {finding.message} [{finding.rule}]" for finding in aside]
-            raise DamagedVolumesError(
-                [*error.faults, *named], rule=error.rule or "", hint=error.hint
-            ) from error
         folder = path if path.is_dir() else path.parent
-        paths = {name: folder / name for name in package.volume_names}
-        return Volumes(package, paths, aside, stack.pop_all())
+        paths = {name: folder / name for name in wanted}
+        result = Found(paths, wanted, [*aside, *unreadable], stack.pop_all())
+    return result
+
+
+def find_files(paths: Sequence[Path]) -> Found:
+    """The same for files that are known to be the volumes of one package."""
+    with ExitStack() as stack:
+        allow_many_files()
+        accesses = {path.name: stack.enter_context(FileAccess(path)) for path in paths}
+        return Found({path.name: path for path in paths}, accesses, (), stack.pop_all())
+
+
+def unpack(path: Path) -> Volumes:
+    """Find the volumes of a package and join them; see `find` and `Found.join`."""
+    with find(path) as found:
+        return found.join()
 
 
 def is_volume(path: Path) -> bool:
@@ -173,10 +220,9 @@ def _choose(
         elif condition.volume_set != own.volume_set:
             if _stem(name) == _stem(path.name):
                 aside.append(Finding("foreign", name, "a volume of another set", "VOL-11"))
-        elif condition.index == own.index and own.fault is None:
-            aside.append(
-                Finding("duplicate", name, f"volume {own.index} again; the one named is used", "VOL-13")
-            )
+        elif number_of(condition.descriptor) == number_of(own.descriptor) and own.fault is None:
+            what = own.descriptor.number.partition(" of ")[0]
+            aside.append(Finding("duplicate", name, f"{what} again; the one named is used", "VOL-13"))
         else:
             wanted[name] = access
     return wanted, aside
