@@ -18,7 +18,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dicompack import errors
-from dicompack.report import Finding, Member, Progress, Report, SignatureVerdict, Skipped
 
 if TYPE_CHECKING:
     from dicompack.crypto.contacts import Contact
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from dicompack.parties import Originator, Recipient
     from dicompack.pipeline import deidentify, inspect, pack, plan, reidentify, test, unpack, verify
     from dicompack.pipeline.planning import Plan
+    from dicompack.report import Finding, Member, Progress, Report, SignatureVerdict, Skipped
 
 __version__ = "0.1.0"
 
@@ -69,6 +69,7 @@ _HOMES = {
     ),
     "dicompack.crypto.derivation": ("ProjectKey",),
     "dicompack.crypto.trust": ("TrustStore", "load_anchor"),
+    "dicompack.report": ("Finding", "Member", "Progress", "Report", "SignatureVerdict", "Skipped"),
 }
 
 

@@ -8,6 +8,7 @@ the GIL.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -118,6 +119,11 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+def inherit() -> bool:
+    """Whether workers begin as copies of this process: what it has loaded they need not load, and share."""
+    return _start_method() == "fork"
+
+
 def _start_method() -> str:
     """`fork` costs 20 ms where `spawn` costs 600, but is not safe where system libraries start threads."""
     return "fork" if sys.platform == "linux" else "spawn"
@@ -129,6 +135,7 @@ def _enter(start: Callable[[Settings], None], settings: Settings) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_follow_parent, daemon=True).start()
     forbid_core_dumps()
+    gc.freeze()  # what was inherited is no garbage; to look through it would also copy each page of it
     start(settings)
 
 

@@ -74,9 +74,14 @@ def command_of(words: list[str]) -> click.Command:
     for word in words:
         if not isinstance(command, click.Group):
             break
-        assert word in command.commands, word
-        command = command.commands[word]
+        found = command.get_command(click.Context(command), word)
+        assert found is not None, word
+        command = found
     return command
+
+
+def commands() -> list[str]:
+    return program.list_commands(click.Context(program))
 
 
 def options_of(command: click.Command) -> set[str]:
@@ -105,14 +110,12 @@ def test_commands_and_options_in_running_text_exist():
     text = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
     calls = [span.split()[1:] for span in re.findall(r"`(dicompack [^`]*)`", text)]
     spans = [span.split() for span in re.findall(r"`([a-z][^`]*)`", text)]
-    calls += [span for span in spans if span[0] in program.commands]
+    calls += [span for span in spans if span[0] in commands()]
     assert calls
     for call in calls:
         if call[0] != "COMMAND":
             command_of(call)
-    known = {option for name in program.commands for option in options_of(program.commands[name])} | {
-        "--help"
-    }
+    known = {option for name in commands() for option in options_of(command_of([name]))} | {"--help"}
     promised = {
         span.split()[0] for span in re.findall(r"`(-[^`]*)`", text.split("## What it does not do yet")[0])
     }

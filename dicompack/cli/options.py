@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +25,8 @@ def parse_size(text: str) -> int:
     Raises:
         ValueError: another unit, no number, not a whole number of bytes, or nothing.
     """
+    from decimal import Decimal  # not for everyone who wants to see a help text
+
     # CLI-9
     match = _SIZE.fullmatch(text.strip())
     if match is None:

@@ -4,31 +4,36 @@ from __future__ import annotations
 
 import sys
 import time
-import traceback
 from collections.abc import Sequence
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dicompack import __version__
-from dicompack.cli.deidentify import deidentify_command
-from dicompack.cli.demo import demo_command
 from dicompack.cli.exit_codes import ExitCode
 from dicompack.cli.interruption import interruptible
-from dicompack.cli.keys import keys_group
-from dicompack.cli.list import list_command
 from dicompack.cli.options import HelpfulGroup
-from dicompack.cli.outcome import Outcome
-from dicompack.cli.pack import pack_command
-from dicompack.cli.plan import plan_command
-from dicompack.cli.reidentify import reidentify_command
 from dicompack.cli.system_errors import system_errors
 from dicompack.cli.terminal import Terminal
-from dicompack.cli.test import test_command
-from dicompack.cli.unpack import unpack_command
-from dicompack.cli.verify import verify_command
 from dicompack.errors import DicomPackError, UsageError
-from dicompack.report import Report
+
+if TYPE_CHECKING:
+    from dicompack.cli.outcome import Outcome
+
+# Where each command is, and its line in the list of commands: to show the list, none of them is loaded.
+_COMMANDS = {
+    "demo": ("demo_command", "Show the whole round trip, with keys that are thrown away."),
+    "keys": ("keys_group", "Make, show and pin keys."),
+    "plan": ("plan_command", "Show what would leave the house; write nothing."),
+    "pack": ("pack_command", "Pack studies into a signed and encrypted package."),
+    "test": ("test_command", "Check a package without any decryption key."),
+    "list": ("list_command", "List the instances of a package."),
+    "verify": ("verify_command", "Check all that unpack checks, and write nothing."),
+    "unpack": ("unpack_command", "Check a package and write its instances."),
+    "deidentify": ("deidentify_command", "De-identify studies into a folder, without a package."),
+    "reidentify": ("reidentify_command", "Give instances their identity back; for custodians."),
+}
 
 
 class InterruptedRunError(DicomPackError):
@@ -38,7 +43,24 @@ class InterruptedRunError(DicomPackError):
 
 
 class Program(HelpfulGroup):
-    """The group of all commands."""
+    """The group of all commands, each in the module of its name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        """In the order of a person's work."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Load it, and what it needs."""
+        if cmd_name not in _COMMANDS:
+            return None
+        command = getattr(import_module(f"dicompack.cli.{cmd_name}"), _COMMANDS[cmd_name][0])
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The list of commands, as click makes it."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in _COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         """What the system refuses is the input's fault, unless the command knows better."""
@@ -74,21 +96,6 @@ def program() -> None:
     """Pack DICOM studies for transfer: de-identified, compressed, signed, encrypted, in volumes."""
 
 
-for _command in (
-    demo_command,
-    keys_group,
-    plan_command,
-    pack_command,
-    test_command,
-    list_command,
-    verify_command,
-    unpack_command,
-    deidentify_command,
-    reidentify_command,
-):
-    program.add_command(_command)
-
-
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one call and give its exit code; None takes the arguments of the process."""
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -110,16 +117,25 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def _outcome(terminal: Terminal, arguments: list[str] | None) -> Outcome | None:
     """What the call came to; None if it only asked for help or the version."""
     try:
-        outcome = program.main(args=arguments, prog_name="dicompack", standalone_mode=False, obj=terminal)
-        return outcome if isinstance(outcome, Outcome) else None
+        outcome: Outcome | None = program.main(
+            args=arguments, prog_name="dicompack", standalone_mode=False, obj=terminal
+        )
+        return outcome or None  # click gives 0 where a callback has ended the call
     except click.ClickException as error:
-        return Outcome(Report(_command_of(error)), _usage_error(error))
+        return _failed(_command_of(error), _usage_error(error))
     except DicomPackError as error:
-        return Outcome(Report(terminal.command), error)
+        return _failed(terminal.command, error)
     except (KeyboardInterrupt, click.Abort):
-        return Outcome(Report(terminal.command), InterruptedRunError("interrupted before anything was done"))
+        return _failed(terminal.command, InterruptedRunError("interrupted before anything was done"))
     except Exception as error:  # noqa: BLE001  # the outermost frame; what else comes is a bug
-        return Outcome(Report(terminal.command), _internal_error(terminal, error))
+        return _failed(terminal.command, _internal_error(terminal, error))
+
+
+def _failed(command: str, error: DicomPackError) -> Outcome:
+    from dicompack.cli.outcome import Outcome
+    from dicompack.report import Report
+
+    return Outcome(Report(command), error)
 
 
 def _command_of(error: click.ClickException) -> str:
@@ -137,6 +153,8 @@ def _internal_error(terminal: Terminal, error: Exception) -> DicomPackError:
     """The type and the place, never the message of the error: it may hold a patient's value."""
     # CLI-3
     if terminal.verbose:
+        import traceback
+
         for entry in traceback.extract_tb(error.__traceback__):
             terminal.warn(f"  {entry.filename}:{entry.lineno} in {entry.name}")
     hint = "this is a bug of ours: please report it, with what --verbose shows"

@@ -14,8 +14,6 @@
 
 from __future__ import annotations
 
-import getpass
-import json
 import os
 import sys
 import time
@@ -26,11 +24,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from dicompack.errors import DicomPackError, UsageError
-from dicompack.report import Progress
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
+
+    from dicompack.report import Progress
 
 # Categories of characters that draw something of their own; all others are shown by their code.
 _VISIBLE = frozenset("LMNPS")
@@ -100,6 +99,8 @@ class Terminal:
     def document(self, document: Mapping[str, object]) -> None:
         """The one object of ``--json``, in ASCII on one line."""
         # CLI-2
+        import json
+
         _print(sys.stdout, json.dumps(document, ensure_ascii=True))
 
     def say(self, line: str) -> None:
@@ -152,6 +153,8 @@ class Terminal:
                 rule="CLI-6",
                 hint="use --passphrase-file FILE",
             )
+        import getpass
+
         typed = getpass.getpass(f"{safe(question)}: ")
         if not typed.isascii() and any(unicodedata.category(character) == "Cs" for character in typed):
             raise UsageError("the terminal sent characters that are not in its encoding", rule="CLI-6")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from dicompack.dicom import encoding, tags
 from dicompack.dicom.dataset import Buffer, DataSet, Element, padded, string_element
-from dicompack.dicom.dictionary import LONG_VRS, SHORT_VRS, dictionary_vr
+from dicompack.dicom.dictionary import LONG_VRS, SHORT_VRS, dictionary_vr, registered_uid
 from dicompack.dicom.transfer_syntaxes import (
     EXPLICIT_BIG,
     EXPLICIT_LITTLE,
@@ -280,11 +280,8 @@ def check_complete(data_set: DataSet) -> None:
 
 def is_image(data_set: DataSet) -> bool:
     """Whether the SOP Class is one of images, by its name in PS3.6 Table A-1."""
-    from pydicom.config import IGNORE
-    from pydicom.uid import UID
-
-    name = UID(data_set.text(tags.SOP_CLASS_UID), IGNORE).name
-    return name.removesuffix(" (Retired)").endswith("Image Storage")
+    sop_class = registered_uid(data_set.text(tags.SOP_CLASS_UID))
+    return sop_class is not None and sop_class.name.removesuffix(" (Retired)").endswith("Image Storage")
 
 
 def parse_canonical(data: bytes) -> DicomFile:

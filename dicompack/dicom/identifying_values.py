@@ -14,6 +14,7 @@ from functools import cache
 from typing import Final
 
 from dicompack.dicom.dataset import DataSet, Element, Sequence
+from dicompack.dicom.dictionary import registered_uid
 
 MIN_TOKEN: Final = 4
 """Bytes; shorter words stand in any text by chance."""
@@ -39,6 +40,7 @@ _DEVICES: Final = (
     0x00181011, 0x0018700A, 0x00189371, 0x00321021, 0x00400001, 0x00400010, 0x00400241, 0x00400242,
 )  # fmt: skip
 _BIRTH_DATE: Final = 0x00100030
+_CHARACTER_SET: Final = 0x00080005
 _DEVICE_UIDS: Final = (0x00181002, 0x0018100B)
 
 # UIDs of kinds and of vocabularies: they name no instance of anybody's.
@@ -95,7 +97,7 @@ def identifying_values(
     told: set[bytes] = set()
     takes = {tag: taker for tag, taker in _takers().items() if tag not in left}
     skipped_uids = _UIDS_OF_KINDS | left
-    charset = _character_set(source)
+    charset = source.texts(_CHARACTER_SET) if _CHARACTER_SET in source else ()
     for element in _plain(source):
         tag = element.tag
         if element.vr == "UI":
@@ -175,14 +177,7 @@ def _uids(element: Element) -> Iterator[bytes]:
 
 
 def _is_registered(uid: bytes) -> bool:
-    return uid.startswith(b"1.2.840.10008.") and uid.decode("ascii", "replace") in _registry()
-
-
-@cache
-def _registry() -> Collection[str]:
-    from pydicom._uid_dict import UID_dictionary
-
-    return UID_dictionary.keys()
+    return uid.startswith(b"1.2.840.10008.") and registered_uid(uid.decode("ascii", "replace")) is not None
 
 
 def _counts(word: bytes) -> bool:
@@ -194,7 +189,7 @@ def _forms(text: str, charset: tuple[str, ...]) -> Iterator[bytes]:
     """A text beyond ASCII as it may stand elsewhere: in its character set, in Unicode, without accents."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     for form in {text, text.lower(), text.upper(), plain}:
-        for codec in (*charset, "utf-8", "utf-16-le", "utf-16-be"):
+        for codec in (*_codecs(charset), "utf-8", "utf-16-le", "utf-16-be"):
             try:
                 coded = form.encode(codec).lower()
             except (UnicodeError, LookupError):
@@ -206,17 +201,18 @@ def _forms(text: str, charset: tuple[str, ...]) -> Iterator[bytes]:
                 yield bare
 
 
-def _character_set(source: DataSet) -> tuple[str, ...]:
-    """Python's codecs for the Specific Character Set; Latin-1 where there is none."""
-    from pydicom.charset import python_encoding
+@cache
+def _codecs(terms: tuple[str, ...]) -> tuple[str, ...]:
+    """Python's codecs for a Specific Character Set; Latin-1 where there is none."""
+    from pydicom.charset import python_encoding  # loads all of pydicom, which ASCII does not need
 
-    terms = source.texts(0x00080005) if 0x00080005 in source else ()
     return tuple(python_encoding[term] for term in terms if term in python_encoding) or ("iso8859",)
 
 
 def _decoded(value: bytes, charset: tuple[str, ...]) -> str:
     """By the first codec that takes all of it; Latin-1 takes everything."""
-    order = charset if b"\x1b" not in value else charset[::-1]
+    codecs = _codecs(charset)
+    order = codecs if b"\x1b" not in value else codecs[::-1]
     for codec in (*order, "iso8859"):
         try:
             return value.decode(codec)

@@ -1,4 +1,4 @@
-"""Stage 2 for one data set: native Pixel Data to JPEG 2000 Lossless Only and back, bit for bit.
+"""Stage 2 for one data set: native Pixel Data to the codestreams of a codec and back, bit for bit.
 
 What is compressed is proved: each frame is decoded again and compared with the very bytes of its source, bits
 above Bits Stored included, before it takes their place. What does not pass keeps its own Transfer Syntax.
@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from dicompack.dicom.codecs import Codec
 from dicompack.dicom.dataset import (
     Buffer,
     DataSet,
@@ -42,27 +43,16 @@ __all__ = [
     "compress",
     "decompress",
     "native_digest",
-    "JPEG_LOSSLESS_SYNTAX",
 ]
-
-JPEG_LOSSLESS_SYNTAX = "1.2.840.10008.1.2.4.90"
-"""JPEG 2000 Image Compression (Lossless Only), PS3.5 A.4.4."""
 
 MAX_FRAME_SAMPLES = 2**28
 """Samples of one frame (16384 x 16384): OpenJPEG holds each as four bytes, more than once."""
-
-MIN_ENCODED_SIDE = 32
-"""Rows and columns that the encoder takes: its five decompositions are fixed."""
 
 # Extended Offset Table, its lengths, and Encapsulated Pixel Data Value Total Length (PS3.3 C.7.6.3).
 _OFFSET_TABLES = (0x7FE00001, 0x7FE00002, 0x7FE00003)
 
 _MAX_OFFSET = 0xFFFFFFFF
 _ITEM_HEADER = 8
-
-# PS3.5 Table 8.2.4-1, what of it this format uses: Photometric Interpretation to Samples per Pixel.
-_NATIVE_TERMS = {"MONOCHROME1": 1, "MONOCHROME2": 1, "PALETTE COLOR": 1, "RGB": 3, "YBR_FULL": 3}
-_PACKED_TERMS = {**_NATIVE_TERMS, "YBR_RCT": 3}
 
 
 @dataclass(frozen=True)
@@ -76,7 +66,7 @@ class Restore:
 
 @dataclass(frozen=True)
 class Compressed:
-    """A data set whose Pixel Data are encapsulated JPEG 2000."""
+    """A data set whose Pixel Data are encapsulated codestreams."""
 
     data_set: DataSet
     restore: Restore
@@ -108,11 +98,17 @@ def native_digest(data_set: DataSet) -> tuple[str, int] | None:
     return hashlib.sha256(memoryview(pixel_data.value)[:size]).hexdigest(), size
 
 
-def compress(data_set: DataSet) -> Compressed | Kept:
-    """Native Pixel Data as JPEG 2000, proved to come back exactly; anything else is kept, with a reason.
+def compress(data_set: DataSet, codec: Codec, *, paranoid: bool = False) -> Compressed | Kept:
+    """Native Pixel Data by a codec, proved to come back exactly; anything else is kept, with a reason.
+
+    Args:
+        data_set: any data set.
+        codec: what to compress with.
+        paranoid: prove each frame with a second decoder, too.
 
     Raises:
         InputError: see `pixel_format`.
+        UnsupportedError: the codec's libraries are not installed.
     """
     layout, pixel_data = pixel_format(data_set), data_set.get(PIXEL_DATA)
     if layout is None:
@@ -121,31 +117,18 @@ def compress(data_set: DataSet) -> Compressed | Kept:
         return Kept("Pixel Data are encapsulated already", None, 0)
     value = memoryview(pixel_data.value)
     digest, size = hashlib.sha256(value[: layout.native_size]).hexdigest(), layout.native_size
-    reason = _obstacle(data_set, layout, _NATIVE_TERMS) or _obstacle_to_encoder(data_set, layout, pixel_data)
+    reason = _obstacle(data_set, layout, codec) or _obstacle_to_restoring(data_set, layout, pixel_data)
     if reason:
         return Kept(reason, digest, size)
-
-    # Loads numpy and OpenJPEG: for the workers that get here, not for everyone who imports this module.
-    from dicompack.dicom import codec
-
-    if not codec.fits_bits_stored(value, layout):
-        return Kept("bits above Bits Stored are in use", digest, size)
-    transform = layout.photometric_interpretation == "RGB"
-    fragments: list[Buffer] = []
-    for offset in range(0, size, layout.frame_bytes):
-        frame = bytes(value[offset : offset + layout.frame_bytes])
-        try:
-            fragment = codec.encode(frame, layout)
-            if codec.decode(fragment, layout, transform=transform) != frame:
-                return Kept("samples do not survive the round trip", digest, size)
-        except (UnsupportedError, FormatError) as refusal:
-            return Kept(f"JPEG 2000 is not possible: {refusal.message}", digest, size)
-        fragments.append(padded(fragment, b"\0"))
+    try:
+        fragments = list(_proved(value, layout, codec, paranoid=paranoid))
+    except (UnsupportedError, FormatError) as refusal:
+        return Kept(refusal.message, digest, size)
 
     changed: list[Element | Encapsulated] = [
         Encapsulated(PIXEL_DATA, "OB", (_offset_table(fragments), *fragments))
     ]
-    if transform:
+    if _is_transformed(layout, codec):
         changed.append(string_element(PHOTOMETRIC_INTERPRETATION, "CS", "YBR_RCT"))
     if layout.planar_configuration is not None:
         changed.append(number_element(PLANAR_CONFIGURATION, "US", 0))
@@ -156,12 +139,29 @@ def compress(data_set: DataSet) -> Compressed | Kept:
     return Compressed(packed, restore, digest, size)
 
 
-def decompress(data_set: DataSet, restore: Restore) -> DataSet:
+def _proved(value: Buffer, layout: PixelFormat, codec: Codec, *, paranoid: bool) -> Iterator[bytes]:
+    """A fragment for each frame, which has been decoded and compared with its source."""
+    coder = codec.load()
+
+    from dicompack.dicom.codecs import samples  # numpy, for the workers that get here
+
+    transform = _is_transformed(layout, codec)
+    for frame in samples.frames(value, layout):
+        fragment = coder.encode(frame, layout)
+        if coder.decode(fragment, layout, transform=transform) != frame:
+            raise UnsupportedError("samples do not survive the round trip")
+        if paranoid and coder.decode_otherwise(fragment, layout, transform=transform) != frame:
+            raise UnsupportedError("a second decoder gives other samples")
+        yield padded(fragment, b"\0")
+
+
+def decompress(data_set: DataSet, restore: Restore, codec: Codec) -> DataSet:
     """The data set that `compress` was given. Every frame is checked before the first one is decoded.
 
     Raises:
         FormatError: the data set, its codestreams or `restore` break a rule (PIX-1 to PIX-7, CMP-1 to CMP-7,
-            J2K-1 to J2K-12).
+            those of the codestream).
+        UnsupportedError: the codec's libraries are not installed.
     """
     layout, pixel_data = pixel_format(data_set, FormatError), data_set.get(PIXEL_DATA)
     if layout is None or not isinstance(pixel_data, Encapsulated) or pixel_data.vr != "OB":  # CMP-1
@@ -173,33 +173,45 @@ def decompress(data_set: DataSet, restore: Restore) -> DataSet:
         raise FormatError(f"{len(fragments)} fragments for {layout.frames} frames", rule="CMP-2")
     if table not in (b"", _offset_table(fragments)):  # CMP-3
         raise FormatError("Basic Offset Table does not fit the fragments", rule="CMP-3")
-    obstacle = _obstacle(data_set, layout, _PACKED_TERMS)
+    transform = codec.transforms and layout.photometric_interpretation == "YBR_RCT"
+    if transform:
+        layout = replace(layout, photometric_interpretation="RGB")
+    obstacle = _obstacle(data_set, layout, codec)
     if obstacle or layout.planar_configuration == 1:  # CMP-4
         raise FormatError(obstacle or "Planar Configuration is not 0", rule="CMP-4")
     native = _native_layout(layout, restore)
 
-    from dicompack.dicom import codec  # see `compress`
+    coder = codec.load()
+    from dicompack.dicom.codecs import samples  # see `_proved`
 
-    transform = layout.photometric_interpretation == "YBR_RCT"
     for fragment in fragments:
-        codec.check(fragment, native, transform=transform)
+        coder.check(fragment, native, transform=transform)
     value = bytearray(native.native_size + native.native_size % 2)
-    for offset, fragment in zip(range(0, native.native_size, native.frame_bytes), fragments, strict=True):
-        value[offset : offset + native.frame_bytes] = codec.decode(fragment, native, transform=transform)
+    for number, fragment in enumerate(fragments):
+        samples.put_frame(value, number, coder.decode(fragment, native, transform=transform), native)
     return _restored(data_set, restore, memoryview(value).toreadonly())
 
 
-def _obstacle(data_set: DataSet, layout: PixelFormat, terms: dict[str, int]) -> str | None:
-    """Why this layout has no place in the format, whoever encodes it."""
+def _is_transformed(layout: PixelFormat, codec: Codec) -> bool:
+    return codec.transforms and layout.photometric_interpretation == "RGB"
+
+
+def _obstacle(data_set: DataSet, layout: PixelFormat, codec: Codec) -> str | None:
+    """Why this native layout has no place in the codec's Transfer Syntax, whoever encodes it."""
     photometric = layout.photometric_interpretation
-    if terms.get(photometric) != layout.samples_per_pixel:
+    row = codec.rows.get(photometric)
+    if row is None or row.samples_per_pixel != layout.samples_per_pixel:
         return "the Photometric Interpretation is not one that is compressed"
-    if layout.bits_allocated not in (8, 16):
-        return "Bits Allocated is not 8 or 16"
+    if layout.bits_allocated not in row.bits_allocated:
+        return f"Bits Allocated {layout.bits_allocated} is not one that is compressed"
+    if layout.bits_stored not in row.bits_stored:
+        return f"Bits Stored {layout.bits_stored} is not one that is compressed"
     if data_set.number(HIGH_BIT) != layout.bits_stored - 1:
         return "High Bit is not Bits Stored - 1"
-    if layout.pixel_representation and not photometric.startswith("MONOCHROME"):
-        return "colour or palette samples are signed"
+    if layout.pixel_representation and (
+        not photometric.startswith("MONOCHROME") or layout.bits_allocated == 1
+    ):
+        return "colour, palette or one-bit samples are signed"
     if layout.rows * layout.columns * layout.samples_per_pixel > MAX_FRAME_SAMPLES:
         return f"a frame has more than {MAX_FRAME_SAMPLES} samples"
     if layout.native_size > MAX_NATIVE_SIZE:
@@ -207,20 +219,27 @@ def _obstacle(data_set: DataSet, layout: PixelFormat, terms: dict[str, int]) -> 
     return None
 
 
-def _obstacle_to_encoder(data_set: DataSet, layout: PixelFormat, pixel_data: Element) -> str | None:
-    """Why this encoder, or the exact restoration, cannot do with a native element."""
-    if pixel_data.vr != "OW" and (pixel_data.vr != "OB" or layout.bits_allocated > 8):
+def _obstacle_to_restoring(data_set: DataSet, layout: PixelFormat, pixel_data: Element) -> str | None:
+    """Why the native element would not come back as it is."""
+    value, size = memoryview(pixel_data.value), layout.native_size
+    if pixel_data.vr not in _restorable_vrs(layout):
         return "the VR of Pixel Data does not fit Bits Allocated"
-    if len(pixel_data.value) % 2 or any(pixel_data.value[layout.native_size :]):
+    if len(value) % 2 or any(value[size:]):
         return "Pixel Data are not padded by a zero byte"
+    unused = size * 8 - layout.frame_bits * layout.frames
+    if unused and value[size - 1] >> 8 - unused:
+        return "bits behind the last sample are in use"
     if any(tag in data_set for tag in _OFFSET_TABLES):
         return "offset tables beside native Pixel Data"
-    if min(layout.rows, layout.columns) < MIN_ENCODED_SIDE:
-        return f"Rows or Columns is below {MIN_ENCODED_SIDE}"
     return None
 
 
-def _offset_table(fragments: list[Buffer]) -> bytes:
+def _restorable_vrs(layout: PixelFormat) -> tuple[str, ...]:
+    """PS3.5 A.1 and A.2: OW, or OB where no sample has more than eight bits."""
+    return ("OB", "OW") if layout.bits_allocated <= 8 else ("OW",)
+
+
+def _offset_table(fragments: list[Buffer] | list[bytes]) -> bytes:
     """The Basic Offset Table (PS3.5 A.4) of one fragment per frame; empty where 32 bits do not reach."""
     offsets = list(_offsets(fragments))
     if offsets[-1] > _MAX_OFFSET:
@@ -228,7 +247,7 @@ def _offset_table(fragments: list[Buffer]) -> bytes:
     return b"".join(offset.to_bytes(4, "little") for offset in offsets)
 
 
-def _offsets(fragments: list[Buffer]) -> Iterator[int]:
+def _offsets(fragments: list[Buffer] | list[bytes]) -> Iterator[int]:
     offset = 0
     for fragment in fragments:
         yield offset
@@ -236,16 +255,15 @@ def _offsets(fragments: list[Buffer]) -> Iterator[int]:
 
 
 def _native_layout(layout: PixelFormat, restore: Restore) -> PixelFormat:
-    """The layout to restore, from that of the compressed data set."""
-    photometric, planar = restore.photometric_interpretation, restore.planar_configuration
-    transformed = layout.photometric_interpretation == "YBR_RCT"
-    if photometric != ("RGB" if transformed else layout.photometric_interpretation):  # CMP-7
+    """The layout to restore, from that of the decoded frames."""
+    planar = restore.planar_configuration
+    if restore.photometric_interpretation != layout.photometric_interpretation:  # CMP-7
         raise FormatError("Photometric Interpretation to restore does not fit", rule="CMP-7")
     if planar not in ((None,) if layout.samples_per_pixel == 1 else (0, 1)):  # CMP-7
         raise FormatError("Planar Configuration to restore does not fit", rule="CMP-7")
-    if restore.vr not in (("OB", "OW") if layout.bits_allocated == 8 else ("OW",)):  # CMP-7
+    if restore.vr not in _restorable_vrs(layout):  # CMP-7
         raise FormatError("VR to restore does not fit Bits Allocated", rule="CMP-7")
-    return replace(layout, photometric_interpretation=photometric, planar_configuration=planar)
+    return replace(layout, planar_configuration=planar)
 
 
 def _restored(packed: DataSet, restore: Restore, value: Buffer) -> DataSet:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from dicompack.stages.artifacts import Compressed, Signed
 from dicompack.stages.deidentification import Policy
 from dicompack.stages.package import SealedMember
 from dicompack.stages.volumes import Extent
+from dicompack.workers import inherit
 
 # One envelope holds one instance. openssl cannot open objects much larger, and a worker holds it in memory.
 MAX_INSTANCE = 1 << 30
@@ -59,6 +61,13 @@ class PackedInstance:
 
 
 _packing: PackingSettings
+
+
+def load_ahead(codecs: Iterable[str]) -> None:
+    """Load, where workers inherit it, what each of them would load with its first instance."""
+    if inherit():
+        for codec in codecs:
+            compression.load(codec)
 
 
 def start_packing(settings: PackingSettings) -> None:

@@ -22,7 +22,13 @@ from dicompack.dicom.independent_check import check_manifest
 from dicompack.errors import OutputError, UsageError
 from dicompack.exchange import sources as exchange
 from dicompack.parties import Originator
-from dicompack.pipeline.instances import PackedInstance, PackingSettings, pack_instance, start_packing
+from dicompack.pipeline.instances import (
+    PackedInstance,
+    PackingSettings,
+    load_ahead,
+    pack_instance,
+    start_packing,
+)
 from dicompack.pipeline.intake import Intake
 from dicompack.pipeline.map_files import MapFiles
 from dicompack.pipeline.policies import policy_of, with_vocabularies
@@ -94,6 +100,7 @@ def pack(
         objects = spare.folder("objects")
         settings = PackingSettings(originator, codec, at, str(objects), policy, maps.wanted)
         intake: Intake[PackedInstance] = Intake()
+        load_ahead([codec])
         entries = exchange.find([Path(source) for source in sources], exclude)
         found = with_vocabularies(entries, policy, jobs, tell)
         intake.run(found, start_packing, settings, pack_instance, jobs, tell, "packing")

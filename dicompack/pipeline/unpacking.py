@@ -20,6 +20,7 @@ from dicompack.parties import Recipient
 from dicompack.pipeline.instances import (
     UnpackingSettings,
     UnpackTask,
+    load_ahead,
     start_unpacking,
     unpack_instance,
 )
@@ -181,6 +182,7 @@ def _unpack_members(
     Raises:
         DicomPackError: the gravest error; its `faults` name every member that failed.
     """
+    load_ahead({member.compression.codec for member in content.members})
     workers = Workers(start_unpacking, settings, unpack_instance, jobs)
     errors: list[DicomPackError] = []
     written = 0

@@ -6,18 +6,21 @@ import hashlib
 
 from dicompack.container.manifest import Compression, FileFacts, ManifestMember, PixelFacts, Restore
 from dicompack.dicom import dicom_file, pixels
+from dicompack.dicom.codecs import CODECS as ENCODING_CODECS
+from dicompack.dicom.codecs import codec_of
 from dicompack.dicom.dataset import DataSet
 from dicompack.dicom.encoding import gathered
-from dicompack.dicom.transfer_syntaxes import (
-    EXPLICIT_LITTLE,
-    JPEG_2000_LOSSLESS,
-    TransferSyntax,
-    transfer_syntax,
-)
-from dicompack.errors import BadSignatureError
+from dicompack.dicom.transfer_syntaxes import EXPLICIT_LITTLE, TransferSyntax, transfer_syntax
+from dicompack.errors import BadSignatureError, FormatError
 from dicompack.stages.artifacts import Compressed, Deidentified
 
-CODECS = ("j2k", "keep")
+CODECS = (*ENCODING_CODECS, "keep")
+
+
+def load(codec: str) -> None:
+    """Load a codec with its libraries; that one is missing shows where it is needed."""
+    if codec in ENCODING_CODECS and not ENCODING_CODECS[codec].missing:
+        ENCODING_CODECS[codec].load()
 
 
 def pack(item: Deidentified, codec: str) -> Compressed:
@@ -27,16 +30,16 @@ def pack(item: Deidentified, codec: str) -> Compressed:
         InputError: the pixel data contradict their description.
     """
     delivered = file_facts(item.data_set, item.transfer_syntax)
-    result = pixels.compress(item.data_set) if codec == "j2k" else _kept(item.data_set)
+    result = _kept(item.data_set) if codec == "keep" else pixels.compress(item.data_set, codec_of(codec))
     pixel_facts = PixelFacts(result.native_sha256, result.native_size) if result.native_sha256 else None
     if isinstance(result, pixels.Compressed):
         restore = result.restore
         facts = Compression(
-            "j2k",
+            codec,
             "",
             Restore(restore.vr, restore.photometric_interpretation, restore.planar_configuration),
         )
-        return Compressed(result.data_set, JPEG_2000_LOSSLESS, delivered, pixel_facts, facts)
+        return Compressed(result.data_set, codec_of(codec).transfer_syntax, delivered, pixel_facts, facts)
     syntax = item.transfer_syntax if item.transfer_syntax.encapsulated else EXPLICIT_LITTLE
     return Compressed(item.data_set, syntax, delivered, pixel_facts, Compression("keep", result.reason, None))
 
@@ -51,14 +54,19 @@ def unpack(item: Compressed, member: ManifestMember) -> Deidentified:
 
     Raises:
         BadSignatureError: pixels or file differ from what the MANIFEST says (CMP-8, CMP-9).
-        FormatError: the codestream is none that a packer writes.
+        FormatError: the codestream is none that a packer writes, or of another codec (CMP-10).
+        UnsupportedError: the codec's libraries are not installed.
     """
     data_set = item.data_set
     restore = member.compression.restore
     if restore is not None:
+        codec = codec_of(member.compression.codec)
+        if item.transfer_syntax != codec.transfer_syntax:  # CMP-10
+            raise FormatError("the transfer syntax is not that of the codec", rule="CMP-10")
         data_set = pixels.decompress(
             data_set,
             pixels.Restore(restore.vr, restore.photometric_interpretation, restore.planar_configuration),
+            codec,
         )
     digest = pixels.native_digest(data_set)
     due = (member.pixels.sha256, member.pixels.size) if member.pixels else None

@@ -43,7 +43,9 @@ _ENCODE, _DECODE = "codec: encode", "codec: decode, the proof"
 
 def time_stages(study: Path, originator: Originator) -> dict[str, float]:
     """Seconds of processor time of a worker by part, over all files, in this process."""
-    from dicompack.dicom import codec  # not above: it would be loaded in every worker before its time
+    from dicompack.dicom.codecs import (
+        jpeg_two_thousand as codec,
+    )  # not above: it would be loaded in every worker before its time
 
     probes = (
         Probe(files, "read_whole", "reading", _OWN),

@@ -10,6 +10,7 @@ import base64
 from typing import Final, Protocol
 
 from dicompack.dicom.dataset import DataSet
+from dicompack.dicom.dictionary import registered_uid
 from dicompack.errors import SuspectError
 
 LABELS: Final = ("uid", "patient-id", "patient-study", "patient-instance", "date-shift")
@@ -76,7 +77,4 @@ def _text(octets: bytes) -> str:
 
 
 def _is_registered(uid: str) -> bool:
-    from pydicom.config import IGNORE
-    from pydicom.uid import UID
-
-    return bool(uid.startswith("1.2.840.10008.") and UID(uid, IGNORE).type)
+    return uid.startswith("1.2.840.10008.") and registered_uid(uid) is not None

@@ -13,6 +13,7 @@ from typing import Final
 
 from dicompack.dicom.confidentiality.table import Action, Rule
 from dicompack.dicom.dataset import Element, Node, Sequence
+from dicompack.dicom.dictionary import entry
 
 # DEI-13: what the table forgets, and what only another de-identifier or encryptor could have put there.
 BEYOND_THE_TABLE: Final[Mapping[int, Rule]] = {
@@ -149,22 +150,18 @@ def is_of_its_vr(element: Element) -> bool:
 @lru_cache(_REMEMBERED_TAGS)
 def _most_values(tag: int) -> int | None:
     """How many values the data dictionary allows (PS3.5 §6.4); None where it sets no limit."""
-    from pydicom.datadict import dictionary_VM
-
-    try:
-        bounds = [vm.rpartition("-")[2] for vm in dictionary_VM(tag).split(" or ")]
-    except KeyError:
+    known = entry(tag)
+    if known is None:
         return None
+    bounds = [vm.rpartition("-")[2] for vm in known.vm.split(" or ")]
     return max(map(int, bounds)) if all(map(str.isdigit, bounds)) else None
 
 
 @lru_cache(_REMEMBERED_TAGS)
 def _allowed_vrs(tag: int) -> frozenset[str]:
     """The VRs of the data dictionary for a tag with what is taken for them; none for an unknown tag."""
-    from pydicom.datadict import dictionary_VR
-
-    try:
-        known = frozenset(dictionary_VR(tag).split(" or "))
-    except KeyError:
+    listed = entry(tag)
+    if listed is None:
         return frozenset()
+    known = frozenset(listed.vr.split(" or "))
     return known.union(*(family for family in _FAMILIES if family & known))

@@ -22,10 +22,12 @@ SPEC = (Path(__file__).parents[3] / "spec" / "9-command-line.md").read_text(enco
 
 def commands(group: click.Group = program, prefix: str = "") -> dict[str, click.Command]:
     found: dict[str, click.Command] = {}
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         if isinstance(command, click.Group):
             found |= commands(command, f"{prefix}{name} ")
-        else:
+        elif command is not None:
             found[prefix + name] = command
     return found
 

@@ -7,7 +7,10 @@ import os
 import subprocess
 import sys
 
+import click
 import pytest
+
+from dicompack.cli.program import program
 
 HEAVY = ("pydicom", "numpy", "openjpeg", "cryptography", "rich")
 LOADED = (
@@ -39,6 +42,15 @@ def test_help_and_version_load_nothing(arguments):
 def test_keys_load_no_dicom(tmp_path, me):
     for arguments in (("keys", "show", str(me)), ("keys", "project", str(tmp_path / "k"))):
         assert set(loaded(*arguments)) <= {"cryptography"}
+
+
+def test_the_list_of_commands_says_what_they_say():
+    context = click.Context(program)
+    for name in program.list_commands(context):
+        command = program.get_command(context, name)
+        assert command is not None
+        assert command.name == name
+        assert f"{command.get_short_help_str(100)}\n" in program.get_help(context)
 
 
 def test_python_m_dicompack_is_the_program():

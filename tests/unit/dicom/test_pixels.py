@@ -16,7 +16,8 @@ from pydicom.data import get_testdata_file
 from pydicom.pixels import get_decoder
 from pydicom.uid import JPEG2000Lossless, MultiFrameTrueColorSecondaryCaptureImageStorage
 
-from dicompack.dicom import codec, codestream, pixels
+from dicompack.dicom import pixels
+from dicompack.dicom.codecs import CODECS, codestream, jpeg_two_thousand
 from dicompack.dicom.dataset import DataSet, Element, Encapsulated, number_element, string_element
 from dicompack.dicom.pixels import Compressed, Kept, Restore, compress, decompress, native_digest
 from dicompack.errors import FormatError, InputError, UnsupportedError
@@ -27,14 +28,17 @@ PIXEL_DATA = 0x7FE00010
 DEPTHS = [(8, stored) for stored in range(1, 9)] + [(16, stored) for stored in range(1, 17)]
 
 
+J2K = CODECS["j2k"]
+
+
 def compressed(data_set: DataSet) -> Compressed:
-    result = compress(data_set)
+    result = compress(data_set, J2K)
     assert isinstance(result, Compressed), result
     return result
 
 
 def kept(data_set: DataSet) -> Kept:
-    result = compress(data_set)
+    result = compress(data_set, J2K)
     assert isinstance(result, Kept)
     return result
 
@@ -92,13 +96,13 @@ def test_round_trip_is_byte_exact(
             smooth=smooth,
         )
         source = native(array, photometric, stored=stored, planar=planar)
-        result = compress(source)
+        result = compress(source, J2K)
         if photometric == "RGB" and stored == 1 and isinstance(result, Kept):
             # OpenJPEG is not lossless for some frames of one bit with RCT: what the comparison is for.
             assert "round trip" in result.reason
             continue
         assert isinstance(result, Compressed), result
-        assert decompress(result.data_set, result.restore) == source
+        assert decompress(result.data_set, result.restore, J2K) == source
         raw = source.raw(PIXEL_DATA)[: array.nbytes]
         assert (result.native_sha256, result.native_size) == (hashlib.sha256(raw).hexdigest(), len(raw))
         assert native_digest(source) == (result.native_sha256, result.native_size)
@@ -115,7 +119,7 @@ def test_values_may_be_views(memory: type) -> None:
     result = compressed(source.replacing(Element(PIXEL_DATA, "OW", memory(value))))
     packed = result.data_set.get(PIXEL_DATA)
     viewed = Encapsulated(PIXEL_DATA, "OB", tuple(memory(bytes(part)) for part in packed.fragments))
-    assert decompress(result.data_set.replacing(viewed), result.restore) == source
+    assert decompress(result.data_set.replacing(viewed), result.restore, J2K) == source
 
 
 def test_description_of_rgb_follows_the_standard() -> None:
@@ -170,7 +174,7 @@ def test_bundled_files(name: str, native_size: int) -> None:
     result = compressed(source)
     assert result.native_size == native_size
     assert sum(map(len, result.data_set.get(PIXEL_DATA).fragments)) < native_size
-    assert decompress(result.data_set, result.restore) == source
+    assert decompress(result.data_set, result.restore, J2K) == source
     # A view of the samples that shares no code with ours, neither native nor compressed.
     theirs, _ = get_decoder(dataset.file_meta.TransferSyntaxUID).as_array(dataset, raw=True)
     assert np.array_equal(pydicom_samples(result.data_set), theirs)
@@ -222,13 +226,19 @@ def test_one_bit_above_bits_stored_is_enough(signed: bool, allocated: int, store
     assert (result.native_sha256, result.native_size) == native_digest(source)
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(31, 64), (64, 31), (1, 1)])
-def test_small_frames_are_kept(rows: int, columns: int) -> None:
-    assert "below 32" in kept(native(samples(rows=rows, columns=columns), stored=12)).reason
-
-
-def test_the_smallest_side_is_compressed() -> None:
-    compressed(native(samples(rows=32, columns=32), stored=12))
+@pytest.mark.parametrize(("rows", "columns"), [(31, 64), (64, 31), (1, 1), (32, 32)])
+def test_small_frames_take_another_encoder(rows: int, columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sides below 32 are encoded by imagecodecs; where that is absent they are kept, and say why."""
+    source = native(samples(rows=rows, columns=columns), stored=12)
+    monkeypatch.setattr(jpeg_two_thousand, "find_spec", lambda name: None)
+    if min(rows, columns) < 32:
+        assert "below 32" in kept(source).reason
+    else:
+        compressed(source)
+    monkeypatch.undo()
+    pytest.importorskip("imagecodecs")
+    result = compressed(source)
+    assert decompress(result.data_set, result.restore, J2K) == source
 
 
 @pytest.mark.parametrize(
@@ -243,7 +253,9 @@ def test_the_smallest_side_is_compressed() -> None:
         (native(samples(per_pixel=3), "HSV", stored=12), "Photometric"),
         (native(samples(per_pixel=3), "YBR_RCT", stored=12), "Photometric"),
         (native(samples(per_pixel=4), "CMYK", stored=12), "Photometric"),
-        (native(samples(stored=20, allocated=32), stored=20), "Bits Allocated"),
+        (native(samples(stored=25, allocated=32), stored=25), "Bits Stored"),
+        (native(samples(stored=8, allocated=64), stored=8), "Bits Allocated"),
+        (native(samples(stored=8, allocated=32), "PALETTE COLOR", stored=8), "Bits Allocated"),
         (mono(table=Element(0x7FE00001, "OV", b"")), "offset tables"),
         (native(samples(stored=8, allocated=8, per_pixel=3), "RGB", stored=8), ""),
     ],
@@ -271,19 +283,44 @@ def test_padding_that_would_not_come_back() -> None:
     assert "unusual padding" in kept(rgb.replacing(Element(0x00280004, "CS", b"RGB\0"))).reason
 
 
-def test_one_bit_pixels_are_kept_with_their_digest() -> None:
-    """Frames of one bit per sample follow each other without a gap (PS3.5 8.1.1)."""
-    value = bytes(range(1, 8))  # 3 frames x 3 x 5 = 45 bits = 6 bytes, and the pad
-    source = native(samples(rows=3, columns=5), stored=12).replacing(
-        string_element(0x00280008, "IS", "3"),
+@pytest.mark.parametrize(("rows", "columns"), [(33, 47), (32, 64), (40, 33)])
+def test_frames_of_one_bit_follow_each_other_without_a_gap(rows: int, columns: int) -> None:
+    """PS3.5 8.1.1: a frame may begin inside a byte; each is a codestream of its own (Table 8.2.4-1)."""
+    array = samples(stored=1, allocated=8, frames=3, rows=rows, columns=columns)
+    packed = np.packbits(array, axis=None, bitorder="little").tobytes()
+    source = native(array, stored=1).replacing(
         number_element(0x00280100, "US", 1),
-        number_element(0x00280101, "US", 1),
-        number_element(0x00280102, "US", 0),
-        Element(PIXEL_DATA, "OB", value[:6]),
+        Element(PIXEL_DATA, "OB", packed + b"\0" * (len(packed) % 2)),
     )
-    result = kept(source)
-    assert (result.native_sha256, result.native_size) == (hashlib.sha256(value[:6]).hexdigest(), 6)
-    assert "Bits Allocated" in result.reason
+    result = compressed(source)
+    assert (result.native_sha256, result.native_size) == (hashlib.sha256(packed).hexdigest(), len(packed))
+    assert decompress(result.data_set, result.restore, J2K) == source
+    fragments = result.data_set.get(PIXEL_DATA).fragments[1:]
+    assert [codestream.parse(fragment).precision for fragment in fragments] == [1, 1, 1]
+    if rows * columns * 3 % 8:
+        junk = bytearray(source.raw(PIXEL_DATA))
+        junk[len(packed) - 1] |= 0x80
+        assert "behind the last" in kept(source.replacing(Element(PIXEL_DATA, "OB", bytes(junk)))).reason
+
+
+@pytest.mark.parametrize(
+    ("allocated", "stored"), [(24, 24), (24, 12), (32, 24), (32, 17), (32, 16), (40, 20)]
+)
+@pytest.mark.parametrize("signed", [False, True])
+def test_wide_samples(allocated: int, stored: int, signed: bool) -> None:
+    """Three and five bytes a sample are in the table, though no machine has such a type."""
+    array = samples(stored=stored, allocated=64, signed=signed, frames=2)
+    value = array.reshape(-1, 1).view(np.uint8)[:, : allocated // 8].tobytes()
+    source = native(array, stored=stored).replacing(
+        number_element(0x00280100, "US", allocated), Element(PIXEL_DATA, "OW", value)
+    )
+    result = compressed(source)
+    assert decompress(result.data_set, result.restore, J2K) == source
+    above = bytearray(value)
+    above[-1] ^= 0x40
+    if stored < allocated - 2:
+        reason = kept(source.replacing(Element(PIXEL_DATA, "OW", bytes(above)))).reason
+        assert reason == "bits above Bits Stored are in use"
 
 
 def test_nothing_to_compress() -> None:
@@ -300,36 +337,39 @@ def test_large_frames_are_kept_before_anything_is_reserved() -> None:
         number_element(0x00280010, "US", 16385), number_element(0x00280011, "US", 16384)
     )
     with pytest.raises(InputError, match="PIX-6"):
-        compress(source)
+        compress(source, J2K)
     layout = pixels.PixelFormat(16385, 16384, 1, 1, 8, 8, 0, "MONOCHROME2", None)
-    assert "samples" in pixels._obstacle(source, layout, pixels._NATIVE_TERMS)
+    assert "samples" in pixels._obstacle(source, layout, J2K)
     many = replace(layout, rows=16384, frames=17)
-    assert "length" in pixels._obstacle(source, many, pixels._NATIVE_TERMS)
+    assert "length" in pixels._obstacle(source, many, J2K)
 
 
 def test_an_encoder_that_lies_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """The proof is the decoder's output, not the encoder's word."""
     source = native(samples(frames=2), stored=12)
-    encode = codec.encode
+    encode = jpeg_two_thousand.encode
     last = bytes(source.raw(PIXEL_DATA)[33 * 47 * 2 :])
 
     def wrong(frame: bytes, layout: pixels.PixelFormat) -> bytes:
+        frame = bytes(frame)
         return encode(frame[:-2] + bytes([frame[-2] ^ 1, frame[-1]]) if frame == last else frame, layout)
 
-    monkeypatch.setattr(codec, "encode", wrong)
+    monkeypatch.setattr(jpeg_two_thousand, "encode", wrong)
     assert "round trip" in kept(source).reason
 
     def refuse(frame: bytes, layout: pixels.PixelFormat) -> bytes:
         raise UnsupportedError("the encoder refuses the frame")
 
-    monkeypatch.setattr(codec, "encode", refuse)
+    monkeypatch.setattr(jpeg_two_thousand, "encode", refuse)
     assert "refuses" in kept(source).reason
 
 
-def test_the_encoder_refusal_is_an_error_of_ours(capfd: pytest.CaptureFixture[str]) -> None:
-    layout = pixels.pixel_format(native(samples(rows=8, columns=8), stored=12))
-    with pytest.raises(UnsupportedError):
-        codec.encode(bytes(128), layout)
+def test_the_encoder_refusal_is_an_error_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object, **options: object) -> bytes:
+        raise RuntimeError("no")
+
+    monkeypatch.setattr(jpeg_two_thousand, "encode_buffer", refuse)
+    assert "refuses" in kept(native(samples(), stored=12)).reason
 
 
 # --- what a reader refuses ------------------------------------------------------------------------------
@@ -337,7 +377,7 @@ def test_the_encoder_refusal_is_an_error_of_ours(capfd: pytest.CaptureFixture[st
 
 def refused(data_set: DataSet, restore: Restore, rule: str) -> None:
     with pytest.raises(FormatError) as caught:
-        decompress(data_set, restore)
+        decompress(data_set, restore, J2K)
     assert caught.value.rule == rule, caught.value
 
 
@@ -371,17 +411,19 @@ def test_cmp_encapsulation(packed: Compressed) -> None:
     refused(with_fragments(packed, table[:4] + bytes(4), first, second), packed.restore, "CMP-3")
     refused(with_fragments(packed, table + bytes(4), first, second), packed.restore, "CMP-3")
     without_table = with_fragments(packed, b"", first, second)
-    assert decompress(without_table, packed.restore) == native(samples(frames=2), stored=12)
+    assert decompress(without_table, packed.restore, J2K) == native(samples(frames=2), stored=12)
 
 
 def test_cmp_description_outside_the_profile(packed: Compressed, packed_rgb: Compressed) -> None:
     """CMP-4, and the PIX rules as errors of the format."""
     for node in (
         number_element(0x00280102, "US", 15),
-        number_element(0x00280100, "US", 24),
+        number_element(0x00280100, "US", 64),
         string_element(0x00280004, "CS", "XYB"),
     ):
         refused(packed.data_set.replacing(node), packed.restore, "CMP-4")
+    deep = [number_element(0x00280100 + place, "US", number) for place, number in enumerate((32, 25, 24))]
+    refused(packed.data_set.replacing(*deep), packed.restore, "CMP-4")
     refused(packed_rgb.data_set.replacing(number_element(0x00280103, "US", 1)), packed_rgb.restore, "CMP-4")
     refused(packed_rgb.data_set.replacing(number_element(0x00280006, "US", 1)), packed_rgb.restore, "CMP-4")
     refused(packed.data_set.replacing(number_element(0x00280010, "US", 0)), packed.restore, "PIX-2")
@@ -402,7 +444,7 @@ def test_cmp_codestream_of_another_frame(
     node: Element, packed: Compressed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """CMP-5: refused before the decoder is called."""
-    monkeypatch.setattr(codec, "_openjpeg", None)
+    monkeypatch.setattr(jpeg_two_thousand, "_openjpeg", None)
     restore, nodes = packed.restore, [node]
     if node.tag == 0x00280004:
         nodes += [number_element(0x00280002, "US", 3), number_element(0x00280006, "US", 0)]
@@ -414,7 +456,7 @@ def test_cmp_codestream_of_another_kind(
     packed: Compressed, packed_rgb: Compressed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """CMP-5: precision, sign, and colour transform; the last frame counts as much as the first."""
-    monkeypatch.setattr(codec, "_openjpeg", None)
+    monkeypatch.setattr(jpeg_two_thousand, "_openjpeg", None)
     bits = [number_element(0x00280101, "US", 11), number_element(0x00280102, "US", 10)]
     refused(packed.data_set.replacing(*bits), packed.restore, "CMP-5")
     refused(packed.data_set.replacing(number_element(0x00280103, "US", 1)), packed.restore, "CMP-5")
@@ -424,7 +466,7 @@ def test_cmp_codestream_of_another_kind(
     monkeypatch.undo()
     _, first, _ = packed.data_set.get(PIXEL_DATA).fragments
     wide = compressed(native(samples(columns=48), stored=12)).data_set.get(PIXEL_DATA).fragments[1]
-    monkeypatch.setattr(codec, "_openjpeg", None)
+    monkeypatch.setattr(jpeg_two_thousand, "_openjpeg", None)
     refused(with_fragments(packed, b"", first, wide), packed.restore, "CMP-5")
     refused(with_fragments(packed, b"", first, first[:-2]), packed.restore, "J2K-2")
 
@@ -441,7 +483,7 @@ def test_cmp_decoder_failure(packed: Compressed, monkeypatch: pytest.MonkeyPatch
                 raise cls.answer
             return cls.answer
 
-    monkeypatch.setattr(codec, "_openjpeg", Decoder)
+    monkeypatch.setattr(jpeg_two_thousand, "_openjpeg", Decoder)
     for answer in ((6, bytearray(33 * 47 * 2)), (0, bytearray(33 * 47)), RuntimeError("failed")):
         monkeypatch.setattr(Decoder, "answer", answer)
         refused(packed.data_set, packed.restore, "CMP-6")
@@ -487,7 +529,7 @@ def test_a_damaged_body_is_an_error_or_other_samples_never_a_crash(packed: Compr
         damaged = bytearray(first)
         damaged[offset] ^= 1 << int(generator.integers(8))
         try:
-            restored = decompress(with_fragments(packed, table, bytes(damaged), second), packed.restore)
+            restored = decompress(with_fragments(packed, table, bytes(damaged), second), packed.restore, J2K)
         except FormatError:
             continue
         different += native_digest(restored) != native_digest(source)

@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dicompack.dicom.dataset import Buffer
+from dicompack.dicom.pixelformat import PixelFormat
 from dicompack.errors import FormatError
 
-MAX_PRECISION = 16
-"""Bits per sample; Bits Allocated 16 is the largest that this format compresses."""
+MAX_PRECISION = 32
+"""Bits per sample; no decoder at hand gives more."""
 
 MAX_LAYERS = 64
 """Quality layers; a decoder reserves memory for layers x resolutions x precincts. Encoders write 1 to 20."""
@@ -120,6 +121,24 @@ def parse(data: Buffer) -> Codestream:
         layers=style.layers,
         size=end,
     )
+
+
+def check_frame(header: Codestream, layout: PixelFormat, *, transform: bool) -> None:
+    """Whether a codestream holds a frame of this layout.
+
+    Raises:
+        FormatError: codestream and data set differ (CMP-5).
+    """
+    told = (header.rows, header.columns, header.components, header.precision, header.signed, header.transform)
+    if told != (
+        layout.rows,
+        layout.columns,
+        layout.samples_per_pixel,
+        layout.bits_stored,
+        bool(layout.pixel_representation),
+        transform,
+    ):  # CMP-5
+        raise FormatError("codestream and data set describe different frames", rule="CMP-5")
 
 
 def _word(view: memoryview, offset: int, width: int = 2) -> int:
