@@ -15,9 +15,11 @@ import re
 import shutil
 import stat
 import sys
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from dicompack.errors import InputError, OutputError
 
@@ -240,7 +242,7 @@ class FileAccess:
         if descriptor >= 0:
             os.close(descriptor)
 
-    def __enter__(self) -> FileAccess:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -258,6 +260,11 @@ def allow_many_files() -> None:
         wanted = _MANY_FILES if hard == resource.RLIM_INFINITY else min(_MANY_FILES, hard)
         if soft != resource.RLIM_INFINITY and soft < wanted:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def temporary_target() -> Path:
+    """A name in the system's folder for temporary files, for a `Staging` folder of this run alone."""
+    return Path(tempfile.gettempdir()) / f"dicompack-{os.getpid()}-{os.urandom(4).hex()}"
 
 
 def check_room(folder: Path, size: int) -> None:

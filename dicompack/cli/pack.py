@@ -101,7 +101,13 @@ def _package_name(_ctx: click.Context, _param: click.Parameter, value: Path) -> 
     "--volume-size",
     callback=options.size_option,
     metavar="SIZE",
-    help="Split into volumes of SIZE: 25M, 4.7G, 512MiB.",
+    help="Split into volumes of at most SIZE: 25M, 4.7G, 512MiB.",
+)
+@click.option(
+    "--recovery",
+    metavar="SHARE|N",
+    help="Recovery volumes: a share such as 10%, or how many; 0 for none.  "
+    "[default: 5%, at least one, with several volumes]",
 )
 @deidentification.of_sources
 @options.passphrase_file
@@ -129,6 +135,7 @@ def pack_command(
     map_out: Path | None,
     codec: str,
     volume_size: int | None,
+    recovery: str | None,
     files_from: Path | None,
     exclude: tuple[str, ...],
     passphrase_file: Path | None,
@@ -167,6 +174,7 @@ def pack_command(
             map_out=map_out,
             codec=codec,
             volume_size=volume_size,
+            recovery=recovery,
             jobs=jobs,
             exclude=exclude,
             temp=temp,

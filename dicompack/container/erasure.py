@@ -16,8 +16,6 @@ from dicompack.container import erasure_kernels
 from dicompack.container.limits import MAXIMUM_COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     Bytes = NDArray[np.uint8]
@@ -123,20 +121,13 @@ def rebuilding_matrix(
 
 def encode(columns: Bytes, parity: int) -> Bytes:
     """The parity of some data: ``(k, n)`` bytes give ``(parity, n)`` bytes; n is a multiple of 8."""
-    fast = erasure_kernels.fast_encode(columns, parity)
-    return combine(parity_matrix(len(columns), parity), columns) if fast is None else fast
+    if parity >= erasure_kernels.ISA_L_PARITY:
+        fast = erasure_kernels.isa_l_encode(columns, parity)
+        if fast is not None:
+            return fast
+    return combine(parity_matrix(len(columns), parity), columns)
 
 
 def combine(matrix: Bytes, columns: Bytes) -> Bytes:
     """The product of coefficients ``(r, k)`` and columns ``(k, n)``, n a multiple of 8."""
     return erasure_kernels.combine(matrix, columns)
-
-
-def rebuild(columns: dict[int, Bytes], data: int, parity: int, wanted: Sequence[int]) -> Bytes:
-    """Columns that are lost, from at least `data` columns that are right, in the order of `wanted`.
-
-    Raises:
-        ValueError: less than `data` columns are given.
-    """
-    used, matrix = rebuilding_matrix(data, parity, tuple(sorted(columns)), tuple(wanted))
-    return combine(matrix, np.stack([columns[column] for column in used]))

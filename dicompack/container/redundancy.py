@@ -20,6 +20,10 @@ _COUNT = re.compile(r"[0-9]{1,3}", re.ASCII)
 _SHARE = re.compile(r"([0-9]{1,5}(?:\.[0-9]{1,3})?) ?%", re.ASCII)
 
 
+MAXIMUM_ROUNDS = 20
+"""The numbers only rise, and a few rounds are enough; more would mean that they swing."""
+
+
 @dataclass(frozen=True)
 class Redundancy:
     """How much recovery is wanted: a count of volumes, or a share of the data volumes."""
@@ -68,6 +72,17 @@ def parse_recovery(text: str) -> Redundancy:
     return wish
 
 
+def redundancy_of(recovery: str | int | None, volume_size: int | None) -> Redundancy:
+    """What is asked for, or the default: 5 % where volumes are asked for.
+
+    Raises:
+        UsageError: REC-1
+    """
+    if recovery is not None:
+        return parse_recovery(str(recovery))
+    return NO_RECOVERY if volume_size is None else DEFAULT_RECOVERY
+
+
 class Fitting:
     """Finds volume size and number of recovery volumes that go together, round by round.
 
@@ -102,22 +117,40 @@ class Fitting:
         Raises:
             UsageError: VOL-14, with a size to ask for; REC-1 as many recovery volumes cannot be.
         """
-        needed = MINIMUM_VOLUME_SIZE
         try:
-            if self._size is None or self._size >= needed or self._size == self._asked:
-                layout = lay_out(objects, ids, self._size, self.recovery)
-                self._check(layout, objects, ids)
-                return layout
-        except VolumeSizeError as error:
-            if self._size == self._asked:
-                raise
-            needed = error.needed
-        size = recovery_volume_size(needed, self._width)
-        raise UsageError(
-            f"the volume size of {self._asked} bytes is too small for {len(objects)} objects and recovery",
-            rule="VOL-14",
-            hint=f"ask for volumes of at least {size} bytes, or --recovery 0",
+            return self._lay_out(objects, ids)
+        except _NoFitError as error:
+            if self._asked is None:
+                raise UsageError(error.message, rule=error.rule, hint="ask for less") from None
+            size = _size_that_does(objects, ids, self._redundancy, max(error.needed, self._asked + 1))
+            raise UsageError(
+                error.message,
+                rule=error.rule,
+                hint=f"ask for volumes of at least {size} bytes, or for less recovery",
+            ) from None
+
+    def _lay_out(self, objects: Sequence[StoredObject], ids: SetIds) -> Layout:
+        too_small = (
+            f"the volume size of {self._asked} bytes is too small for {len(objects)} objects and recovery"
         )
+        is_reduced = self._size is not None and self._size != self._asked
+        if is_reduced and (self._size or 0) < MINIMUM_VOLUME_SIZE:
+            raise _NoFitError(
+                too_small, "VOL-14", recovery_volume_size(MINIMUM_VOLUME_SIZE, self._width)
+            )  # VOL-14
+        try:
+            layout = lay_out(objects, ids, self._size, self.recovery)
+        except VolumeSizeError as error:
+            if not is_reduced:
+                raise
+            raise _NoFitError(too_small, "VOL-14", recovery_volume_size(error.needed, self._width)) from None
+        columns = layout.volumes[0].descriptor.striping.columns
+        recovery = self._redundancy.volumes(columns)
+        if recovery and columns + recovery > MAXIMUM_COLUMNS and not self._redundancy.is_default:  # REC-1
+            what = "data" if layout.count > 1 else "parts of the data"
+            message = f"{columns} {what} and {recovery} recovery volumes are more than {MAXIMUM_COLUMNS}"
+            raise _NoFitError(message, "REC-1", layout.total // self._redundancy.most_columns())
+        return layout
 
     def is_settled(self, layout: Layout) -> bool:
         """Whether a layout has the numbers that it was made for; takes its numbers for the next round."""
@@ -141,35 +174,30 @@ class Fitting:
             return 0
         return recovery
 
-    def _check(self, layout: Layout, objects: Sequence[StoredObject], ids: SetIds) -> None:
-        wish = self._redundancy
-        columns = layout.volumes[0].descriptor.striping.columns
-        if wish.is_default or not wish.volumes(columns):
-            return
-        if columns + wish.volumes(columns) <= MAXIMUM_COLUMNS:
-            return
-        most = wish.most_columns()  # REC-1
-        what = "data" if layout.count > 1 else "parts of the data"
-        message = (
-            f"{columns} {what} and {wish.volumes(columns)} recovery volumes are more than {MAXIMUM_COLUMNS}"
-        )
-        if layout.count == 1:
-            raise UsageError(message, rule="REC-1", hint="ask for less")
-        size = _size_for(layout.total, most, objects, ids)
-        raise UsageError(
-            message, rule="REC-1", hint=f"ask for volumes of at least {size} bytes, or for less recovery"
-        )
+
+class _NoFitError(Exception):
+    """Volume size and recovery do not go together.
+
+    Attributes:
+        needed: a size to try instead, in bytes.
+    """
+
+    def __init__(self, message: str, rule: str, needed: int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.rule = rule
+        self.needed = needed
 
 
-def _size_for(total: int, most: int, objects: Sequence[StoredObject], ids: SetIds) -> int:
-    """A size to ask for that gives at most `most` data volumes."""
-    size = total // most
+def _size_that_does(objects: Sequence[StoredObject], ids: SetIds, redundancy: Redundancy, size: int) -> int:
+    """A volume size from `size` on with which the recovery can be had."""
     while True:
         size = -(-size // 1024) * 1024
-        inner = largest_data_volume(size, MAXIMUM_COLUMNS)
+        fitting = Fitting(redundancy, size)
         try:
-            if inner >= MINIMUM_VOLUME_SIZE and lay_out(objects, ids, inner).count <= most:
-                return size
-        except VolumeSizeError:
-            pass  # too small for the directory: larger, then
+            for _ in range(MAXIMUM_ROUNDS):
+                if fitting.is_settled(fitting._lay_out(objects, ids)):  # of this class
+                    return size
+        except (_NoFitError, VolumeSizeError):
+            pass  # larger, then
         size += max(1024, size // 64)

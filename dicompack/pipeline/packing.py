@@ -15,6 +15,7 @@ from dicompack import files
 from dicompack.container.layout import Layout, SetIds, check_volume_size
 from dicompack.container.manifest import Deidentification
 from dicompack.container.names import member_name
+from dicompack.container.redundancy import redundancy_of
 from dicompack.crypto.certificates import spki_sha256
 from dicompack.crypto.derivation import ProjectKey
 from dicompack.dicom.confidentiality import EDITION, SiteProfile
@@ -31,9 +32,10 @@ from dicompack.pipeline.instances import (
 )
 from dicompack.pipeline.intake import Intake
 from dicompack.pipeline.map_files import MapFiles
+from dicompack.pipeline.opening import OnProgress, counting, never
 from dicompack.pipeline.policies import policy_of, with_vocabularies
-from dicompack.pipeline.unpacking import OnProgress, check_written, member_of, never
-from dicompack.report import Progress, Report
+from dicompack.pipeline.unpacking import check_written, member_of
+from dicompack.report import Report
 from dicompack.stages import package, volumes
 from dicompack.stages.compression import CODECS
 
@@ -52,6 +54,7 @@ def pack(
     map_out: Path | None = None,
     codec: str = "j2k",
     volume_size: int | None = None,
+    recovery: str | int | None = None,
     jobs: int | None = None,
     exclude: Sequence[str] = (),
     skip_suspect: bool = False,
@@ -72,7 +75,9 @@ def pack(
         burned_in: what to do where pixels may show text: ``stop``, ``clean``, or ``vouch`` for them.
         map_out: a file to be made for old and new UIDs; the Patient IDs go into one beside it.
         codec: ``j2k`` or ``keep``.
-        volume_size: bytes of a volume; by default there is one.
+        volume_size: the most bytes of a volume; by default there is one.
+        recovery: recovery volumes: a share such as ``"10%"``, or how many; 0 is none. By default 5 % and
+            at least one where there are several volumes, otherwise none.
         jobs: worker processes; by default one a core.
         exclude: patterns of names to leave out.
         skip_suspect: leave instances out that cannot be de-identified, instead of refusing to pack.
@@ -89,6 +94,7 @@ def pack(
     began, tell = time.monotonic(), on_progress or never
     output = Path(output)
     policy = policy_of(deidentify, burned_in, profile)
+    redundancy = redundancy_of(recovery, volume_size)
     _check_settings(output, originator, codec, volume_size, force)
     if project_key is not None:
         originator = replace(originator, project_key=project_key)
@@ -110,9 +116,10 @@ def pack(
         done = Deidentification("basic", policy.claimed, EDITION)
         sealed = [one.member for one in members]
         look = _looking_for(intake)
-        packed = package.pack(sealed, originator, done, ids, volume_size, at, look)
+        packed = package.pack(sealed, originator, done, ids, volume_size, at, look, redundancy)
 
-        files.check_room(staging.path, packed.layout.total)
+        size = packed.layout.total + volumes.recovery_total(packed.layout)
+        files.check_room(staging.path, size)
         paths = {
             member_name(number): objects / one.facts.ticket for number, one in enumerate(members, start=1)
         }
@@ -131,9 +138,9 @@ def pack(
             instances_out=len(members),
             skipped=tuple(intake.skipped),
             bytes_in=intake.bytes_in,
-            bytes_out=packed.layout.total,
+            bytes_out=size,
             volumes=tuple(path.name for path in written),
-            findings=tuple(findings),
+            findings=(*findings, *packed.findings),
             recipients=tuple(sorted(spki_sha256(one).hex() for one in originator.recipient_certificates)),
             members=tuple(
                 member_of(number, one.member.facts, one.member.size)
@@ -168,7 +175,7 @@ def _volumes_of(output: Path) -> list[Path]:
     """Files that have the name of a volume of this package."""
     if not output.parent.is_dir():
         return []
-    volume = re.compile(re.escape(output.name) + r"(\.[0-9]{3,4})?")
+    volume = re.compile(re.escape(output.name) + r"(\.[0-9]{3,4}|\.r[0-9]{2,3})?")
     return sorted(path for path in output.parent.iterdir() if volume.fullmatch(path.name))
 
 
@@ -188,12 +195,7 @@ def _write(
     name: str,
     on_progress: OnProgress,
 ) -> list[Path]:
-    done = 0
-
-    def count(size: int) -> None:
-        nonlocal done
-        done += size
-        on_progress(Progress("writing", done, layout.total, "bytes"))
+    total = layout.total + volumes.recovery_total(layout)
 
     def read(object_name: str, offset: int, size: int) -> Iterator[bytes | memoryview]:
         if object_name in objects:
@@ -203,4 +205,4 @@ def _write(
             for start in range(offset, offset + size, _READ_SIZE):
                 yield access.read_at(start, min(_READ_SIZE, offset + size - start))
 
-    return volumes.pack(layout, read, folder, name, count)
+    return volumes.pack(layout, read, folder, name, counting(on_progress, "writing", total))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from dicompack.dicom import tags
 from dicompack.dicom.confidentiality import SiteProfile, parse_deidentify
 from dicompack.exchange.sources import SourceFile
+from dicompack.pipeline.opening import OnProgress
 from dicompack.pipeline.source_instances import Refused, Source, SourceTask, guarded
-from dicompack.pipeline.unpacking import OnProgress
 from dicompack.report import Progress, Skipped
 from dicompack.stages.deidentification import Policy
 from dicompack.workers import WorkerDiedError, Workers

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
 
 from dicompack import files
+from dicompack.container.faults import RepairableVolumesError
 from dicompack.container.manifest import Manifest, ManifestMember
 from dicompack.container.names import MANIFEST, member_name
 from dicompack.container.volumes import Package
@@ -24,17 +25,12 @@ from dicompack.pipeline.instances import (
     start_unpacking,
     unpack_instance,
 )
+from dicompack.pipeline.opening import OnProgress, check_frames, check_recovery, never, open_package
 from dicompack.report import Finding, Member, Progress, Report, SignatureVerdict
 from dicompack.stages import package, volumes
 from dicompack.stages.package import CheckedSeal, check_manifest, check_object, check_seals
 from dicompack.stages.volumes import Volumes
 from dicompack.workers import WorkerDiedError, Workers
-
-OnProgress = Callable[[Progress], None]
-
-
-def never(_progress: Progress) -> None:
-    """Progress that nobody wants to hear of."""
 
 
 def test(path: Path | str, *, trust: TrustStore | None, on_progress: OnProgress | None = None) -> Report:
@@ -50,9 +46,12 @@ def test(path: Path | str, *, trust: TrustStore | None, on_progress: OnProgress 
         BadSignatureError, UntrustedError: the origin is not what it should be.
     """
     began, tell = time.monotonic(), on_progress or never
-    with volumes.unpack(Path(path)) as opened:
-        sealed = _check_public(opened, trust, tell)
+    with open_package(Path(path), files.temporary_target(), tell) as opened:
+        sealed = check_seals(opened.package, _judge(trust) if trust is not None else None)  # (2) (3)
         _check_objects(opened.package, sealed, tell)
+        if opened.repaired:
+            raise RepairableVolumesError(opened.repaired)
+        check_recovery(opened)
         return _report("test", opened, sealed, began)
 
 
@@ -65,8 +64,8 @@ def verify(
         DicomPackError: see `unpack`.
     """
     began, tell = time.monotonic(), on_progress or never
-    with volumes.unpack(Path(path)) as opened:
-        sealed = _check_public(opened, recipient.trust, tell)
+    with open_package(Path(path), files.temporary_target(), tell) as opened:
+        sealed = check_seals(opened.package, _judge(recipient.trust))  # (2) (3)
         content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
         settings = UnpackingSettings(recipient.keys, content.instance_signer, "")
         _unpack_members(opened, sealed, content, settings, jobs, tell)
@@ -80,7 +79,7 @@ def inspect(path: Path | str, *, recipient: Recipient) -> Report:
         DicomPackError: see `unpack`.
     """
     began = time.monotonic()
-    with volumes.unpack(Path(path)) as opened:
+    with open_package(Path(path), files.temporary_target(), never, every_byte=False) as opened:
         judge = _judge(recipient.trust)
         sealed = check_seals(opened.package, judge)
         content = check_manifest(opened.package, sealed, recipient.keys, judge)
@@ -116,8 +115,8 @@ def unpack(
     began, tell = time.monotonic(), on_progress or never
     target = Path(target).absolute()  # of "." nothing lies beside
     files.check_target_folder(target)
-    with volumes.unpack(Path(path)) as opened:
-        sealed = _check_public(opened, recipient.trust, tell)
+    with open_package(Path(path), target.with_name(f"{target.name}.volumes"), tell) as opened:
+        sealed = check_seals(opened.package, _judge(recipient.trust))  # (2) (3)
         content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
         sizes = (member.signed if keep_signed else member.delivered for member in content.members)
         with files.Staging(target) as staging:
@@ -133,8 +132,20 @@ def unpack(
 def check_written(folder: Path, on_progress: OnProgress) -> None:
     """Read a package back that was just written, with the receiver's own code; says nothing of origin."""
     with volumes.unpack(folder) as opened:
-        sealed = _check_public(opened, None, on_progress)
-        _check_objects(opened.package, sealed, never)
+        check_volumes(opened, on_progress)
+
+
+def check_volumes(opened: Volumes, on_progress: OnProgress) -> CheckedSeal:
+    """Every check that needs no key, and none of origin: volumes, recovery volumes, SEAL, DIGESTS, objects.
+
+    Raises:
+        DicomPackError: see `test`.
+    """
+    check_frames(opened, on_progress)  # (1)
+    check_recovery(opened)
+    sealed = check_seals(opened.package, None)
+    _check_objects(opened.package, sealed, never)
+    return sealed
 
 
 def _judge(trust: TrustStore) -> package.Judge:
@@ -144,20 +155,6 @@ def _judge(trust: TrustStore) -> package.Judge:
         return trust.judge(certificate, chain, now)
 
     return judge
-
-
-def _check_public(opened: Volumes, trust: TrustStore | None, on_progress: OnProgress) -> CheckedSeal:
-    """Steps 1 to 3: damage is judged before signatures."""
-    done = 0
-
-    def count(size: int) -> None:
-        nonlocal done
-        done += size
-        on_progress(Progress("checking", done, opened.size, "bytes"))
-
-    opened.package.check_frames(count)  # (1)
-    on_progress(Progress("checking", opened.size, opened.size, "bytes"))
-    return check_seals(opened.package, _judge(trust) if trust is not None else None)  # (2) (3)
 
 
 def _check_objects(opened: Package, sealed: CheckedSeal, on_progress: OnProgress) -> None:
@@ -268,7 +265,7 @@ def _report(
         instances_out=count,
         bytes_in=opened.size,
         bytes_out=bytes_out,
-        volumes=opened.package.volume_names,
+        volumes=opened.volume_names,
         findings=tuple(findings),
         signatures=tuple(verdicts),
         recipients=sealed.newest.recipients,

@@ -31,7 +31,7 @@ from dicompack.container.manifest import (
     ManifestMember,
     RecipientKey,
 )
-from dicompack.container.redundancy import NO_RECOVERY, Fitting, Redundancy
+from dicompack.container.redundancy import MAXIMUM_ROUNDS, NO_RECOVERY, Fitting, Redundancy
 from dicompack.container.seal import Seal
 from dicompack.container.volumes import Package
 from dicompack.crypto import enveloped, signed
@@ -45,10 +45,6 @@ from dicompack.report import Finding
 from dicompack.stages import envelope
 
 Judge = Callable[[x509.Certificate, tuple[x509.Certificate, ...]], Trusted]
-
-# A SEAL says how many volumes there are, and its own size may change that number; so may the room for
-# recovery volumes. The numbers only rise, a few rounds are enough.
-_MAX_ROUNDS = 20
 
 
 @dataclass(frozen=True)
@@ -113,7 +109,7 @@ def pack(
         *(StoredObject(name, len(data)) for name, data in objects.items()),
     ]
     fitting = Fitting(redundancy, volume_size)
-    for _ in range(_MAX_ROUNDS):
+    for _ in range(MAXIMUM_ROUNDS):
         text = seal.marshal(
             Seal(
                 set_id=ids.set_id,

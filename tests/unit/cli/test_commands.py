@@ -42,7 +42,7 @@ def test_help_is_short_and_ends_with_an_example(name, call):
     assert ended.err == ""
     last = ended.out.rstrip().splitlines()[-1]
     assert last.startswith(f"    dicompack {name}")
-    assert len(ended.out.splitlines()) <= 55
+    assert len(ended.out.splitlines()) <= 58
     assert commands()[name].short_help
 
 
@@ -64,7 +64,7 @@ def test_every_command_is_in_the_specification():
 def test_commands_come_in_the_order_of_work(call):
     ended = call("--help")
     listed = re.findall(r"^  ([a-z]+)  ", ended.out, re.MULTILINE)
-    order = "demo keys plan pack test list verify unpack deidentify reidentify"
+    order = "demo keys plan pack test list verify unpack repair deidentify reidentify"
     assert listed == order.split()
 
 
@@ -94,6 +94,7 @@ def test_pack_without_options(library, call, me, clinic):
         "map_out": None,
         "codec": "j2k",
         "volume_size": None,
+        "recovery": None,
         "jobs": None,
         "exclude": (),
         "temp": None,
@@ -114,7 +115,8 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
         "--project-key", tmp_path / "k", "--deidentify", "basic+clean-graphics+retain-uids",
         "--profile", f"{tmp_path / 'site.toml'}:site",
         "--burned-in", "vouch", "--map-out", tmp_path / "maps.csv", "--codec", "keep", "--volume-size", "25M",
-        "--jobs", "3", "--exclude", "*.txt", "--exclude", "T*", "--temp", tmp_path, "--force",
+        "--recovery", "7.5%", "--jobs", "3", "--exclude", "*.txt", "--exclude", "T*",
+        "--temp", tmp_path, "--force",
         "--on-suspect", "skip",
         "--passphrase-file", tmp_path / "p",
     )  # fmt: skip
@@ -135,6 +137,7 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
         "map_out": tmp_path / "maps.csv",
         "codec": "keep",
         "volume_size": 25_000_000,
+        "recovery": "7.5%",
         "jobs": 3,
         "exclude": ("*.txt", "T*"),
         "temp": tmp_path,
