@@ -62,6 +62,8 @@ class Member:
     modality: str = ""
     study_instance_uid: str = ""
     series_instance_uid: str = ""
+    name: str = ""
+    """Of the original file, where instances are packed as they are."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ class Report:
     recipients: tuple[str, ...] = ()
     """Fingerprints of the recipients' keys."""
     members: tuple[Member, ...] = ()
+    others: tuple[str, ...] = ()
+    """Files in the package that are no instances."""
     complete: str = "checked"
     """``not-checked`` where only a part was looked at."""
     seconds: float = field(default=0.0, compare=False)

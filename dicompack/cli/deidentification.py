@@ -20,10 +20,15 @@ if TYPE_CHECKING:
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+AS_IS = "none"
+"""Packing without de-identification; the other commands of these options are about nothing else."""
+
 _MAX_PROFILE = 1 << 20  # bytes; a site profile with every attribute of the standard has a quarter of it
 
 
-def _deidentify(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+def _deidentify(ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    if value == AS_IS and ctx.info_name == "pack":
+        return value
     from dicompack.dicom.confidentiality import parse_deidentify
 
     parse_deidentify(value)
@@ -99,7 +104,8 @@ def of_profile(command: Function) -> Function:
         show_default=True,
         callback=_deidentify,
         metavar="basic[+OPTION...]",
-        help="The Basic Profile of PS3.15 Annex E, with options by the standard's names.",
+        help="The Basic Profile of PS3.15 Annex E, with options by the standard's names; "
+        "to pack, none leaves all as it is.",
     )(command)
     return click.option(
         "--project-key",

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 @deidentification.on_suspect
 @deidentification.of_sources
 @options.jobs
+@options.max_memory
 @options.common
 @click.pass_obj
 def deidentify_command(
@@ -53,6 +54,7 @@ def deidentify_command(
     files_from: Path | None,
     exclude: tuple[str, ...],
     jobs: int | None,
+    max_memory: int | None,
 ) -> Outcome:
     """De-identify the DICOM files in SRC into DIR; nothing is written unless all of them pass.
 
@@ -74,6 +76,7 @@ def deidentify_command(
             burned_in=burned_in,
             map_out=map_out,
             jobs=jobs,
+            max_memory=max_memory,
             exclude=exclude,
             skip_suspect=on_suspect == "skip",
             on_progress=on_progress,

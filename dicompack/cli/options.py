@@ -102,6 +102,12 @@ passphrase_file = click.option(
 jobs = click.option(
     "--jobs", type=click.IntRange(min=1), metavar="N", help="Worker processes.  [default: one per core]"
 )
+max_memory = click.option(
+    "--max-memory",
+    callback=size_option,
+    metavar="SIZE",
+    help="Memory for all worker processes together: 512M, 8G.  [default: what the machine has]",
+)
 trust = click.option(
     "--trust",
     multiple=True,

@@ -59,6 +59,7 @@ class Outcome:
             "signatures": [asdict(verdict) for verdict in report.signatures],
             "recipients": list(report.recipients),
             "members": [asdict(member) for member in report.members],
+            "others": list(report.others),
             "complete": report.complete if self.error is None else "not-checked",
             "seconds": round(seconds, 3),
             **self.details,

@@ -92,11 +92,12 @@ def _package_name(_ctx: click.Context, _param: click.Parameter, value: Path) -> 
 @deidentification.map_out
 @click.option(
     "--codec",
-    type=click.Choice(["j2k", "keep"]),
+    type=click.Choice(["j2k", "htj2k", "jpegls", "keep"]),
     default="j2k",
     show_default=True,
-    help="Lossless JPEG 2000, or as is.",
+    help="Lossless JPEG 2000, its fast form, JPEG-LS, or as is.",
 )
+@click.option("--paranoid", is_flag=True, help="Prove every frame with a second decoder, too.")
 @click.option(
     "--volume-size",
     callback=options.size_option,
@@ -110,8 +111,19 @@ def _package_name(_ctx: click.Context, _param: click.Parameter, value: Path) -> 
     "[default: 5%, at least one, with several volumes]",
 )
 @deidentification.of_sources
+@click.option(
+    "--include-other",
+    is_flag=True,
+    help="Pack files that are no instances, too; only with --deidentify none.",
+)
+@click.option(
+    "--allow-preamble",
+    is_flag=True,
+    help="Pack what begins like a program, too; only with --deidentify none.",
+)
 @options.passphrase_file
 @options.jobs
+@options.max_memory
 @click.option("--temp", type=PATH, metavar="DIR", help="Where encrypted intermediates may lie.")
 @deidentification.on_suspect
 @click.option("--force", is_flag=True, help="Overwrite a package of this name.")
@@ -134,12 +146,16 @@ def pack_command(
     burned_in: str,
     map_out: Path | None,
     codec: str,
+    paranoid: bool,
     volume_size: int | None,
     recovery: str | None,
     files_from: Path | None,
     exclude: tuple[str, ...],
+    include_other: bool,
+    allow_preamble: bool,
     passphrase_file: Path | None,
     jobs: int | None,
+    max_memory: int | None,
     temp: Path | None,
     on_suspect: str,
     force: bool,
@@ -173,10 +189,14 @@ def pack_command(
             burned_in=burned_in,
             map_out=map_out,
             codec=codec,
+            paranoid=paranoid,
             volume_size=volume_size,
             recovery=recovery,
             jobs=jobs,
+            max_memory=max_memory,
             exclude=exclude,
+            include_other=include_other,
+            allow_preamble=allow_preamble,
             temp=temp,
             skip_suspect=on_suspect == "skip",
             force=force,
@@ -226,6 +246,8 @@ def _say(terminal: Terminal, report: Report, originator: Originator) -> None:
         f"packed {report.instances_out} of {plural(report.instances_in, 'instance')}: "
         f"{size_text(report.bytes_in)} -> {share(report.bytes_out, report.bytes_in)}"
     )
+    if report.others:
+        terminal.say(f"with {plural(len(report.others), 'other file')}")
     say_volumes(terminal, report)
     terminal.say(f"signed by {name_of(originator.signing.certificate)}")
     for contact in originator.recipients:

@@ -40,6 +40,7 @@ _EMPTY = "empty"
 @click.option("--show-identifiers", is_flag=True, help="Show values before and after; mind who looks on.")
 @deidentification.of_sources
 @options.jobs
+@options.max_memory
 @options.common
 @click.pass_obj
 def plan_command(
@@ -55,6 +56,7 @@ def plan_command(
     files_from: Path | None,
     exclude: tuple[str, ...],
     jobs: int | None,
+    max_memory: int | None,
 ) -> Outcome:
     """Show what pack or deidentify would do with each attribute of SRC, and what they would refuse.
 
@@ -77,6 +79,7 @@ def plan_command(
             burned_in=burned_in,
             show_identifiers=show_identifiers,
             jobs=jobs,
+            max_memory=max_memory,
             exclude=exclude,
             on_progress=on_progress,
         )

@@ -35,8 +35,14 @@ from dicompack.cli.terminal import Terminal, size_text
     is_flag=True,
     help="Give the signed JPEG 2000 instances as they travelled, for an archive.",
 )
+@click.option(
+    "--originals",
+    is_flag=True,
+    help="Undo de-identification: the files as they were packed, for custodians.",
+)
 @options.passphrase_file
 @options.jobs
+@options.max_memory
 @options.common
 @click.pass_obj
 def unpack_command(
@@ -47,8 +53,10 @@ def unpack_command(
     identities: tuple[Path, ...],
     trust: tuple[str, ...],
     keep_signed: bool,
+    originals: bool,
     passphrase_file: Path | None,
     jobs: int | None,
+    max_memory: int | None,
 ) -> Outcome:
     """Check a package and write its instances into DIR; nothing is written unless all of it passes.
 
@@ -60,9 +68,18 @@ def unpack_command(
 
     with system_errors(target), terminal.progress() as on_progress:
         report = dicompack.unpack(
-            package, target, recipient=reader, keep_signed=keep_signed, jobs=jobs, on_progress=on_progress
+            package,
+            target,
+            recipient=reader,
+            keep_signed=keep_signed,
+            originals=originals,
+            jobs=jobs,
+            max_memory=max_memory,
+            on_progress=on_progress,
         )
     terminal.say(f"unpacked {plural(report.instances_out, 'instance')}, {size_text(report.bytes_out)}")
+    if report.others:
+        terminal.say(f"with {plural(len(report.others), 'other file')}")
     say_signatures(terminal, report.signatures)
     say_findings(terminal, report.findings)
     return Outcome(report)

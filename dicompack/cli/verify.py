@@ -22,6 +22,7 @@ from dicompack.cli.terminal import Terminal
 @options.trust
 @options.passphrase_file
 @options.jobs
+@options.max_memory
 @options.common
 @click.pass_obj
 def verify_command(
@@ -32,6 +33,7 @@ def verify_command(
     trust: tuple[str, ...],
     passphrase_file: Path | None,
     jobs: int | None,
+    max_memory: int | None,
 ) -> Outcome:
     """Check everything that unpack checks, down to each instance's signature, and write nothing.
 
@@ -42,7 +44,9 @@ def verify_command(
     import dicompack
 
     with terminal.progress() as on_progress:
-        report = dicompack.verify(package, recipient=reader, jobs=jobs, on_progress=on_progress)
+        report = dicompack.verify(
+            package, recipient=reader, jobs=jobs, max_memory=max_memory, on_progress=on_progress
+        )
     terminal.say(
         f"verified, each with its signature: {plural(report.instances_in, 'instance')} in "
         f"{plural(len(report.volumes), 'volume')}"

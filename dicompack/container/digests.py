@@ -1,11 +1,10 @@
-"""DIGESTS: 64 bytes for each sealed object, members in order, then the MANIFEST."""
+"""DIGESTS: 64 bytes for each sealed object: members, restoring data, CUSTODY, and the MANIFEST last."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
 
-from dicompack.container.limits import MAXIMUM_MEMBERS
 from dicompack.errors import FormatError
 
 _COLUMN = 32
@@ -24,7 +23,7 @@ class ObjectDigest:
 
 @dataclass(frozen=True)
 class Digests:
-    """The table: one row for each member, the last row for the MANIFEST."""
+    """The table: one row for each object of `names.sealed_names`, in that order."""
 
     rows: tuple[ObjectDigest, ...]
 
@@ -38,25 +37,20 @@ class Digests:
         return whole.hexdigest(), content.hexdigest()
 
 
-def size_of_digests(members: int) -> int:
-    """Bytes of DIGESTS for a number of members."""
-    return (members + 1) * _ROW
-
-
 def marshal(digests: Digests) -> bytes:
     """The bytes of DIGESTS."""
     return b"".join(row.whole + row.content for row in digests.rows)
 
 
-def parse(raw: bytes, members: int) -> Digests:
-    """Read DIGESTS of a package with this many members.
+def parse(raw: bytes, objects: int) -> Digests:
+    """Read DIGESTS of a package with this many sealed objects.
 
     Raises:
-        FormatError: PKG-8 another length than the number of members gives.
+        FormatError: PKG-8 another length than the number of objects gives.
     """
-    if not 1 <= members <= MAXIMUM_MEMBERS or len(raw) != size_of_digests(members):  # PKG-8
+    if len(raw) != objects * _ROW:  # PKG-8
         raise FormatError(
-            f"{len(raw)} bytes, but {members} members and the MANIFEST need {size_of_digests(members)}",
+            f"{len(raw)} bytes, but {objects} sealed objects need {objects * _ROW}",
             where="DIGESTS",
             rule="PKG-8",
         )

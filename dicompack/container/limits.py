@@ -29,8 +29,20 @@ MAXIMUM_TOTAL_SIZE = MAXIMUM_VOLUME_SIZE * MAXIMUM_VOLUMES
 MAXIMUM_OBJECT_SIZE = 0xFFFF_FFFE
 """The largest ZIP entry without ZIP64 sizes. OpenSSL opens objects up to 1 GiB; larger ones are divided."""
 
-MAXIMUM_DIRECTORY_SIZE = (MAXIMUM_MEMBERS + MAXIMUM_SEALS + 3 * MAXIMUM_VOLUMES + 3) * 75
-"""One directory entry has at most 75 bytes: header 46, name 17, ZIP64 offset 12. Read into memory."""
+MAXIMUM_PLAINTEXT = 1 << 30
+"""Of one sealed object: what OpenSSL opens. A signed instance above it is sealed in parts."""
+
+PART_SIZE = 1 << 29
+"""A signed instance above `MAXIMUM_PLAINTEXT` is cut into parts of this size and what is left."""
+
+MAXIMUM_DIRECTORY_SIZE = (2 * MAXIMUM_MEMBERS + MAXIMUM_SEALS + 3 * MAXIMUM_VOLUMES + 4) * 84
+"""One directory entry has at most 84 bytes: header 46, name 26, ZIP64 offset 12. Read into memory."""
+
+MAXIMUM_NAME = 4_096
+"""Characters of an original's name with its folders: the longest path that Linux takes."""
+
+MAXIMUM_ORIGINAL_SIZE = 1 << 40
+"""1 TiB: no file system that sends a file as one instance holds a larger one."""
 
 MAXIMUM_MANIFEST_SIZE = 1 << 30
 """About 1 KB for each of a million members; also the largest object that OpenSSL opens."""

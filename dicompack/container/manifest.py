@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 from dicompack.container import canonical_json
@@ -17,8 +17,11 @@ from dicompack.container.limits import (
     MAXIMUM_CERTIFICATE_SIZE,
     MAXIMUM_MANIFEST_SIZE,
     MAXIMUM_MEMBERS,
+    MAXIMUM_PLAINTEXT,
     MAXIMUM_RECIPIENTS,
+    PART_SIZE,
 )
+from dicompack.container.originals import ORIGINAL, Original, object_faults, original_value, parse_original
 from dicompack.container.seal import ENVELOPE_AEAD, FORMAT, check_supported
 from dicompack.container.shapes import (
     CODE_STRING,
@@ -44,7 +47,7 @@ from dicompack.errors import UsageError
 if TYPE_CHECKING:
     from datetime import datetime
 
-CODEC_JPEG_TWO_THOUSAND = "j2k"
+CODECS = ("j2k", "htj2k", "jpegls")
 CODEC_KEEP = "keep"
 ROLE_RECIPIENT = "recipient"
 ROLE_CUSTODIAN = "custodian"
@@ -83,9 +86,9 @@ class Compression:
     """How the pixel data travels."""
 
     codec: str
-    """``j2k``, or ``keep``: as it was."""
+    """One of `CODECS`, or ``keep``: as it was."""
     reason: str
-    """Why it was kept; empty for ``j2k``."""
+    """Why it was kept; empty for a codec."""
     restore: Restore | None
     """None for ``keep``."""
 
@@ -107,8 +110,18 @@ class ManifestMember:
     """None where the instance has no pixel data."""
     compression: Compression
     signature_uid: str
-    objects: int = 1
-    """CMS objects that hold it."""
+    original: Original | None = None
+    """The file that it was, where instances are packed as they are."""
+
+    @property
+    def objects(self) -> int:
+        """CMS objects that hold it."""
+        return objects_for(self.signed.size)
+
+
+def objects_for(size: int) -> int:
+    """How many CMS objects hold a signed file of this size: one, unless OpenSSL could not open that."""
+    return 1 if size <= MAXIMUM_PLAINTEXT else -(-size // PART_SIZE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +160,19 @@ class Manifest:
     members: tuple[ManifestMember, ...]
     """In ascending order of SOP Instance UID, then of the signed file's SHA-256."""
     deidentification: Deidentification | None
+    """None: the instances are packed as they are."""
+    others: tuple[Original, ...] = ()
+    """Files that are no instances, where those travel too."""
     seal: str = "public"
     envelope: str = ENVELOPE_AEAD
+
+    @property
+    def objects(self) -> tuple[range, ...]:
+        """The numbers of the objects that hold each member: they stand one after the other."""
+        ends = [*accumulate(member.objects for member in self.members)]
+        return tuple(
+            range(end - member.objects + 1, end + 1) for member, end in zip(self.members, ends, strict=True)
+        )
 
 
 _SIZE = integer(1, (1 << 63) - 1)
@@ -164,11 +188,12 @@ _RESTORE = Record(
 _MEMBER = Record(
     {
         "compression": Record(
-            {"codec": one_of(CODEC_JPEG_TWO_THOUSAND, CODEC_KEEP), "reason": PLAIN_TEXT, "restore": _RESTORE}
+            {"codec": one_of(*CODECS, CODEC_KEEP), "reason": PLAIN_TEXT, "restore": _RESTORE}
         ),
         "delivered": _FILE,
         "modality": CODE_STRING_OR_EMPTY,
-        "objects": one_of(1),
+        "objects": integer(1, MAXIMUM_MEMBERS),
+        "original": Record(ORIGINAL.fields, nullable=True),
         "pixels": Record({"sha256": SHA256_HEX, "size": _SIZE}, nullable=True),
         "series_instance_uid": UID_OR_EMPTY,
         "signature_uid": UID,
@@ -198,6 +223,7 @@ _SHAPE = Record(
         "instance_signer": base64_field("a certificate in base64", MAXIMUM_CERTIFICATE_SIZE),
         "members": array(f"a list of 1 to {MAXIMUM_MEMBERS}", lambda v: 1 <= len(v) <= MAXIMUM_MEMBERS),
         "originator": SHA256_HEX,
+        "others": array(f"a list of up to {MAXIMUM_MEMBERS}", lambda v: len(v) <= MAXIMUM_MEMBERS),
         "recipients": array(
             f"a list of 1 to {MAXIMUM_RECIPIENTS}", lambda v: 1 <= len(v) <= MAXIMUM_RECIPIENTS
         ),
@@ -227,6 +253,7 @@ def marshal(manifest: Manifest) -> bytes:
         "instance_signer": base64.b64encode(manifest.instance_signer).decode("ascii"),
         "members": [_member_value(member) for member in manifest.members],
         "originator": manifest.originator,
+        "others": [original_value(one) for one in manifest.others],
         "recipients": [{"key": recipient.key, "role": recipient.role} for recipient in manifest.recipients],
         "seal": manifest.seal,
         "set_id": manifest.set_id.hex(),
@@ -257,6 +284,7 @@ def parse(raw: bytes) -> Manifest:
         deidentification=None
         if done is None
         else Deidentification(done["profile"], tuple(done["options"]), done["edition"]),
+        others=tuple(map(parse_original, value["others"])),
         seal=value["seal"],
         envelope=value["envelope"],
     )
@@ -279,6 +307,7 @@ def _member_value(member: ManifestMember) -> dict[str, Any]:
         "delivered": _file_value(member.delivered),
         "modality": member.modality,
         "objects": member.objects,
+        "original": None if member.original is None else original_value(member.original),
         "pixels": None if pixels is None else {"sha256": pixels.sha256, "size": pixels.size},
         "series_instance_uid": member.series_instance_uid,
         "signature_uid": member.signature_uid,
@@ -309,7 +338,7 @@ def _member(value: dict[str, Any]) -> ManifestMember:
             compression["codec"], compression["reason"], None if restore is None else Restore(**restore)
         ),
         signature_uid=value["signature_uid"],
-        objects=value["objects"],
+        original=None if value["original"] is None else parse_original(value["original"]),
     )
 
 
@@ -324,9 +353,10 @@ def _check(value: Any) -> None:
     if faults:  # PKG-5
         raise ContentsFormatError(faults, where="MANIFEST", rule="PKG-5")
     for number, member in enumerate(value["members"], start=1):
-        faults += _MEMBER.faults(member, f"member {number}") or _compression_faults(member, number)
+        faults += _MEMBER.faults(member, f"member {number}") or _member_faults(member, number)
     if faults:  # PKG-4
         raise ContentsFormatError(faults, where="MANIFEST", rule="PKG-4")
+    _check_originals(value)
     order = [(member["sop_instance_uid"], member["signed"]["sha256"]) for member in value["members"]]
     faults = [
         f"member {number} is not after the one before it"
@@ -337,11 +367,34 @@ def _check(value: Any) -> None:
         raise ContentsFormatError(faults, where="MANIFEST", rule="PKG-3")
 
 
-def _compression_faults(member: dict[str, Any], number: int) -> list[str]:
-    """What the fields of a compression must be together."""
+def _check_originals(value: dict[str, Any]) -> None:
+    """Originals stand here where instances are packed as they are, and nowhere else."""
+    as_is = value["deidentification"] is None
+    faults = [
+        f"member {number}.original does not go with the de-identification"
+        for number, member in enumerate(value["members"], start=1)
+        if as_is == (member["original"] is None)
+    ]
+    for number, one in enumerate(value["others"], start=1):
+        faults += ORIGINAL.faults(one, f"other {number}")
+    if value["others"] and not as_is:
+        faults.append("files that are no instances do not go with the de-identification")
+    if faults:  # PKG-20
+        raise ContentsFormatError(faults, where="MANIFEST", rule="PKG-20")
+    members = [parse_original(member["original"]) for member in value["members"] if as_is]
+    members.sort(key=lambda one: one.restoring.object)
+    faults = list(object_faults([*members, *map(parse_original, value["others"])]))
+    if faults:  # ORG-9
+        raise ContentsFormatError(faults, where="MANIFEST", rule="ORG-9")
+
+
+def _member_faults(member: dict[str, Any], number: int) -> list[str]:
+    """What the fields of a member must be together."""
     compression = member["compression"]
     kept = compression["codec"] == CODEC_KEEP
     faults = []
+    if member["objects"] != objects_for(member["signed"]["size"]):
+        faults.append(f"member {number}.objects does not go with the size of the signed file")
     if kept != (compression["reason"] != ""):
         faults.append(f"member {number}.compression.reason does not go with its codec")
     if kept != (compression["restore"] is None):

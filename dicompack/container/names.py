@@ -13,9 +13,12 @@ if TYPE_CHECKING:
 README = "README"
 MANIFEST = "MANIFEST"
 DIGESTS = "DIGESTS"
+CUSTODY = "CUSTODY"
+_MEMBERS = "DICOM/"
 
-_PIECE = re.compile(r"CUT/([0-9]{8}|MANIFEST|DIGESTS|SEAL[0-9]{4})/([0-9]{4})")
-_OBJECT = re.compile(r"DICOM/[0-9]{8}|MANIFEST|DIGESTS|SEAL[0-9]{4}")
+_NAMED = r"ORIGINAL/[0-9]{8}|CUSTODY|MANIFEST|DIGESTS|SEAL[0-9]{4}"
+_PIECE = re.compile(rf"CUT/([0-9]{{8}}|{_NAMED})/([0-9]{{4}})")
+_OBJECT = re.compile(rf"DICOM/[0-9]{{8}}|{_NAMED}")
 _FRAME = re.compile(r"DCMPACK/[HT][0-9]{7}")
 _RECOVERY_NUMBER = re.compile(r"\.r([0-9]{2,3})$")
 _VOLUME_NUMBER = re.compile(r"\.([0-9]{3,4})$")
@@ -30,7 +33,22 @@ class Piece(NamedTuple):
 
 def member_name(number: int) -> str:
     """Name of the object that holds member `number`, counted from 1."""
-    return f"DICOM/{number:08d}"
+    return f"{_MEMBERS}{number:08d}"
+
+
+def original_name(number: int) -> str:
+    """Name of the object with restoring data `number`, counted from 1."""
+    return f"ORIGINAL/{number:08d}"
+
+
+def sealed_names(members: int, originals: int, *, custody: bool) -> list[str]:
+    """Names of all CMS objects that DIGESTS have a row for, in their order."""
+    return [
+        *map(member_name, range(1, members + 1)),
+        *map(original_name, range(1, originals + 1)),
+        *([CUSTODY] if custody else []),
+        MANIFEST,
+    ]
 
 
 def seal_name(sequence: int) -> str:
@@ -50,7 +68,7 @@ def tail_name(index: int) -> str:
 
 def piece_prefix(object_name: str) -> str:
     """Name of a piece of an object without its four digits: members go without ``DICOM/``."""
-    return f"CUT/{object_name.removeprefix('DICOM/')}/"
+    return f"CUT/{object_name.removeprefix(_MEMBERS)}/"
 
 
 def is_frame(entry_name: str) -> bool:
@@ -66,26 +84,32 @@ def parse_entry_name(entry_name: str) -> Piece | None:
     if match is None:
         return None
     object_name, number = match.groups()
-    return Piece(f"DICOM/{object_name}" if object_name.isdigit() else object_name, int(number))
+    return Piece(f"{_MEMBERS}{object_name}" if object_name.isdigit() else object_name, int(number))
 
 
 def order_problem(names: Sequence[str]) -> str | None:
     """What is wrong with the names of a package's objects, in their order; None: nothing.
 
-    The order is: members from 1 without gap, MANIFEST, DIGESTS, seals from 1 without gap. A package
-    without a seal is well-formed here, because a missing seal is a question of origin.
+    The order is: members from 1 without gap, restoring data likewise or none, CUSTODY or not, MANIFEST,
+    DIGESTS, seals from 1 without gap. A package without a seal is well-formed here, because a missing seal
+    is a question of origin.
     """
     try:
-        members = names.index(MANIFEST)
+        before = names.index(MANIFEST)
     except ValueError:
         return "there is no MANIFEST"
-    seals = len(names) - members - 2
+    seals = len(names) - before - 2
+    custody = before > 0 and names[before - 1] == CUSTODY
+    members = sum(name.startswith(_MEMBERS) for name in names[:before])
+    originals = before - members - custody
     if not 1 <= members <= MAXIMUM_MEMBERS:
         return f"{members} members, allowed are 1 to {MAXIMUM_MEMBERS}"
+    if originals > MAXIMUM_MEMBERS:
+        return f"{originals} objects with restoring data, allowed are up to {MAXIMUM_MEMBERS}"
     if not 0 <= seals <= MAXIMUM_SEALS:
         return f"{max(seals, 0)} seals after DIGESTS, allowed are up to {MAXIMUM_SEALS}"
-    expected = [member_name(number) for number in range(1, members + 1)]
-    expected += [MANIFEST, DIGESTS, *(seal_name(number) for number in range(1, seals + 1))]
+    expected = sealed_names(members, originals, custody=custody)
+    expected += [DIGESTS, *(seal_name(number) for number in range(1, seals + 1))]
     for found, wanted in zip(names, expected, strict=True):
         if found != wanted:
             return f"an object out of order where {wanted} belongs"

@@ -16,6 +16,7 @@ from dicompack.container.limits import (
     MAXIMUM_VOLUMES,
 )
 from dicompack.container.shapes import (
+    BOOLEAN,
     SET_ID_HEX,
     SHA256_HEX,
     Record,
@@ -41,6 +42,8 @@ class Seal:
     volume_set: bytes
     """16 bytes: the set of volumes that this seal was made for."""
     members: int
+    objects: int
+    """Sealed objects that hold the members: more than members where one is in parts."""
     data_volumes: int
     recipients: tuple[str, ...]
     """SHA-256 of each recipient's SubjectPublicKeyInfo, in hex, ascending."""
@@ -50,6 +53,10 @@ class Seal:
     previous: str | None = None
     """SHA-256 of the whole SEAL entry before this one, in hex; None for the first."""
     recovery_volumes: int = 0
+    originals: int = 0
+    """Objects with restoring data."""
+    custody: bool = False
+    """Whether these, and a CUSTODY, are for custodians only."""
     envelope: str = ENVELOPE_AEAD
 
 
@@ -59,11 +66,14 @@ _RECIPIENTS = array(
 )
 _SHAPE = Record(
     {
+        "custody": BOOLEAN,
         "data_volumes": integer(1, MAXIMUM_VOLUMES),
         "digests": array("two SHA-256", lambda v: len(v) == 2 and all(map(SHA256_HEX.holds, v))),
         "envelope": one_of(ENVELOPE_AEAD),
         "format": one_of(FORMAT),
         "members": integer(1, MAXIMUM_MEMBERS),
+        "objects": integer(1, MAXIMUM_MEMBERS),
+        "originals": integer(0, MAXIMUM_MEMBERS),
         "previous": null_or(SHA256_HEX),
         "recipients": _RECIPIENTS,
         "recovery_volumes": integer(0, MAXIMUM_COLUMNS - 1),
@@ -81,11 +91,14 @@ def marshal(seal: Seal) -> bytes:
         ContentsFormatError: PKG-6, PKG-7 no reader would take it.
     """
     value = {
+        "custody": seal.custody,
         "data_volumes": seal.data_volumes,
         "digests": list(seal.digests),
         "envelope": seal.envelope,
         "format": FORMAT,
         "members": seal.members,
+        "objects": seal.objects,
+        "originals": seal.originals,
         "previous": seal.previous,
         "recipients": list(seal.recipients),
         "recovery_volumes": seal.recovery_volumes,
@@ -111,12 +124,15 @@ def parse(raw: bytes, where: str = "SEAL") -> Seal:
         set_id=bytes.fromhex(value["set_id"]),
         volume_set=bytes.fromhex(value["volume_set"]),
         members=value["members"],
+        objects=value["objects"],
         data_volumes=value["data_volumes"],
         recipients=tuple(value["recipients"]),
         digests=(value["digests"][0], value["digests"][1]),
         sequence=value["sequence"],
         previous=value["previous"],
         recovery_volumes=value["recovery_volumes"],
+        originals=value["originals"],
+        custody=value["custody"],
         envelope=value["envelope"],
     )
 
@@ -142,6 +158,8 @@ def check_supported(value: Any, where: str) -> None:
 
 def _check(value: Any, where: str) -> None:
     faults = _SHAPE.faults(value)
+    if not faults and value["objects"] < value["members"]:
+        faults.append("there are more members than objects")
     if faults:  # PKG-6
         raise ContentsFormatError(faults, where=where, rule="PKG-6")
     if (value["sequence"] == 1) != (value["previous"] is None):  # PKG-7

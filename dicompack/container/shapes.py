@@ -91,6 +91,7 @@ def is_sorted_set(values: Iterable[str]) -> bool:
     return all(before < after for before, after in pairwise(values))
 
 
+BOOLEAN = Field("true or false", lambda v: type(v) is bool)
 SHA256_HEX = text("a SHA-256 in lower-case hex", _SHA256)
 SET_ID_HEX = text("16 bytes in lower-case hex", _SET_ID)
 UID = text("a UID", _UID, maximum=64)

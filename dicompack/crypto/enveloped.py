@@ -13,7 +13,7 @@ ones are bytes that anybody could change. Lengths that depend on the recipients 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
@@ -89,16 +89,24 @@ class _Envelope:
 
 
 def seal(
-    content: Sequence[bytes | memoryview], recipients: Sequence[x509.Certificate]
+    content: Iterable[bytes | memoryview], recipients: Sequence[x509.Certificate], size: int | None = None
 ) -> Iterator[bytes | memoryview]:
     """The envelope in pieces, under a fresh key and IV; everything is checked before this returns.
+
+    The first piece is all that depends on the recipients, up to `EnvelopeFacts.content_offset`.
+
+    Args:
+        content: in pieces.
+        recipients: their certificates.
+        size: bytes of the content; where it is given, the pieces are asked for one by one.
 
     Raises:
         UsageError: no recipient, more than 256, one twice, or content above 1 GiB.
         NoMatchError: a certificate that content keys may not be encrypted to.
     """
-    pieces = [memoryview(piece).cast("B") for piece in content]
-    size = sum(map(len, pieces))
+    if size is None:
+        content = tuple(content)
+        size = sum(memoryview(piece).nbytes for piece in content)
     if size > MAX_CONTENT:
         raise UsageError("content above 1 GiB does not fit one envelope", rule="ENV-8")
     if not 1 <= len(recipients) <= MAX_RECIPIENTS:
@@ -111,7 +119,7 @@ def seal(
         raise UsageError("a recipient is named twice", rule="ENV-3")
     key = os.urandom(AES256_KEY_SIZE)
     infos = der.set_of(_wrap(key, certificate).marshal() for certificate in recipients)
-    return _encrypt(pieces, size, infos, key)
+    return _encrypt(content, size, infos, key)
 
 
 def _wrap(key: bytes, certificate: x509.Certificate) -> _Recipient:
@@ -120,13 +128,19 @@ def _wrap(key: bytes, certificate: x509.Certificate) -> _Recipient:
     return _Recipient(identifier, RSA_OAEP, public.encrypt(key, _oaep()))
 
 
-def _encrypt(pieces: list[memoryview], size: int, infos: bytes, key: bytes) -> Iterator[bytes | memoryview]:
+def _encrypt(
+    pieces: Iterable[bytes | memoryview], size: int, infos: bytes, key: bytes
+) -> Iterator[bytes | memoryview]:
     iv = os.urandom(GCM_IV_SIZE)
-    yield _before_content(infos, size) + _content_header(iv, size)
+    yield _before_content(infos, size)
+    yield _content_header(iv, size)
     encryptor = Cipher(algorithms.AES256(key), modes.GCM(iv)).encryptor()
-    for piece in pieces:
+    for whole in pieces:
+        piece = memoryview(whole).cast("B")
+        size -= len(piece)
         for start in range(0, len(piece), _PIECE):
             yield encryptor.update(piece[start : start + _PIECE])
+    assert not size, "the content has another size than was said"
     yield encryptor.finalize() + der.octet_string(encryptor.tag)
 
 

@@ -42,6 +42,17 @@ _PIXEL_CARRIERS = (
     tags.SPECTROSCOPY_DATA,
     tags.PIXEL_DATA_PROVIDER_URL,
 )
+# What systems run (CVE-2019-11687): the file is then an image and a program at the same time.
+_EXECUTABLES = {
+    b"MZ": "a Windows program",
+    b"\x7fELF": "a Linux program",
+    b"\xfe\xed\xfa\xce": "a macOS program",
+    b"\xfe\xed\xfa\xcf": "a macOS program",
+    b"\xce\xfa\xed\xfe": "a macOS program",
+    b"\xcf\xfa\xed\xfe": "a macOS program",
+    b"\xca\xfe\xba\xbe": "a macOS program",
+    b"#!": "a script",
+}
 _UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
 
 
@@ -176,6 +187,16 @@ def _starts_explicit(view: memoryview) -> bool:
     return bytes(view[4:6]).decode("ascii", "replace") in SHORT_VRS | LONG_VRS
 
 
+def executable_kind(preamble: bytes) -> str:
+    """What would run a file with this preamble (PS3.10 §7.5); empty: nothing that is known here."""
+    return next((kind for magic, kind in _EXECUTABLES.items() if preamble.startswith(magic)), "")
+
+
+def is_uid(text: str) -> bool:
+    """Whether a text is one UID (PS3.5 §9)."""
+    return len(text) <= 64 and _UID.fullmatch(text) is not None
+
+
 def inflate(data: Buffer) -> bytes:
     """Undo the deflation of a data set (PS3.5 A.5), within bounds.
 
@@ -255,7 +276,7 @@ def check_one_uid(data_set: DataSet, tag: int, name: str) -> str:
         InputError: it is missing, several, or no UID.
     """
     uid = data_set.text(tag)
-    if len(uid) > 64 or not _UID.fullmatch(uid):
+    if not is_uid(uid):
         raise InputError(f"the {name} is missing or malformed", rule="DCM-13")  # DCM-13
     return uid
 

@@ -51,6 +51,9 @@ MAX_FRAME_SAMPLES = 2**28
 # Extended Offset Table, its lengths, and Encapsulated Pixel Data Value Total Length (PS3.3 C.7.6.3).
 _OFFSET_TABLES = (0x7FE00001, 0x7FE00002, 0x7FE00003)
 
+# PS3.5 A.2 wants OW for samples wider than a byte; in little endian order OB has the same bytes, and is met.
+_NATIVE_VRS = ("OB", "OW")
+
 _MAX_OFFSET = 0xFFFFFFFF
 _ITEM_HEADER = 8
 
@@ -98,13 +101,17 @@ def native_digest(data_set: DataSet) -> tuple[str, int] | None:
     return hashlib.sha256(memoryview(pixel_data.value)[:size]).hexdigest(), size
 
 
-def compress(data_set: DataSet, codec: Codec, *, paranoid: bool = False) -> Compressed | Kept:
+def compress(
+    data_set: DataSet, codec: Codec, *, paranoid: bool = False, was_big_endian: bool = False
+) -> Compressed | Kept:
     """Native Pixel Data by a codec, proved to come back exactly; anything else is kept, with a reason.
 
     Args:
         data_set: any data set.
         codec: what to compress with.
         paranoid: prove each frame with a second decoder, too.
+        was_big_endian: whether it came in big endian order, in which samples wider than a byte are not
+            reordered where their VR says OB.
 
     Raises:
         InputError: see `pixel_format`.
@@ -118,6 +125,8 @@ def compress(data_set: DataSet, codec: Codec, *, paranoid: bool = False) -> Comp
     value = memoryview(pixel_data.value)
     digest, size = hashlib.sha256(value[: layout.native_size]).hexdigest(), layout.native_size
     reason = _obstacle(data_set, layout, codec) or _obstacle_to_restoring(data_set, layout, pixel_data)
+    if pixel_data.vr == "OB" and layout.bits_allocated > 8 and was_big_endian:
+        reason = "the VR of Pixel Data does not fit Bits Allocated"
     if reason:
         return Kept(reason, digest, size)
     try:
@@ -222,8 +231,8 @@ def _obstacle(data_set: DataSet, layout: PixelFormat, codec: Codec) -> str | Non
 def _obstacle_to_restoring(data_set: DataSet, layout: PixelFormat, pixel_data: Element) -> str | None:
     """Why the native element would not come back as it is."""
     value, size = memoryview(pixel_data.value), layout.native_size
-    if pixel_data.vr not in _restorable_vrs(layout):
-        return "the VR of Pixel Data does not fit Bits Allocated"
+    if pixel_data.vr not in _NATIVE_VRS:
+        return "the VR of Pixel Data is neither OB nor OW"
     if len(value) % 2 or any(value[size:]):
         return "Pixel Data are not padded by a zero byte"
     unused = size * 8 - layout.frame_bits * layout.frames
@@ -232,11 +241,6 @@ def _obstacle_to_restoring(data_set: DataSet, layout: PixelFormat, pixel_data: E
     if any(tag in data_set for tag in _OFFSET_TABLES):
         return "offset tables beside native Pixel Data"
     return None
-
-
-def _restorable_vrs(layout: PixelFormat) -> tuple[str, ...]:
-    """PS3.5 A.1 and A.2: OW, or OB where no sample has more than eight bits."""
-    return ("OB", "OW") if layout.bits_allocated <= 8 else ("OW",)
 
 
 def _offset_table(fragments: list[Buffer] | list[bytes]) -> bytes:
@@ -261,8 +265,8 @@ def _native_layout(layout: PixelFormat, restore: Restore) -> PixelFormat:
         raise FormatError("Photometric Interpretation to restore does not fit", rule="CMP-7")
     if planar not in ((None,) if layout.samples_per_pixel == 1 else (0, 1)):  # CMP-7
         raise FormatError("Planar Configuration to restore does not fit", rule="CMP-7")
-    if restore.vr not in _restorable_vrs(layout):  # CMP-7
-        raise FormatError("VR to restore does not fit Bits Allocated", rule="CMP-7")
+    if restore.vr not in _NATIVE_VRS:  # CMP-7
+        raise FormatError("VR to restore is neither OB nor OW", rule="CMP-7")
     return replace(layout, planar_configuration=planar)
 
 

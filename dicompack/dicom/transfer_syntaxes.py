@@ -22,6 +22,8 @@ IMPLICIT_LITTLE = TransferSyntax("1.2.840.10008.1.2", implicit=True)
 EXPLICIT_LITTLE = TransferSyntax("1.2.840.10008.1.2.1")
 EXPLICIT_BIG = TransferSyntax("1.2.840.10008.1.2.2", big_endian=True)
 DEFLATED = TransferSyntax("1.2.840.10008.1.2.1.99", deflated=True)
+JPEG_LS_LOSSLESS = TransferSyntax("1.2.840.10008.1.2.4.80", encapsulated=True)
+HTJ2K_LOSSLESS = TransferSyntax("1.2.840.10008.1.2.4.201", encapsulated=True)
 JPEG_2000_LOSSLESS = TransferSyntax("1.2.840.10008.1.2.4.90", encapsulated=True)
 
 _NATIVE = {syntax.uid: syntax for syntax in (IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG, DEFLATED)}

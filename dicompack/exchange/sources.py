@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import TypeAlias
 
 from dicompack.dicom.dicom_file import DICOMDIR_CLASS, HEAD_SIZE, looks_like_dicom
 from dicompack.errors import InputError
@@ -27,8 +28,25 @@ class SourceFile:
     path: Path
 
 
-def find(sources: Sequence[Path], exclude: Iterable[str] = ()) -> Iterator[SourceFile | Skipped]:
-    """Walk the sources in the order of names; what is no DICOM comes out as `Skipped`.
+@dataclass(frozen=True)
+class OtherFile:
+    """A file that is no DICOM, and why."""
+
+    name: str
+    path: Path
+    reason: str
+
+    @property
+    def skipped(self) -> Skipped:
+        """As what is left out."""
+        return Skipped(self.name, dicom=False, reason=self.reason)
+
+
+Entry: TypeAlias = SourceFile | OtherFile | Skipped
+
+
+def find(sources: Sequence[Path], exclude: Iterable[str] = ()) -> Iterator[Entry]:
+    """Walk the sources in the order of names; what cannot be used at all comes out as `Skipped`.
 
     Each file comes once, however many sources lead to it.
 
@@ -78,14 +96,14 @@ def _is_directory_file(source: Path) -> bool:
     return looks_like_dicom(head[:HEAD_SIZE]) and _SAYS_DIRECTORY.search(head) is not None
 
 
-def _look(name: str, path: Path) -> SourceFile | Skipped:
+def _look(name: str, path: Path) -> Entry:
     try:
         with path.open("rb") as file:
             head = file.read(HEAD_SIZE)
     except OSError as error:
         return Skipped(name, dicom=True, reason=f"cannot be read: {error.strerror}")
     if not head:
-        return Skipped(name, dicom=False, reason="empty")
+        return OtherFile(name, path, "empty")
     if looks_like_dicom(head):
         return SourceFile(name, path)
-    return Skipped(name, dicom=False, reason="not DICOM")
+    return OtherFile(name, path, "not DICOM")

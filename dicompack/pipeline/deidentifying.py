@@ -13,6 +13,7 @@ from dicompack.crypto.derivation import ProjectKey
 from dicompack.dicom import dicom_file, tags
 from dicompack.dicom.confidentiality import SiteProfile
 from dicompack.exchange import sources as exchange
+from dicompack.pipeline.demands import about_limits, demand_of
 from dicompack.pipeline.intake import Intake
 from dicompack.pipeline.map_files import MapFiles
 from dicompack.pipeline.opening import OnProgress, never
@@ -21,6 +22,7 @@ from dicompack.pipeline.source_instances import Refused, Source, SourceFacts, So
 from dicompack.pipeline.unpacking import target_of
 from dicompack.report import Report
 from dicompack.stages.deidentification import Policy
+from dicompack.workers import Processes
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ def deidentify(
     burned_in: str = "stop",
     map_out: Path | None = None,
     jobs: int | None = None,
+    max_memory: int | None = None,
     exclude: Sequence[str] = (),
     skip_suspect: bool = False,
     on_progress: OnProgress | None = None,
@@ -120,6 +123,7 @@ def deidentify(
         burned_in: what to do where pixels may show text: ``stop``, ``clean``, or ``vouch`` for them.
         map_out: a file to be made for old and new UIDs; the Patient IDs go into one beside it.
         jobs: worker processes; by default one a core.
+        max_memory: bytes for all worker processes together; by default what the machine has.
         exclude: patterns of names to leave out.
         skip_suspect: leave instances out that cannot be de-identified, instead of writing nothing.
         on_progress: is told how far the run is.
@@ -131,14 +135,24 @@ def deidentify(
         SuspectError: an instance cannot be de-identified with certainty.
     """
     began, tell = time.monotonic(), on_progress or never
+    place = Processes(jobs, max_memory)
     policy = policy_of(deidentify, burned_in, profile)
     files.check_target_folder(target)
     with MapFiles(map_out) as maps, files.Staging(target) as staging:
         raw = staging.folder("raw")
         settings = DeidentifyingSettings(project_key or ProjectKey.new(), policy, str(raw), maps.wanted)
         intake: Intake[DeidentifiedInstance] = Intake()
-        found = with_vocabularies(exchange.find(sources, exclude), policy, jobs, tell)
-        intake.run(found, start_deidentifying, settings, deidentify_instance, jobs, tell, "de-identifying")
+        found = with_vocabularies(exchange.find(sources, exclude), policy, place, tell)
+        intake.run(
+            found,
+            start_deidentifying,
+            settings,
+            deidentify_instance,
+            place,
+            demand_of(policy),
+            tell,
+            "de-identifying",
+        )
         intake.check(skip_suspect, "de-identified")
         members, findings = intake.settle("written")
         folder = staging.folder("instances")
@@ -160,6 +174,6 @@ def deidentify(
         skipped=tuple(intake.skipped),
         bytes_in=intake.bytes_in,
         bytes_out=sum(one.size for one in members),
-        findings=tuple(findings),
+        findings=(*findings, *about_limits()),
         seconds=time.monotonic() - began,
     )

@@ -14,14 +14,17 @@ from dicompack.container.digests import ObjectDigest
 from dicompack.container.manifest import FileFacts, ManifestMember
 from dicompack.crypto.keys import DecryptionKey
 from dicompack.dicom import dicom_file, tags
+from dicompack.dicom.dataset import Buffer
 from dicompack.errors import BadSignatureError, DicomPackError, InputError
 from dicompack.parties import Originator
+from dicompack.pipeline.originals import KeptOriginal, RestoringTask, keep, read_extent, restored
 from dicompack.pipeline.source_instances import Refused, Source, SourceFacts, SourceTask, guarded
 from dicompack.report import Finding
 from dicompack.stages import compression, envelope, package, reidentification, signature
-from dicompack.stages.artifacts import Compressed, Signed
+from dicompack.stages.artifacts import Compressed, Deidentified, Signed
+from dicompack.stages.compression import Encoding
 from dicompack.stages.deidentification import Policy
-from dicompack.stages.package import SealedMember
+from dicompack.stages.package import SealedMember, SealedObject
 from dicompack.stages.volumes import Extent
 from dicompack.workers import inherit
 
@@ -38,11 +41,15 @@ class PackingSettings:
     """What a packing worker knows: the originator's keys, in memory only, and what to do."""
 
     originator: Originator
-    codec: str
+    encoding: Encoding
     at: datetime
     folder: str
     """Where sealed objects go."""
-    policy: Policy = field(default_factory=Policy)
+    policy: Policy | None = field(default_factory=Policy)
+    """None: instances are packed as they are."""
+    staging_key: bytes = b""
+    """For what lies in staging and is not sealed for anybody yet; empty where no originals are kept."""
+    allow_preamble: bool = False
     maps: bool = False
     """Whether old UIDs and IDs are to be told beside the new ones."""
 
@@ -53,6 +60,8 @@ class PackedInstance:
 
     facts: SourceFacts
     member: SealedMember
+    kept: KeptOriginal | None = None
+    """Where originals are kept."""
 
     @property
     def order(self) -> tuple[str, str]:
@@ -86,42 +95,79 @@ def pack_instance(task: SourceTask) -> PackedInstance | Refused:
 
 
 def _pack(source: Source, settings: PackingSettings) -> PackedInstance:
-    originator = settings.originator
-    deidentified = source.deidentified(originator.project_key, settings.policy)
-    if originator.custodians:  # ENA-12
-        custodians = originator.custodian_certificates
-        deidentified = reidentification.pack(
-            source.instance, deidentified, originator.signing, custodians, settings.at
-        )
-    compressed = compression.pack(deidentified, settings.codec)
+    originator, policy = settings.originator, settings.policy
+    if policy is None:
+        deidentified, findings = _as_is(source, allow_preamble=settings.allow_preamble)
+    else:
+        deidentified = source.deidentified(originator.project_key, policy)
+        findings = deidentified.findings
+        if originator.custodians:  # ENA-12
+            custodians = originator.custodian_certificates
+            deidentified = reidentification.pack(
+                source.instance, deidentified, originator.signing, custodians, settings.at
+            )
+    compressed = compression.pack(deidentified, settings.encoding)
     signed = signature.pack(compressed, originator.signer_of_instances, settings.at)
     if len(signed.file) > MAX_INSTANCE:
         raise InputError(f"larger than {MAX_INSTANCE} bytes, which is more than one object holds")
-    facts = source.checked(
-        compressed.data_set,
-        signed.walked,
-        (*source.findings, *deidentified.findings, *_findings(compressed, signed)),
-        originator.project_key,
-        settings.policy,
-        maps=settings.maps,
-    )
-    sealed = envelope.pack(signed.file, originator.recipient_certificates)
-    files.write_again(Path(settings.folder, source.task.ticket), sealed.pieces)
-    digest = ObjectDigest(sealed.sha256, sealed.content_sha256)
-    return PackedInstance(facts, SealedMember(_member(compressed, signed), sealed.size, digest))
+    findings = (*source.findings, *findings, *_findings(compressed, signed))
+    if policy is None:
+        facts = source.as_is(findings)
+    else:
+        facts = source.checked(
+            compressed.data_set, signed.walked, findings, originator.project_key, policy, maps=settings.maps
+        )
+    kept = None
+    if settings.staging_key:
+        data_set, folder = source.instance.data_set, Path(settings.folder)
+        kept = keep(source.data, data_set, deidentified, source.task, folder, settings.staging_key)
+    objects = []
+    parts = envelope.pack_parts([signed.file], len(signed.file), originator.recipient_certificates)
+    for number, sealing in enumerate(parts, start=1):
+        size = files.write_again(object_path(settings.folder, source.task.ticket, number), sealing)
+        objects.append(SealedObject(size, sealing.digest))
+    member = _member(compressed, signed, as_is=policy is None)
+    return PackedInstance(facts, SealedMember(member, tuple(objects)), kept)
 
 
-def _member(compressed: Compressed, signed: Signed) -> ManifestMember:
+def object_path(folder: Path | str, ticket: str, number: int) -> Path:
+    """Where the sealed object `number` (from 1) of a source waits for the others."""
+    return Path(folder, f"{ticket}-{number}")
+
+
+def _as_is(source: Source, *, allow_preamble: bool) -> tuple[Deidentified, tuple[Finding, ...]]:
+    """The instance without the signatures that it carries: another encoding would break them.
+
+    Raises:
+        InputError: the preamble is that of an executable.
+    """
+    data_set, found = source.instance.data_set, []
+    kind = dicom_file.executable_kind(source.preamble)
+    if kind and not allow_preamble:
+        raise InputError(f"its preamble begins like {kind}", hint="--allow-preamble packs it all the same")
+    if any(source.preamble):
+        found.append(Finding("preamble", "", f"its preamble is not empty{f': {kind}' if kind else ''}"))
+    count = len(data_set.items(tags.DIGITAL_SIGNATURES_SEQUENCE))
+    if count:
+        message = f"{count} digital signatures of its own, which only the restored original carries"
+        found.append(Finding("source-signature", "", message))
+    bare = data_set.without(tags.MAC_PARAMETERS_SEQUENCE, tags.DIGITAL_SIGNATURES_SEQUENCE)
+    return Deidentified(bare, source.instance.transfer_syntax), tuple(found)
+
+
+def _member(compressed: Compressed, signed: Signed, *, as_is: bool) -> ManifestMember:
     data_set = compressed.data_set
     sop_class, sop_instance = dicom_file.check_identity(data_set)
-    dicom_file.check_one_uid(data_set, tags.STUDY_INSTANCE_UID, "Study Instance UID")
-    dicom_file.check_one_uid(data_set, tags.SERIES_INSTANCE_UID, "Series Instance UID")
+    if not as_is:
+        dicom_file.check_one_uid(data_set, tags.STUDY_INSTANCE_UID, "Study Instance UID")
+        dicom_file.check_one_uid(data_set, tags.SERIES_INSTANCE_UID, "Series Instance UID")
+    study, series = data_set.text(tags.STUDY_INSTANCE_UID), data_set.text(tags.SERIES_INSTANCE_UID)
     modality = data_set.text(tags.MODALITY)
     return ManifestMember(
         sop_class_uid=sop_class,
         sop_instance_uid=sop_instance,
-        study_instance_uid=data_set.text(tags.STUDY_INSTANCE_UID),
-        series_instance_uid=data_set.text(tags.SERIES_INSTANCE_UID),
+        study_instance_uid=study if dicom_file.is_uid(study) else "",
+        series_instance_uid=series if dicom_file.is_uid(series) else "",
         modality=modality if _CODE_STRING.fullmatch(modality) else "",
         signed=FileFacts(
             hashlib.sha256(signed.file).hexdigest(), len(signed.file), compressed.transfer_syntax.uid
@@ -159,15 +205,39 @@ class UnpackingSettings:
 
 
 @dataclass(frozen=True)
-class UnpackTask:
-    """A member: where its sealed object lies, and what the MANIFEST and DIGESTS say of it."""
+class UnpackObject:
+    """A sealed object: where it lies, and its row of DIGESTS."""
 
-    number: int
     extents: tuple[Extent, ...]
     digest: ObjectDigest
+
+
+@dataclass(frozen=True)
+class UnpackTask:
+    """A member: its sealed objects, and what the MANIFEST says of it."""
+
+    number: int
+    objects: tuple[UnpackObject, ...]
     member: ManifestMember
     target: tuple[str, ...]
     """Path of the instance below the folder, component by component."""
+    size: int
+    """Bytes that will be written there."""
+    restoring: RestoringTask | None = None
+    """Where the original is to be checked."""
+    original_name: str = ""
+    """Where the original is what is written."""
+
+
+@dataclass(frozen=True)
+class OtherTask:
+    """A file that is no instance, to be restored."""
+
+    number: int
+    restoring: RestoringTask
+    target: tuple[str, ...]
+    size: int
+    original_name: str
 
 
 @dataclass(frozen=True)
@@ -187,39 +257,54 @@ def start_unpacking(settings: UnpackingSettings) -> None:
     _unpacking = settings
 
 
-def unpack_instance(task: UnpackTask) -> Unpacked | DicomPackError:
-    """Stages 4 to 1, backwards: step 6 of the order of checks. An error is given back, with the others.
+def unpack_instance(task: UnpackTask | OtherTask) -> Unpacked | DicomPackError:
+    """Stages 4 to 1, backwards: steps 6 and 7 of the order of checks. An error is given back, with others.
 
     Raises:
         OSError: the instance cannot be written.
     """
     try:
+        if isinstance(task, OtherTask):
+            return _restore_other(task, _unpacking)
         return _unpack(task, _unpacking)
     except DicomPackError as error:
-        error.where = f"member {task.number}" + (f", {error.where}" if error.where else "")
+        error.where = f"{name_of_task(task)}" + (f", {error.where}" if error.where else "")
         return error
+
+
+def name_of_task(task: UnpackTask | OtherTask) -> str:
+    """What messages call it: by number, never by a name."""
+    return f"{'other file' if isinstance(task, OtherTask) else 'member'} {task.number}"
+
+
+def _restore_other(task: OtherTask, settings: UnpackingSettings) -> Unpacked:
+    whole = restored(task.restoring, None, settings.keys)
+    return Unpacked(task.number, _write(task.target, whole, settings))
 
 
 def _unpack(task: UnpackTask, settings: UnpackingSettings) -> Unpacked:
     member = task.member
-    sealed = b"".join(map(_read, task.extents))
-    package.check_object(sealed, task.digest, "")  # (6)
-    file = envelope.unpack(sealed, settings.keys)
+    file = b"".join(_opened(one, settings.keys) for one in task.objects)
     if (hashlib.sha256(file).hexdigest(), len(file)) != (member.signed.sha256, member.signed.size):  # PKG-18
         raise BadSignatureError("not the signed file that the MANIFEST lists", rule="PKG-18")
     compressed = signature.unpack(file, member, settings.instance_signer)
     delivered = compression.unpack(compressed, member)
+    whole = dicom_file.marshal(delivered.data_set, delivered.transfer_syntax)
+    if task.restoring is not None:  # (7)
+        whole = restored(task.restoring, delivered, settings.keys)
+    return Unpacked(task.number, _write(task.target, [file] if settings.keep_signed else whole, settings))
+
+
+def _write(target: tuple[str, ...], pieces: list[Buffer], settings: UnpackingSettings) -> int:
     if not settings.folder:
-        return Unpacked(task.number, 0)
+        return 0
     folder = Path(settings.folder)
-    path = files.member_path(folder, task.target)
+    path = files.member_path(folder, target)
     files.make_folders(folder, path.parent)
-    whole = (
-        [file] if settings.keep_signed else dicom_file.marshal(delivered.data_set, delivered.transfer_syntax)
-    )
-    return Unpacked(task.number, files.write_again(path, whole))
+    return files.write_again(path, pieces)
 
 
-def _read(extent: Extent) -> bytes:
-    with files.FileAccess(Path(extent.path)) as access:
-        return access.read_at(extent.offset, extent.size)
+def _opened(one: UnpackObject, keys: tuple[DecryptionKey, ...]) -> bytes:
+    sealed = b"".join(map(read_extent, one.extents))
+    package.check_object(sealed, one.digest, "")  # (6)
+    return envelope.unpack(sealed, keys)

@@ -6,6 +6,7 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from dicompack.dicom.identifying_values import IdentifyingValues
@@ -14,7 +15,7 @@ from dicompack.exchange import sources as exchange
 from dicompack.pipeline.opening import OnProgress
 from dicompack.pipeline.source_instances import Refused, SourceFacts, SourceTask
 from dicompack.report import Finding, Progress, Skipped
-from dicompack.workers import WorkerDiedError, Workers
+from dicompack.workers import Demand, Place, WorkerDiedError, Workers
 
 if TYPE_CHECKING:  # word lists, which only cleaning has to read
     from dicompack.dicom.confidentiality.vocabulary import Vocabulary
@@ -46,6 +47,9 @@ class Intake(Generic[One]):
     finished: list[One] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     suspect: list[str] = field(default_factory=list)
+    keeps_others: bool = False
+    """Whether files that are no DICOM are wanted, too."""
+    others: list[exchange.OtherFile] = field(default_factory=list)
     bytes_in: int = 0
     found: int = 0
 
@@ -56,11 +60,12 @@ class Intake(Generic[One]):
 
     def run(
         self,
-        found: Iterable[tuple[exchange.SourceFile | Skipped, Vocabulary | None]],
+        found: Iterable[tuple[exchange.Entry, Vocabulary | None]],
         start: Callable[[Settings], None],
         settings: Settings,
         work: Callable[[SourceTask], One | Refused],
-        jobs: int | None,
+        place: Place,
+        demand: Callable[[SourceTask], Demand],
         on_progress: OnProgress,
         phase: str,
     ) -> None:
@@ -72,26 +77,36 @@ class Intake(Generic[One]):
                 if isinstance(entry, Skipped):
                     self.skipped.append(entry)
                     continue
+                if isinstance(entry, exchange.OtherFile):
+                    self._set_aside(entry)
+                    continue
                 ticket = f"{len(order):08d}"
                 order[ticket] = len(order)
                 self.found += 1
                 yield SourceTask(entry.name, str(entry.path), ticket, vocabulary)
 
-        workers = Workers(start, settings, work, jobs)
+        workers = Workers(start, settings, work, place, demand)
         for done, (task, result) in enumerate(workers.run(tasks()), start=1):
             on_progress(Progress(phase, done, self.found, "instances"))
             if isinstance(result, WorkerDiedError):
-                self.skipped.append(
-                    Skipped(task.name, dicom=True, reason="the worker process died on it, twice")
-                )
+                self.skipped.append(Skipped(task.name, dicom=True, reason=result.message))
             elif isinstance(result, Refused):
-                self._refuse(result)
+                self._refuse(task, result)
             else:
                 self.finished.append(result)
                 self.bytes_in += result.facts.size
         self.finished.sort(key=lambda one: order[one.facts.ticket])
 
-    def _refuse(self, refused: Refused) -> None:
+    def _set_aside(self, other: exchange.OtherFile) -> None:
+        if self.keeps_others:
+            self.others.append(other)
+        else:
+            self.skipped.append(other.skipped)
+
+    def _refuse(self, task: SourceTask, refused: Refused) -> None:
+        if not refused.dicom:
+            self._set_aside(exchange.OtherFile(task.name, Path(task.path), refused.reason))
+            return
         self.skipped.append(Skipped(refused.name, refused.dicom, refused.reason))
         self.bytes_in += refused.source_size
         if refused.suspect:

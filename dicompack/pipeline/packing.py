@@ -18,26 +18,40 @@ from dicompack.container.names import member_name
 from dicompack.container.redundancy import redundancy_of
 from dicompack.crypto.certificates import spki_sha256
 from dicompack.crypto.derivation import ProjectKey
+from dicompack.crypto.staging import new_key
 from dicompack.dicom.confidentiality import EDITION, SiteProfile
 from dicompack.dicom.independent_check import check_manifest
 from dicompack.errors import OutputError, UsageError
 from dicompack.exchange import sources as exchange
 from dicompack.parties import Originator
+from dicompack.pipeline.demands import about_limits, demand_of, demand_of_source
 from dicompack.pipeline.instances import (
     PackedInstance,
     PackingSettings,
     load_ahead,
+    object_path,
     pack_instance,
     start_packing,
 )
 from dicompack.pipeline.intake import Intake
 from dicompack.pipeline.map_files import MapFiles
 from dicompack.pipeline.opening import OnProgress, counting, never
-from dicompack.pipeline.policies import policy_of, with_vocabularies
+from dicompack.pipeline.originals import (
+    Collected,
+    OtherSettings,
+    PackedOther,
+    collect,
+    other_tasks,
+    pack_other,
+    start_others,
+)
+from dicompack.pipeline.policies import AS_IS, policy_of, with_vocabularies
+from dicompack.pipeline.source_instances import Refused
 from dicompack.pipeline.unpacking import check_written, member_of
-from dicompack.report import Report
+from dicompack.report import Progress, Report, Skipped
 from dicompack.stages import package, volumes
-from dicompack.stages.compression import CODECS
+from dicompack.stages.compression import Encoding
+from dicompack.workers import Place, Processes, Workers
 
 _READ_SIZE = 1 << 20
 
@@ -53,10 +67,14 @@ def pack(
     burned_in: str = "stop",
     map_out: Path | None = None,
     codec: str = "j2k",
+    paranoid: bool = False,
     volume_size: int | None = None,
     recovery: str | int | None = None,
     jobs: int | None = None,
+    max_memory: int | None = None,
     exclude: Sequence[str] = (),
+    include_other: bool = False,
+    allow_preamble: bool = False,
     skip_suspect: bool = False,
     temp: Path | str | None = None,
     force: bool = False,
@@ -70,16 +88,20 @@ def pack(
         originator: who signs, and whom to encrypt to.
         project_key: for pseudonyms that are the same in the next package; replaces the originator's.
         deidentify: ``basic``, the Basic Application Level Confidentiality Profile, or
-            ``basic+option+option`` with its options by the standard's names.
+            ``basic+option+option`` with its options by the standard's names; or ``none``: as they are.
         profile: exceptions and additions of a site.
         burned_in: what to do where pixels may show text: ``stop``, ``clean``, or ``vouch`` for them.
         map_out: a file to be made for old and new UIDs; the Patient IDs go into one beside it.
-        codec: ``j2k`` or ``keep``.
+        codec: ``j2k``, ``htj2k``, ``jpegls``, or ``keep``.
+        paranoid: prove every frame with a second decoder, too.
         volume_size: the most bytes of a volume; by default there is one.
         recovery: recovery volumes: a share such as ``"10%"``, or how many; 0 is none. By default 5 % and
             at least one where there are several volumes, otherwise none.
         jobs: worker processes; by default one a core.
+        max_memory: bytes for all worker processes together; by default what the machine has.
         exclude: patterns of names to leave out.
+        include_other: pack files that are no instances, too; only without de-identification.
+        allow_preamble: pack as it is what begins like a program.
         skip_suspect: leave instances out that cannot be de-identified, instead of refusing to pack.
         temp: folder for sealed objects while the run lasts; by default beside `output`.
         force: replace a package of this name.
@@ -92,10 +114,21 @@ def pack(
         SuspectError: an instance cannot be de-identified with certainty.
     """
     began, tell = time.monotonic(), on_progress or never
+    place = Processes(jobs, max_memory)
     output = Path(output)
-    policy = policy_of(deidentify, burned_in, profile)
+    as_is = deidentify == AS_IS
+    policy = None if as_is else policy_of(deidentify, burned_in, profile)
     redundancy = redundancy_of(recovery, volume_size)
-    _check_settings(output, originator, codec, volume_size, force)
+    encoding = Encoding(codec, paranoid=paranoid)
+    encoding.check()
+    _check_settings(output, originator, volume_size, force)
+    _check_originals(
+        originator,
+        as_is=as_is,
+        include_other=include_other,
+        allow_preamble=allow_preamble,
+        said=profile or map_out,
+    )
     if project_key is not None:
         originator = replace(originator, project_key=project_key)
     at = datetime.now(UTC).replace(microsecond=0)
@@ -104,25 +137,35 @@ def pack(
         staging = stack.enter_context(files.Staging(output))
         spare = stack.enter_context(files.Staging(Path(temp) / f"{output.name}.objects")) if temp else staging
         objects = spare.folder("objects")
-        settings = PackingSettings(originator, codec, at, str(objects), policy, maps.wanted)
-        intake: Intake[PackedInstance] = Intake()
+        keeps = as_is or originator.custodians
+        staging_key = new_key() if keeps else b""
+        settings = PackingSettings(
+            originator, encoding, at, str(objects), policy, staging_key, allow_preamble, maps.wanted
+        )
+        intake: Intake[PackedInstance] = Intake(keeps_others=include_other)
         load_ahead([codec])
         entries = exchange.find([Path(source) for source in sources], exclude)
-        found = with_vocabularies(entries, policy, jobs, tell)
-        intake.run(found, start_packing, settings, pack_instance, jobs, tell, "packing")
+        found = with_vocabularies(entries, policy, place, tell)
+        intake.run(found, start_packing, settings, pack_instance, place, demand_of(policy), tell, "packing")
         intake.check(skip_suspect, "packed")
         members, findings = intake.settle("packed")
         ids = SetIds(os.urandom(16), os.urandom(16))
-        done = Deidentification("basic", policy.claimed, EDITION)
+        done = Deidentification("basic", policy.claimed, EDITION) if policy else None
+        others = _pack_others(intake, settings, place, tell) if include_other else []
         sealed = [one.member for one in members]
-        look = _looking_for(intake)
-        packed = package.pack(sealed, originator, done, ids, volume_size, at, look, redundancy)
+        kept = _collected(members, others, settings)
+        if as_is:
+            sealed = [
+                replace(one, facts=replace(one.facts, original=original))
+                for one, original in zip(sealed, kept.originals, strict=True)
+            ]
+        look = _looking_for(intake) if policy else _not_looking
+        packed = package.pack(sealed, originator, done, ids, volume_size, at, look, kept.sealed, redundancy)
 
         size = packed.layout.total + volumes.recovery_total(packed.layout)
         files.check_room(staging.path, size)
-        paths = {
-            member_name(number): objects / one.facts.ticket for number, one in enumerate(members, start=1)
-        }
+        paths = {member_name(number): path for number, path in enumerate(_paths(members, objects), start=1)}
+        paths |= kept.paths
         folder = staging.folder("volumes")
         written = _write(packed.layout, paths, packed.objects, folder, output.name, tell)
         check_written(folder, tell)
@@ -140,14 +183,63 @@ def pack(
             bytes_in=intake.bytes_in,
             bytes_out=size,
             volumes=tuple(path.name for path in written),
-            findings=(*findings, *packed.findings),
+            findings=(*findings, *packed.findings, *about_limits()),
             recipients=tuple(sorted(spki_sha256(one).hex() for one in originator.recipient_certificates)),
             members=tuple(
-                member_of(number, one.member.facts, one.member.size)
+                member_of(number, one.member.facts, sum(sealed.size for sealed in one.member.objects))
                 for number, one in enumerate(members, start=1)
             ),
+            others=tuple(one.original.name for one in others),
             seconds=time.monotonic() - began,
         )
+
+
+def _pack_others(
+    intake: Intake[PackedInstance], settings: PackingSettings, place: Place, on_progress: OnProgress
+) -> list[PackedOther]:
+    """Seal the files that are no instances; what cannot be read is left out with its reason."""
+    known = OtherSettings(settings.originator.recipient_certificates, settings.folder)
+    workers = Workers(start_others, known, pack_other, place, demand_of_source)
+    packed = []
+    for done, (task, result) in enumerate(workers.run(other_tasks(intake.others)), start=1):
+        on_progress(Progress("packing", done, len(intake.others), "other files"))
+        if isinstance(result, PackedOther):
+            packed.append(result)
+            continue
+        reason = result.reason if isinstance(result, Refused) else result.message
+        # It was to travel: so it counts as something that was left out.
+        intake.skipped.append(Skipped(task.name, dicom=True, reason=reason))
+    return sorted(packed, key=lambda one: one.original.name)
+
+
+def _collected(
+    members: Sequence[PackedInstance], others: Sequence[PackedOther], settings: PackingSettings
+) -> Collected:
+    originator = settings.originator
+    custody = settings.policy is not None
+    return collect(
+        [
+            (one.member.facts.series_instance_uid, one.facts.ticket, one.kept)
+            for one in members
+            if one.kept is not None
+        ],
+        others,
+        Path(settings.folder),
+        settings.staging_key,
+        originator.custodian_certificates if custody else originator.recipient_certificates,
+        custody=custody,
+    )
+
+
+def _not_looking(_content: bytes) -> None:
+    """The MANIFEST of instances as they are names them."""
+
+
+def _paths(members: Sequence[PackedInstance], folder: Path) -> Iterator[Path]:
+    """The sealed objects of all members, in the order of the package."""
+    for one in members:
+        for number in range(1, len(one.member.objects) + 1):
+            yield object_path(folder, one.facts.ticket, number)
 
 
 def _looking_for(intake: Intake[PackedInstance]) -> Callable[[bytes], None]:
@@ -157,18 +249,34 @@ def _looking_for(intake: Intake[PackedInstance]) -> Callable[[bytes], None]:
     return lambda content: check_manifest(content, identifying, digests)
 
 
-def _check_settings(
-    output: Path, originator: Originator, codec: str, volume_size: int | None, force: bool
-) -> None:
+def _check_settings(output: Path, originator: Originator, volume_size: int | None, force: bool) -> None:
     """What can be known to be wrong before the work is done."""
-    if codec not in CODECS:
-        raise UsageError(f"unknown codec {codec!r}", hint=f"what there is: {', '.join(CODECS)}")
     check_volume_size(volume_size)
     originator.check_validity(datetime.now(UTC))
     if output.suffix != ".dcmpack":
         raise UsageError("the name of a package ends in .dcmpack", hint=f"try {output.name}.dcmpack")
     if not force and (taken := _volumes_of(output)):
         raise OutputError(f"{taken[0].name} exists", hint="choose another name, or --force")
+
+
+def _check_originals(
+    originator: Originator, *, as_is: bool, include_other: bool, allow_preamble: bool, said: object
+) -> None:
+    """What goes with de-identification only, or without it only."""
+    if as_is and originator.custodians:
+        raise UsageError(
+            "without de-identification there is nothing for a custodian to undo",
+            hint="name the custodian as a recipient",
+        )
+    if allow_preamble and not as_is:
+        raise UsageError("a de-identified instance never has a preamble", hint="leave out --allow-preamble")
+    if as_is and said:
+        raise UsageError("site profiles and maps are about de-identification", hint="leave them out")
+    if include_other and not as_is:
+        raise UsageError(
+            "other files cannot be de-identified, so they do not travel with de-identified instances",
+            hint="leave out --include-other, or pack with --deidentify none",
+        )
 
 
 def _volumes_of(output: Path) -> list[Path]:

@@ -16,12 +16,14 @@ from dicompack.dicom.confidentiality.private import public_creator
 from dicompack.dicom.dataset import tag_text
 from dicompack.errors import InputError
 from dicompack.exchange import sources as exchange
+from dicompack.pipeline.demands import about_limits, demand_of
 from dicompack.pipeline.intake import Intake
 from dicompack.pipeline.opening import OnProgress, never
 from dicompack.pipeline.policies import policy_of, with_vocabularies
 from dicompack.pipeline.source_instances import Refused, Source, SourceFacts, SourceTask, guarded
 from dicompack.report import Report
 from dicompack.stages.deidentification import Policy
+from dicompack.workers import Processes
 
 _SHOWN_VALUES = 20
 """Different values of an attribute that a person is shown, at most."""
@@ -156,6 +158,7 @@ def plan(
     burned_in: str = "stop",
     show_identifiers: bool = False,
     jobs: int | None = None,
+    max_memory: int | None = None,
     exclude: Sequence[str] = (),
     on_progress: OnProgress | None = None,
 ) -> Plan:
@@ -169,6 +172,7 @@ def plan(
         burned_in: what would be done where pixels may show text: ``stop``, ``clean``, or ``vouch``.
         show_identifiers: tell values, too.
         jobs: worker processes; by default one a core.
+        max_memory: bytes for all worker processes together; by default what the machine has.
         exclude: patterns of names to leave out.
         on_progress: is told how far the run is.
 
@@ -177,11 +181,12 @@ def plan(
         InputError: a source is missing, or there is nothing DICOM.
     """
     began, tell = time.monotonic(), on_progress or never
+    place = Processes(jobs, max_memory)
     policy = policy_of(deidentify, burned_in, profile)
     settings = PlanningSettings(project_key or ProjectKey.new(), policy, show_identifiers)
     intake: Intake[PlannedInstance] = Intake()
-    found = with_vocabularies(exchange.find(sources, exclude), policy, jobs, tell)
-    intake.run(found, start_planning, settings, plan_instance, jobs, tell, "planning")
+    found = with_vocabularies(exchange.find(sources, exclude), policy, place, tell)
+    intake.run(found, start_planning, settings, plan_instance, place, demand_of(policy), tell, "planning")
     if not intake.instances_in:
         raise InputError("there is nothing DICOM in the source", hint="name the folder that holds the study")
     suspect = frozenset(intake.suspect)
@@ -193,7 +198,7 @@ def plan(
         instances_out=len(members),
         skipped=tuple(intake.skipped),
         bytes_in=intake.bytes_in,
-        findings=tuple(findings),
+        findings=(*findings, *about_limits()),
         complete="not-checked",
         seconds=time.monotonic() - began,
     )

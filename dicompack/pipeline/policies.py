@@ -8,15 +8,20 @@ from typing import TYPE_CHECKING
 
 from dicompack.dicom import tags
 from dicompack.dicom.confidentiality import SiteProfile, parse_deidentify
-from dicompack.exchange.sources import SourceFile
+from dicompack.exchange.sources import Entry, SourceFile
+from dicompack.pipeline.demands import demand_of_source
 from dicompack.pipeline.opening import OnProgress
 from dicompack.pipeline.source_instances import Refused, Source, SourceTask, guarded
-from dicompack.report import Progress, Skipped
+from dicompack.report import Progress
 from dicompack.stages.deidentification import Policy
-from dicompack.workers import WorkerDiedError, Workers
+from dicompack.workers import Place, WorkerDiedError, Workers
 
 if TYPE_CHECKING:  # word lists, which only cleaning has to read
     from dicompack.dicom.confidentiality.vocabulary import Vocabulary
+
+
+AS_IS = "none"
+"""Instances as they are, instead of a profile."""
 
 
 def policy_of(deidentify: str, burned_in: str, profile: SiteProfile | None = None) -> Policy:
@@ -39,13 +44,13 @@ class _Words:
 
 
 def with_vocabularies(
-    found: Iterable[SourceFile | Skipped],
-    policy: Policy,
-    jobs: int | None,
+    found: Iterable[Entry],
+    policy: Policy | None,
+    place: Place,
     on_progress: OnProgress,
-) -> Iterator[tuple[SourceFile | Skipped, Vocabulary | None]]:
+) -> Iterator[tuple[Entry, Vocabulary | None]]:
     """What is found, each with the words of its whole study; a pass over all sources where that needs one."""
-    if not policy.needs_vocabulary:
+    if policy is None or not policy.needs_vocabulary:
         for entry in found:
             yield entry, None
         return
@@ -54,7 +59,9 @@ def with_vocabularies(
     entries = list(found)
     files = {str(number): one for number, one in enumerate(entries) if isinstance(one, SourceFile)}
     tasks = (SourceTask(one.name, str(one.path), ticket) for ticket, one in files.items())
-    workers: Workers[None, SourceTask, _Words | Refused] = Workers(_start, None, _gather, jobs)
+    workers: Workers[None, SourceTask, _Words | Refused] = Workers(
+        _start, None, _gather, place, demand_of_source
+    )
     studies: dict[str, Vocabulary] = {}
     study_of: dict[str, str] = {}
     for done, (task, words) in enumerate(workers.run(tasks), start=1):

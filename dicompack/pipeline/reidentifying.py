@@ -23,7 +23,7 @@ from dicompack.dicom.original_references import OriginalReferences
 from dicompack.dicom.transfer_syntaxes import TransferSyntax
 from dicompack.errors import DicomPackError, InputError, NotDicomError, gravest
 from dicompack.exchange import sources as exchange
-from dicompack.exchange.sources import SourceFile
+from dicompack.exchange.sources import OtherFile, SourceFile
 from dicompack.parties import Recipient
 from dicompack.pipeline.opening import OnProgress, never
 from dicompack.pipeline.source_instances import MAX_SOURCE
@@ -69,7 +69,9 @@ def reidentify(
     found = list(exchange.find(sources))
     entries = [one for one in found if isinstance(one, SourceFile)]
     run = _Run(recipient, accept_unbound)
-    run.skipped += [one for one in found if isinstance(one, Skipped)]
+    run.skipped += [
+        one.skipped if isinstance(one, OtherFile) else one for one in found if not isinstance(one, SourceFile)
+    ]
     with files.Staging(target) as staging:
         run.folder = staging.folder("instances")
         waiting = []

@@ -86,6 +86,8 @@ class Source:
             raise NotDicomError("a DICOMDIR: it describes media, and is no instance")
         dicom_file.check_complete(file.data_set)
         self.task = task
+        self.data = data
+        self.preamble = file.preamble
         self.instance = Instance(file.data_set, file.transfer_syntax)
         self.findings = tuple(_about_meta(file))
         self.sha256 = hashlib.sha256(data).digest()
@@ -98,6 +100,19 @@ class Source:
             SuspectError: it cannot be de-identified, or its pixels are suspect.
         """
         return deidentification.pack(self.instance, project_key, policy, self.task.vocabulary)
+
+    def as_is(self, findings: tuple[Finding, ...]) -> SourceFacts:
+        """What is known of a source that is not de-identified: there is nothing to check."""
+        return SourceFacts(
+            self.task.name,
+            self.task.ticket,
+            self.sha256,
+            self.size,
+            tuple(replace(finding, where=self.task.name) for finding in findings),
+            IdentifyingValues({}, {}),
+            references(self.instance.data_set),
+            Maps(),
+        )
 
     def checked(
         self,
@@ -162,8 +177,6 @@ def guarded(task: SourceTask, work: Callable[[Source], Result]) -> Result | Refu
         return Refused(task.name, error.message, dicom=False)
     except DicomPackError as error:
         return Refused(task.name, str(error), True, isinstance(error, SuspectError), len(data))
-    except MemoryError:
-        return Refused(task.name, "too large for the memory of a worker", True, source_size=len(data))
 
 
 def _maps(source: DataSet, result: DataSet, project_key: ProjectKey, policy: Policy) -> Maps:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,25 +12,32 @@ from cryptography import x509
 from dicompack import files
 from dicompack.container.faults import RepairableVolumesError
 from dicompack.container.manifest import Manifest, ManifestMember
-from dicompack.container.names import MANIFEST, member_name
+from dicompack.container.names import member_name
+from dicompack.container.originals import Custody
 from dicompack.container.volumes import Package
 from dicompack.crypto.certificates import fingerprint, name_of
 from dicompack.crypto.trust import Trusted, TrustStore
-from dicompack.errors import DicomPackError, UnsupportedError, gravest
+from dicompack.errors import DicomPackError, NoMatchError, UnsupportedError, UsageError, gravest
 from dicompack.parties import Recipient
+from dicompack.pipeline.demands import about_limits, demand_of_member
 from dicompack.pipeline.instances import (
+    OtherTask,
+    Unpacked,
     UnpackingSettings,
+    UnpackObject,
     UnpackTask,
     load_ahead,
+    name_of_task,
     start_unpacking,
     unpack_instance,
 )
 from dicompack.pipeline.opening import OnProgress, check_frames, check_recovery, never, open_package
+from dicompack.pipeline.originals import listed_originals, restoring_tasks
 from dicompack.report import Finding, Member, Progress, Report, SignatureVerdict
 from dicompack.stages import package, volumes
-from dicompack.stages.package import CheckedSeal, check_manifest, check_object, check_seals
+from dicompack.stages.package import CheckedSeal, check_custody, check_manifest, check_object, check_seals
 from dicompack.stages.volumes import Volumes
-from dicompack.workers import WorkerDiedError, Workers
+from dicompack.workers import Place, Processes, WorkerDiedError, Workers
 
 
 def test(path: Path | str, *, trust: TrustStore | None, on_progress: OnProgress | None = None) -> Report:
@@ -56,7 +63,12 @@ def test(path: Path | str, *, trust: TrustStore | None, on_progress: OnProgress 
 
 
 def verify(
-    path: Path | str, *, recipient: Recipient, jobs: int | None = None, on_progress: OnProgress | None = None
+    path: Path | str,
+    *,
+    recipient: Recipient,
+    jobs: int | None = None,
+    max_memory: int | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Report:
     """Make every check that `unpack` makes, and write nothing.
 
@@ -64,11 +76,15 @@ def verify(
         DicomPackError: see `unpack`.
     """
     began, tell = time.monotonic(), on_progress or never
+    place = Processes(jobs, max_memory)
     with open_package(Path(path), files.temporary_target(), tell) as opened:
         sealed = check_seals(opened.package, _judge(recipient.trust))  # (2) (3)
         content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
+        custody = _custody_of(opened, sealed, content, recipient, wanted=None)
         settings = UnpackingSettings(recipient.keys, content.instance_signer, "")
-        _unpack_members(opened, sealed, content, settings, jobs, tell)
+        _check_unopened(opened, sealed, content, custody)
+        tasks = _tasks(opened, sealed, content, custody)
+        _unpack_members(tasks, settings, place, tell)
         return _report("verify", opened, sealed, began, content)
 
 
@@ -92,7 +108,9 @@ def unpack(
     *,
     recipient: Recipient,
     keep_signed: bool = False,
+    originals: bool = False,
     jobs: int | None = None,
+    max_memory: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> Report:
     """Check everything, then give the instances their final names, all at once.
@@ -102,31 +120,65 @@ def unpack(
         target: a folder that is absent or empty.
         recipient: whose keys open it, and whom they believe.
         keep_signed: deliver the instances as they travelled, with their Digital Signature.
+        originals: undo de-identification, and deliver the files that were packed; for custodians.
         jobs: worker processes; by default one a core.
+        max_memory: bytes for all worker processes together; by default what the machine has.
         on_progress: is told how far the run is.
 
     Raises:
         OutputError: the target is in use or cannot be written.
         FormatError, UnsupportedError, DamagedError: the package is not whole, or not a package.
-        NoMatchError: none of the keys is a recipient's.
+        NoMatchError: none of the keys is a recipient's, or a custodian's where originals are asked for.
         UntrustedError: a signer is not trusted.
         BadSignatureError: something is not what its signer signed.
+        UsageError: originals are asked for as they travelled, which they did not.
     """
     began, tell = time.monotonic(), on_progress or never
+    place = Processes(jobs, max_memory)
+    if originals and keep_signed:
+        raise UsageError("originals carry no signature of ours", hint="choose --originals or --keep-signed")
     target = Path(target).absolute()  # of "." nothing lies beside
     files.check_target_folder(target)
     with open_package(Path(path), target.with_name(f"{target.name}.volumes"), tell) as opened:
         sealed = check_seals(opened.package, _judge(recipient.trust))  # (2) (3)
         content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
-        sizes = (member.signed if keep_signed else member.delivered for member in content.members)
+        custody = _custody_of(opened, sealed, content, recipient, wanted=originals)
+        _check_unopened(opened, sealed, content, custody)
+        tasks = _tasks(opened, sealed, content, custody, keep_signed=keep_signed)
         with files.Staging(target) as staging:
-            files.check_room(staging.path, sum(facts.size for facts in sizes))
+            files.check_room(staging.path, sum(task.size for task in tasks))
             folder = staging.folder("instances")
             settings = UnpackingSettings(recipient.keys, content.instance_signer, str(folder), keep_signed)
-            written = _unpack_members(opened, sealed, content, settings, jobs, tell)
+            written = _unpack_members(tasks, settings, place, tell)
             files.check_target_folder(target)
             files.publish_folder(folder, target)
-        return _report("unpack", opened, sealed, began, content, bytes_out=written)
+        return _report("unpack", opened, sealed, began, content, bytes_out=written, renamed=_renamed(tasks))
+
+
+def _check_unopened(opened: Volumes, sealed: CheckedSeal, content: Manifest, custody: Custody | None) -> None:
+    """Step 3 for what this reader does not open: it is as the SEAL says, all the same."""
+    if sealed.newest.custody and custody is None:
+        outer = len(content.members)
+        for name, due in list(sealed.rows.items())[outer:-1]:
+            check_object(opened.package.read(name), due, name)
+
+
+def _custody_of(
+    opened: Volumes, sealed: CheckedSeal, content: Manifest, recipient: Recipient, *, wanted: bool | None
+) -> Custody | None:
+    """CUSTODY where it is wanted; with None, where the recipient is a custodian.
+
+    Raises:
+        NoMatchError: it is wanted, and there is none for these keys.
+    """
+    if content.deidentification is None or wanted is False:
+        return None
+    try:
+        return check_custody(opened.package, sealed, content, recipient.keys, _judge(recipient.trust))
+    except NoMatchError:
+        if wanted:
+            raise
+        return None
 
 
 def check_written(folder: Path, on_progress: OnProgress) -> None:
@@ -159,19 +211,15 @@ def _judge(trust: TrustStore) -> package.Judge:
 
 def _check_objects(opened: Package, sealed: CheckedSeal, on_progress: OnProgress) -> None:
     """Step 3 for every sealed object."""
-    rows = sealed.table.rows
-    for number, due in enumerate(rows, start=1):
-        name = member_name(number) if number < len(rows) else MANIFEST
+    for number, (name, due) in enumerate(sealed.rows.items(), start=1):
         check_object(opened.read(name), due, name)
-        on_progress(Progress("checking", number, len(rows), "instances"))
+        on_progress(Progress("checking", number, len(sealed.rows), "instances"))
 
 
 def _unpack_members(
-    opened: Volumes,
-    sealed: CheckedSeal,
-    content: Manifest,
+    tasks: Sequence[UnpackTask | OtherTask],
     settings: UnpackingSettings,
-    jobs: int | None,
+    place: Place,
     on_progress: OnProgress,
 ) -> int:
     """Step 6 for all members; gives the bytes written.
@@ -179,19 +227,20 @@ def _unpack_members(
     Raises:
         DicomPackError: the gravest error; its `faults` name every member that failed.
     """
-    load_ahead({member.compression.codec for member in content.members})
-    workers = Workers(start_unpacking, settings, unpack_instance, jobs)
+    load_ahead({task.member.compression.codec for task in tasks if isinstance(task, UnpackTask)})
+    workers: Workers[UnpackingSettings, UnpackTask | OtherTask, Unpacked | DicomPackError] = Workers(
+        start_unpacking, settings, unpack_instance, place, demand_of_member
+    )
     errors: list[DicomPackError] = []
     written = 0
-    for done, (task, result) in enumerate(workers.run(_tasks(opened, sealed, content)), start=1):
+    for done, (task, result) in enumerate(workers.run(tasks), start=1):
         if isinstance(result, WorkerDiedError):
-            message = "the worker process died on it, twice"
-            errors.append(UnsupportedError(message, where=f"member {task.number}", rule="PKG-19"))
+            errors.append(UnsupportedError(result.message, where=name_of_task(task), rule="PKG-19"))
         elif isinstance(result, DicomPackError):
             errors.append(result)
         else:
             written += result.size
-        on_progress(Progress("unpacking", done, len(content.members), "instances"))
+        on_progress(Progress("unpacking", done, len(tasks), "instances"))
     if errors:
         worst = gravest(errors)
         worst.faults = tuple(str(error) for error in errors)
@@ -199,14 +248,58 @@ def _unpack_members(
     return written
 
 
-def _tasks(opened: Volumes, sealed: CheckedSeal, content: Manifest) -> Iterator[UnpackTask]:
+def _tasks(
+    opened: Volumes,
+    sealed: CheckedSeal,
+    content: Manifest,
+    custody: Custody | None,
+    *,
+    keep_signed: bool = False,
+) -> list[UnpackTask | OtherTask]:
+    """What is to be opened, and where it goes; what is restored from one object comes together."""
     extents = opened.extents()
-    for number, member in enumerate(content.members, start=1):
-        name = member_name(number)
-        target = target_of(
-            number, member.study_instance_uid, member.series_instance_uid, member.sop_instance_uid
+    listed = listed_originals(content, custody)
+    by_object = sorted(range(len(listed)), key=lambda place: listed[place].restoring.object)
+    ordered = [*(listed[place] for place in by_object), *content.others]
+    restoring = restoring_tasks(ordered, extents, sealed.rows)
+    of_member = dict(zip(by_object, restoring, strict=False))
+    names = files.RestoredNames()
+    numbers = content.objects
+    tasks: list[UnpackTask | OtherTask] = []
+    for place in by_object or range(len(content.members)):
+        member = content.members[place]
+        holding = map(member_name, numbers[place])
+        by_uid = target_of(
+            place + 1, member.study_instance_uid, member.series_instance_uid, member.sop_instance_uid
         )
-        yield UnpackTask(number, extents[name], sealed.table.rows[number - 1], member, target)
+        original = listed[place] if listed and not keep_signed else None
+        size = (original or (member.signed if keep_signed else member.delivered)).size
+        target = names.components(original.name if original else "/".join(by_uid))
+        tasks.append(
+            UnpackTask(
+                place + 1,
+                tuple(UnpackObject(extents[name], sealed.rows[name]) for name in holding),
+                member,
+                target,
+                size,
+                of_member.get(place),
+                original.name if original else "",
+            )
+        )
+    for number, (other, task) in enumerate(
+        zip(content.others, restoring[len(listed) :], strict=True), start=1
+    ):
+        tasks.append(OtherTask(number, task, names.components(other.name), other.size, other.name))
+    return tasks
+
+
+def _renamed(tasks: Sequence[UnpackTask | OtherTask]) -> list[Finding]:
+    """Originals whose names cannot be written as they were."""
+    return [
+        Finding("renamed", "/".join(task.target), "its own name is not safe to write here, or is taken")
+        for task in tasks
+        if task.original_name and "/".join(task.target) != task.original_name
+    ]
 
 
 def target_of(number: int, study: str, series: str, instance: str) -> tuple[str, ...]:
@@ -228,6 +321,7 @@ def member_of(number: int, member: ManifestMember, packed_size: int) -> Member:
         modality=member.modality,
         study_instance_uid=member.study_instance_uid,
         series_instance_uid=member.series_instance_uid,
+        name=member.original.name if member.original else "",
     )
 
 
@@ -240,8 +334,10 @@ def _report(
     *,
     bytes_out: int = 0,
     complete: str = "checked",
+    renamed: Sequence[Finding] = (),
 ) -> Report:
-    findings = [*opened.findings]
+    limits = about_limits() if command in ("verify", "unpack") else ()
+    findings = [*opened.findings, *renamed, *limits]
     verdicts = []
     for verified, trusted in sealed.signatures:
         if trusted is None:
@@ -257,7 +353,7 @@ def _report(
             )
         )
     count = sealed.newest.members
-    members = content.members if content else ()
+    members, objects = (content.members, content.objects) if content else ((), ())
     return Report(
         command=command,
         set_id=sealed.newest.set_id.hex(),
@@ -270,9 +366,10 @@ def _report(
         signatures=tuple(verdicts),
         recipients=sealed.newest.recipients,
         members=tuple(
-            member_of(number, member, opened.package.size(member_name(number)))
-            for number, member in enumerate(members, start=1)
+            member_of(number, member, sum(opened.package.size(member_name(one)) for one in numbers))
+            for number, (member, numbers) in enumerate(zip(members, objects, strict=True), start=1)
         ),
+        others=tuple(one.name for one in content.others) if content else (),
         complete=complete,
         seconds=time.monotonic() - began,
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dicompack.container.digests import ObjectDigest
 from dicompack.container.manifest import Compression, FileFacts, PixelFacts
-from dicompack.dicom.dataset import Buffer, DataSet
+from dicompack.dicom.dataset import DataSet
 from dicompack.dicom.dicom_file import DicomFile
 from dicompack.dicom.transfer_syntaxes import TransferSyntax
 from dicompack.report import Finding
@@ -53,11 +54,8 @@ class Signed:
 
 @dataclass(frozen=True)
 class Sealed:
-    """A signed file in its CMS envelope."""
+    """A CMS envelope that is held in memory."""
 
-    pieces: tuple[Buffer, ...]
-    size: int
-    sha256: bytes
-    """Of the whole object: first column of DIGESTS."""
-    content_sha256: bytes
-    """Of what follows the RecipientInfos: second column."""
+    whole: bytes
+    digest: ObjectDigest
+    """Its row of DIGESTS."""

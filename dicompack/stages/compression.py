@@ -1,20 +1,50 @@
-"""Stage 2: compression. Native pixel data travel as JPEG 2000 and come back in their own Transfer Syntax."""
+"""Stage 2: compression. Native pixel data travel compressed and come back in their own Transfer Syntax."""
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 
 from dicompack.container.manifest import Compression, FileFacts, ManifestMember, PixelFacts, Restore
 from dicompack.dicom import dicom_file, pixels
 from dicompack.dicom.codecs import CODECS as ENCODING_CODECS
-from dicompack.dicom.codecs import codec_of
+from dicompack.dicom.codecs import codec_of, second_decoder_missing
 from dicompack.dicom.dataset import DataSet
 from dicompack.dicom.encoding import gathered
 from dicompack.dicom.transfer_syntaxes import EXPLICIT_LITTLE, TransferSyntax, transfer_syntax
-from dicompack.errors import BadSignatureError, FormatError
+from dicompack.errors import BadSignatureError, FormatError, UsageError
 from dicompack.stages.artifacts import Compressed, Deidentified
 
 CODECS = (*ENCODING_CODECS, "keep")
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How pixel data are to travel."""
+
+    codec: str = "j2k"
+    """One of `CODECS`."""
+    paranoid: bool = False
+    """Whether every frame is proved with a second decoder, too."""
+
+    def check(self) -> None:
+        """What can be known to be wrong before the work is done.
+
+        Raises:
+            UsageError: settings that make no sense, or libraries that are not installed.
+        """
+        if self.codec not in CODECS:
+            raise UsageError(f"unknown codec {self.codec!r}", hint=f"what there is: {', '.join(CODECS)}")
+        if self.codec == "keep":
+            if self.paranoid:
+                raise UsageError("there is nothing to prove where nothing is compressed")
+            return
+        missing = set(codec_of(self.codec).missing) | set(second_decoder_missing() if self.paranoid else ())
+        if missing:
+            raise UsageError(
+                f"this takes {' and '.join(sorted(missing))}, which is not installed",
+                hint="pip install 'dicompack[codecs]'",
+            )
 
 
 def load(codec: str) -> None:
@@ -23,29 +53,38 @@ def load(codec: str) -> None:
         ENCODING_CODECS[codec].load()
 
 
-def pack(item: Deidentified, codec: str) -> Compressed:
+def pack(item: Deidentified, encoding: Encoding) -> Compressed:
     """Compress what can be proved to come back, and say what is to come back.
 
     Raises:
         InputError: the pixel data contradict their description.
     """
     delivered = file_facts(item.data_set, item.transfer_syntax)
-    result = _kept(item.data_set) if codec == "keep" else pixels.compress(item.data_set, codec_of(codec))
+    result = _packed(item, encoding)
     pixel_facts = PixelFacts(result.native_sha256, result.native_size) if result.native_sha256 else None
     if isinstance(result, pixels.Compressed):
         restore = result.restore
         facts = Compression(
-            codec,
+            encoding.codec,
             "",
             Restore(restore.vr, restore.photometric_interpretation, restore.planar_configuration),
         )
-        return Compressed(result.data_set, codec_of(codec).transfer_syntax, delivered, pixel_facts, facts)
+        return Compressed(
+            result.data_set, codec_of(encoding.codec).transfer_syntax, delivered, pixel_facts, facts
+        )
     syntax = item.transfer_syntax if item.transfer_syntax.encapsulated else EXPLICIT_LITTLE
     return Compressed(item.data_set, syntax, delivered, pixel_facts, Compression("keep", result.reason, None))
 
 
-def _kept(data_set: DataSet) -> pixels.Kept:
-    digest = pixels.native_digest(data_set)
+def _packed(item: Deidentified, encoding: Encoding) -> pixels.Compressed | pixels.Kept:
+    if encoding.codec != "keep":
+        return pixels.compress(
+            item.data_set,
+            codec_of(encoding.codec),
+            paranoid=encoding.paranoid,
+            was_big_endian=item.transfer_syntax.big_endian,
+        )
+    digest = pixels.native_digest(item.data_set)
     return pixels.Kept("as asked for", *(digest or (None, 0)))
 
 

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from dicompack.crypto.derivation import ProjectKey
-from dicompack.dicom.burned_in import blackening, gate
+from dicompack.dicom.burned_in import DeviceRules, blackening, gate, shipped_rules
 from dicompack.dicom.burned_in.blackening import CleanedPixels
 from dicompack.dicom.confidentiality import Option, SiteProfile, check_options, deidentify
 from dicompack.dicom.confidentiality.dummies import dummy_element
@@ -97,6 +97,11 @@ class Policy:
         return self.burned_in == "clean" or not self.effective.isdisjoint(_CLEANING)
 
     @property
+    def device_rules(self) -> DeviceRules:
+        """Where devices write into the pixels: those of the world and of the site."""
+        return shipped_rules() | self.site.devices if self.site else shipped_rules()
+
+    @property
     def values(self) -> Mapping[int, str]:
         """What a site writes, by the tag that it writes it to."""
         return self.site.values() if self.site else {}
@@ -141,7 +146,7 @@ def _cleaned_pixels(item: Instance, policy: Policy, vocabulary: Vocabulary | Non
     """The gate: suspect pixels are refused or cleaned, unless a person vouches for them."""
     if policy.burned_in == "vouch":
         return None
-    reasons = gate.suspicion(item.data_set)
+    reasons = gate.suspicion(item.data_set, policy.device_rules)
     if not reasons or not gate.REFUSED.isdisjoint(reasons):  # these are refused by the profile itself
         return None
     if policy.burned_in == "stop":
@@ -151,7 +156,7 @@ def _cleaned_pixels(item: Instance, policy: Policy, vocabulary: Vocabulary | Non
     from dicompack.dicom.confidentiality.vocabulary import Vocabulary
 
     words = (vocabulary or Vocabulary.of(item.data_set)).words
-    return blackening.clean(item.data_set, item.transfer_syntax, words)
+    return blackening.clean(item.data_set, item.transfer_syntax, words, policy.device_rules)
 
 
 def _boxes(cleaned: CleanedPixels) -> list[Finding]:

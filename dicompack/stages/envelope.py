@@ -3,38 +3,88 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from cryptography import x509
 
+from dicompack.container.digests import ObjectDigest
+from dicompack.container.limits import PART_SIZE
+from dicompack.container.manifest import objects_for
 from dicompack.crypto import enveloped
 from dicompack.crypto.keys import DecryptionKey
+from dicompack.dicom.dataset import Buffer
 from dicompack.stages.artifacts import Sealed
+
+
+class Sealing:
+    """An envelope on its way: its pieces once, and its row of DIGESTS when the last one has been taken."""
+
+    def __init__(self, content: Iterable[Buffer], size: int, recipients: Sequence[x509.Certificate]) -> None:
+        self._pieces = enveloped.seal(content, recipients, size)
+        self._whole, self._content = hashlib.sha256(), hashlib.sha256()
+
+    def __iter__(self) -> Iterator[Buffer]:
+        first = next(self._pieces)  # all that depends on the recipients
+        self._whole.update(first)
+        yield first
+        for piece in self._pieces:
+            self._whole.update(piece)
+            self._content.update(piece)
+            yield piece
+
+    @property
+    def digest(self) -> ObjectDigest:
+        """Both columns."""
+        return ObjectDigest(self._whole.digest(), self._content.digest())
 
 
 def pack(content: bytes, recipients: Sequence[x509.Certificate]) -> Sealed:
     """Seal for the recipients, under a fresh key."""
-    pieces = tuple(enveloped.seal([content], recipients))
-    whole = b"".join(pieces)
-    offset = enveloped.inspect(whole).content_offset
-    return Sealed((whole,), len(whole), *digests(whole, offset))
+    sealing = Sealing([content], len(content), recipients)
+    whole = b"".join(sealing)
+    return Sealed(whole, sealing.digest)
 
 
-def digests(sealed: bytes, content_offset: int | None = None) -> tuple[bytes, bytes]:
-    """The two columns of DIGESTS for a sealed object (SHA-256, raw).
+def pack_parts(
+    content: Iterable[Buffer], size: int, recipients: Sequence[x509.Certificate]
+) -> Iterator[Sealing]:
+    """Seal a signed file of `size` bytes, in several objects where one would be too large.
+
+    Each is to be used up before the next is asked for.
+    """
+    parts = _Parts(content)
+    count = objects_for(size)
+    for number in range(count):
+        part = size if count == 1 else min(PART_SIZE, size - number * PART_SIZE)
+        yield Sealing(parts.take(part), part, recipients)
+
+
+class _Parts:
+    """Pieces, cut where a part ends."""
+
+    def __init__(self, pieces: Iterable[Buffer]) -> None:
+        self._pieces = iter(pieces)
+        self._rest: Buffer = b""
+
+    def take(self, size: int) -> Iterator[Buffer]:
+        while size:
+            piece = memoryview(self._rest or next(self._pieces))
+            yield piece[:size]
+            self._rest = piece[size:]
+            size -= min(size, len(piece))
+
+
+def digest_of(sealed: Buffer) -> ObjectDigest:
+    """The row of DIGESTS of a sealed object.
 
     Raises:
         FormatError: it is no envelope in its one form.
     """
-    if content_offset is None:
-        content_offset = enveloped.inspect(sealed).content_offset
-    return (
-        hashlib.sha256(sealed).digest(),
-        hashlib.sha256(memoryview(sealed)[content_offset:]).digest(),
-    )
+    offset = enveloped.inspect(sealed).content_offset
+    return ObjectDigest(hashlib.sha256(sealed).digest(), hashlib.sha256(memoryview(sealed)[offset:]).digest())
 
 
-def unpack(sealed: bytes, keys: Sequence[DecryptionKey]) -> bytes:
+def unpack(sealed: Buffer, keys: Sequence[DecryptionKey]) -> bytes:
     """Open.
 
     Raises:

@@ -8,6 +8,7 @@ The order of checks (the numbers stand beside the code that does them, here and 
 4. MANIFEST: digest, tag, signature, signer trusted; only then parsed
 5. MANIFEST against SEAL: set id, members, envelope, and one and the same signer; addressed to me
 6. every member: digest, tag, plaintext digest, strict walk, DICOM signature, pixels   (stages 4, 3, 2)
+7. originals: CUSTODY's signature, same signer and set; the restored file is the original  (stage originals)
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from dicompack.container import digests, manifest, names, seal
+from dicompack.container import digests, manifest, names, originals, seal
 from dicompack.container.digests import Digests, ObjectDigest
 from dicompack.container.layout import Layout, SetIds, StoredObject
 from dicompack.container.manifest import (
@@ -31,6 +32,7 @@ from dicompack.container.manifest import (
     ManifestMember,
     RecipientKey,
 )
+from dicompack.container.originals import Custody, CustodyMember, Original
 from dicompack.container.redundancy import MAXIMUM_ROUNDS, NO_RECOVERY, Fitting, Redundancy
 from dicompack.container.seal import Seal
 from dicompack.container.volumes import Package
@@ -39,6 +41,7 @@ from dicompack.crypto.certificates import spki_sha256
 from dicompack.crypto.keys import DecryptionKey
 from dicompack.crypto.signed import Signed
 from dicompack.crypto.trust import Trusted
+from dicompack.dicom.dataset import Buffer
 from dicompack.errors import BadSignatureError, FormatError, NoMatchError, UntrustedError
 from dicompack.parties import Originator
 from dicompack.report import Finding
@@ -48,12 +51,30 @@ Judge = Callable[[x509.Certificate, tuple[x509.Certificate, ...]], Trusted]
 
 
 @dataclass(frozen=True)
+class SealedObject:
+    """What is known of a sealed object."""
+
+    size: int
+    digest: ObjectDigest
+
+
+@dataclass(frozen=True)
 class SealedMember:
     """A member as stages 1 to 4 left it: the object's bytes are elsewhere."""
 
     facts: ManifestMember
-    size: int
-    digest: ObjectDigest
+    objects: tuple[SealedObject, ...]
+
+
+@dataclass(frozen=True)
+class SealedOriginals:
+    """What gives originals back, as the stage of that name left it."""
+
+    objects: tuple[SealedObject, ...] = ()
+    custody: tuple[CustodyMember, ...] = ()
+    """For custodians only; empty where the MANIFEST names the originals, or nobody does."""
+    others: tuple[Original, ...] = ()
+    """Files that are no instances."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +94,14 @@ def pack(
     volume_size: int | None,
     at: datetime,
     look: Callable[[bytes], None] = lambda _content: None,
+    restoring: SealedOriginals | None = None,
     redundancy: Redundancy = NO_RECOVERY,
 ) -> Packed:
-    """MANIFEST, DIGESTS and SEAL for members that stand in their final order.
+    """CUSTODY, MANIFEST, DIGESTS and SEAL for members and restoring data that stand in their final order.
 
     `look` sees the MANIFEST before it is sealed, and may raise.
     """
+    restoring = restoring or SealedOriginals()
     recipients = originator.recipient_certificates
     keys = tuple(sorted(spki_sha256(certificate).hex() for certificate in recipients))
     custodians = {spki_sha256(certificate).hex() for certificate in originator.custodian_certificates}
@@ -93,21 +116,24 @@ def pack(
             instance_signer=originator.signer_of_instances.certificate.public_bytes(Encoding.DER),
             members=tuple(member.facts for member in members),
             deidentification=deidentification,
+            others=restoring.others,
         )
     )
     look(content)
-    sealed = envelope.pack(signed.sign(content, originator.signing, at), recipients)
-    table = Digests(
-        (*(member.digest for member in members), ObjectDigest(sealed.sha256, sealed.content_sha256))
-    )
-    objects = {names.MANIFEST: b"".join(sealed.pieces), names.DIGESTS: digests.marshal(table)}
-    stored = [
-        *(
-            StoredObject(names.member_name(number), member.size)
-            for number, member in enumerate(members, start=1)
-        ),
-        *(StoredObject(name, len(data)) for name, data in objects.items()),
-    ]
+    own = {}
+    if restoring.custody:
+        told = originals.marshal(Custody(ids.set_id, restoring.custody))
+        signed_custody = signed.sign(told, originator.signing, at)
+        own[names.CUSTODY] = envelope.pack(signed_custody, originator.custodian_certificates)
+    own[names.MANIFEST] = envelope.pack(signed.sign(content, originator.signing, at), recipients)
+    holding = [one for member in members for one in member.objects]
+    elsewhere = [*holding, *restoring.objects]
+    table = Digests((*(one.digest for one in elsewhere), *(one.digest for one in own.values())))
+    objects = {name: one.whole for name, one in own.items()}
+    objects[names.DIGESTS] = digests.marshal(table)
+    outer = names.sealed_names(len(holding), len(restoring.objects), custody=False)[:-1]
+    stored = [StoredObject(name, one.size) for name, one in zip(outer, elsewhere, strict=True)]
+    stored += [StoredObject(name, len(data)) for name, data in objects.items()]
     fitting = Fitting(redundancy, volume_size)
     for _ in range(MAXIMUM_ROUNDS):
         text = seal.marshal(
@@ -115,10 +141,13 @@ def pack(
                 set_id=ids.set_id,
                 volume_set=ids.volume_set,
                 members=len(members),
+                objects=len(holding),
                 data_volumes=fitting.count,
                 recovery_volumes=fitting.recovery,
                 recipients=keys,
                 digests=table.columns,
+                originals=len(restoring.objects),
+                custody=bool(restoring.custody),
             )
         )
         newest = signed.sign(text, originator.signing, at)
@@ -126,6 +155,12 @@ def pack(
         if fitting.is_settled(layout):
             return Packed(layout, {**objects, names.seal_name(1): newest}, fitting.findings)
     raise AssertionError("the number of volumes does not settle")
+
+
+def _objects_of(content: Manifest) -> int:
+    """How many objects with restoring data a MANIFEST refers to."""
+    named = [*(one.original for one in content.members), *content.others]
+    return max((one.restoring.object for one in named if one is not None), default=0)
 
 
 def certificate_sha256(certificate: x509.Certificate) -> str:
@@ -140,7 +175,8 @@ class CheckedSeal:
     newest: Seal
     signatures: tuple[tuple[Signed, Trusted | None], ...]
     """Oldest first; without a trust decision only where none was asked for."""
-    table: Digests
+    rows: dict[str, ObjectDigest]
+    """Of each CMS object, in the order of the package."""
 
 
 def check_seals(package: Package, judge: Judge | None) -> CheckedSeal:
@@ -159,25 +195,23 @@ def check_seals(package: Package, judge: Judge | None) -> CheckedSeal:
     content = seal.parse(verified.content, found[0])
     if (content.set_id, content.volume_set) != (package.ids.set_id, package.ids.volume_set):  # PKG-11
         raise BadSignatureError("the SEAL is that of another package", where=found[0], rule="PKG-11")
-    members = sum(name.startswith("DICOM/") for name in package.names)
-    volumes = (package.layout.count, package.layout.recovery)
-    if (content.sequence, content.members) != (1, members) or volumes != (
-        content.data_volumes,
-        content.recovery_volumes,
-    ):  # PKG-11
+    due = names.sealed_names(content.objects, content.originals, custody=content.custody)
+    there = [name for name in package.names if name != names.DIGESTS and name != found[0]]
+    stated = (content.sequence, content.data_volumes, content.recovery_volumes)
+    if stated != (1, package.layout.count, package.layout.recovery) or there != due:  # PKG-11
         raise BadSignatureError(
-            "the SEAL does not fit the package's members or volumes", where=found[0], rule="PKG-11"
+            "the SEAL does not fit the package's objects or volumes", where=found[0], rule="PKG-11"
         )
     trusted = judge(verified.certificate, verified.chain) if judge else None
-    table = digests.parse(package.read(names.DIGESTS), content.members)  # (3)
+    table = digests.parse(package.read(names.DIGESTS), len(due))  # (3)
     if table.columns != content.digests:  # PKG-12
         raise BadSignatureError(
             "DIGESTS are not those that the SEAL signs", where=names.DIGESTS, rule="PKG-12"
         )
-    return CheckedSeal(content, ((verified, trusted),), table)
+    return CheckedSeal(content, ((verified, trusted),), dict(zip(due, table.rows, strict=True)))
 
 
-def check_object(sealed: bytes, due: ObjectDigest, where: str) -> None:
+def check_object(sealed: Buffer, due: ObjectDigest, where: str) -> None:
     """Step 3 for one sealed object: its digests, its content type, algorithms and one representation.
 
     Raises:
@@ -208,7 +242,7 @@ def check_manifest(
             hint="use the identity that it was packed for",
         )
     data = package.read(names.MANIFEST)
-    check_object(data, sealed.table.rows[-1], names.MANIFEST)  # (4)
+    check_object(data, sealed.rows[names.MANIFEST], names.MANIFEST)  # (4)
     verified = signed.verify(envelope.unpack(data, keys))
     judge(verified.certificate, verified.chain)
     content = manifest.parse(verified.content)
@@ -216,8 +250,10 @@ def check_manifest(
     facts = (  # (5)
         content.set_id == sealed.newest.set_id,
         len(content.members) == sealed.newest.members,
+        sum(member.objects for member in content.members) == sealed.newest.objects,
         content.envelope == sealed.newest.envelope,
         content.seal == "public",
+        _objects_of(content) == sealed.newest.originals or sealed.newest.custody,
         verified.certificate == first.certificate,
         content.originator == certificate_sha256(verified.certificate),
     )
@@ -233,3 +269,43 @@ def check_manifest(
             "MANIFEST and SEAL name other recipients", where=names.MANIFEST, rule="PKG-16"
         )
     return content
+
+
+def check_custody(
+    package: Package, sealed: CheckedSeal, content: Manifest, keys: Sequence[DecryptionKey], judge: Judge
+) -> Custody:
+    """Step 7 but for the files themselves.
+
+    Raises:
+        NoMatchError: there is no way back to the originals, or it is for others.
+        BadSignatureError: CUSTODY is not authentic, or is that of another package.
+        UntrustedError: its signer is not trusted.
+    """
+    if not sealed.newest.custody:  # ORG-7
+        raise NoMatchError(
+            "this package gives no originals back",
+            rule="ORG-7",
+            hint="ask the sender to name you with --custodian",
+        )
+    own = {spki_sha256(key.certificate).hex() for key in keys}
+    if not any(one.role == ROLE_CUSTODIAN and one.key in own for one in content.recipients):  # ORG-7
+        raise NoMatchError(
+            "the originals are for custodians, and none of your keys is a custodian's",
+            rule="ORG-7",
+            hint="use the identity of the custodian that was named when it was packed",
+        )
+    data = package.read(names.CUSTODY)
+    check_object(data, sealed.rows[names.CUSTODY], names.CUSTODY)  # (7)
+    verified = signed.verify(envelope.unpack(data, keys))
+    judge(verified.certificate, verified.chain)
+    custody = originals.parse(verified.content)
+    objects = max(one.original.restoring.object for one in custody.members)
+    facts = (
+        custody.set_id == sealed.newest.set_id,
+        len(custody.members) == len(content.members),
+        objects == sealed.newest.originals,
+        certificate_sha256(verified.certificate) == content.originator,
+    )
+    if not all(facts):  # ORG-6
+        raise BadSignatureError("CUSTODY contradicts the MANIFEST", where=names.CUSTODY, rule="ORG-6")
+    return custody

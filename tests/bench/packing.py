@@ -64,7 +64,9 @@ def time_stages(study: Path, originator: Originator) -> dict[str, float]:
     with tempfile.TemporaryDirectory(dir=study.parent) as folder:
         at = datetime.now(UTC).replace(microsecond=0)
         policy = Policy(burned_in="vouch")
-        instances.start_packing(instances.PackingSettings(originator, "j2k", at, folder, policy))
+        instances.start_packing(
+            instances.PackingSettings(originator, compression.Encoding(), at, folder, policy)
+        )
         paths = sorted(study.iterdir())
         _pack_one(paths[0], "first")  # modules and tables are loaded once in a worker's life
         with watch.attached(probes):

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dicompack.container import digests, manifest, seal
-from dicompack.container.digests import Digests, ObjectDigest
+from dicompack.container.digests import Digests
 from dicompack.container.layout import SetIds, StoredObject, lay_out
 from dicompack.container.manifest import Manifest
 from dicompack.container.volume_writer import VolumeWriter
@@ -44,18 +44,22 @@ class Forgery:
 
     def reseal(self, name: str, content: bytes, recipients: Sequence) -> None:
         """A fellow recipient seals something else for the same recipients."""
-        self.objects[name] = b"".join(envelope.pack(content, recipients).pieces)
+        self.objects[name] = envelope.pack(content, recipients).whole
+
+    @property
+    def sealed(self) -> list[str]:
+        """The objects that DIGESTS have a row for."""
+        return [name for name in self.objects if name != "DIGESTS" and not name.startswith("SEAL")]
 
     def refresh_digests(self) -> None:
         """DIGESTS that fit the objects as they are."""
-        names = [name for name in self.objects if name.startswith("DICOM/")] + ["MANIFEST"]
-        rows = tuple(ObjectDigest(*envelope.digests(self.objects[name])) for name in names)
+        rows = tuple(envelope.digest_of(self.objects[name]) for name in self.sealed)
         self.objects["DIGESTS"] = digests.marshal(Digests(rows))
 
     def change_seal(self, signer: SigningKey, **changes: object) -> None:
         """The SEAL with other contents, by another signer, and with digests that fit."""
         content = seal.parse(signed.verify(self.objects["SEAL0001"]).content)
-        table = digests.parse(self.objects["DIGESTS"], content.members)
+        table = digests.parse(self.objects["DIGESTS"], len(self.sealed))
         content = replace(content, digests=table.columns, **changes)  # type: ignore[arg-type]
         self.objects["SEAL0001"] = signed.sign(seal.marshal(content), signer, now())
 

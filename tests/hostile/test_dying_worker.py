@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -13,8 +14,10 @@ import pytest
 
 import dicompack
 from dicompack import files
-from dicompack.errors import UnsupportedError
-from dicompack.pipeline import instances
+from dicompack.dicom.codecs import jpeg_two_thousand as coder
+from dicompack.errors import InputError, UnsupportedError
+from dicompack.pipeline import demands, instances
+from dicompack.workers import Allowance
 from tests.packages import packed, study, tree
 
 
@@ -64,6 +67,91 @@ def test_a_worker_that_dies_once_after_it_has_written(
     unpacked = dicompack.unpack(package, tmp_path / "out", recipient=recipient, jobs=jobs)
     assert mark.exists()
     assert report.instances_out == unpacked.instances_out == len(names)
+
+
+def _spin(*_arguments, **_keywords):
+    while True:
+        pass
+
+
+def _crash(*_arguments, **_keywords):
+    ctypes.string_at(0)
+
+
+def _eat(*_arguments, **_keywords):
+    blocks = []
+    while True:
+        blocks.append(b"\1" * (16 << 20))
+
+
+BAD_DECODERS = [
+    (_spin, "it took more CPU time than an instance of its size may take"),
+    (_crash, "the worker process died on it, twice"),
+    (_eat, "it took more memory than a worker may take"),
+]
+
+
+def _bad_for(number, decode, bad):
+    """A decoder that misbehaves on the image with this number of rows, and else does its work."""
+
+    def run(data, layout, **keywords):
+        return bad() if layout.rows == number else decode(data, layout, **keywords)
+
+    return run
+
+
+@pytest.fixture
+def short(monkeypatch):
+    monkeypatch.setattr(demands, "_CHAIN", Allowance(seconds=2))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers inherit the fault by fork")
+@pytest.mark.parametrize(("bad", "reason"), BAD_DECODERS)
+def test_a_bad_decoder_costs_its_instance_and_no_other_when_packing(
+    tmp_path, originator, monkeypatch, short, bad, reason
+):
+    """Each frame is decoded again after it was encoded: CT_small has 128 rows, MR_small 64."""
+    monkeypatch.setattr(coder, "decode", _bad_for(128, coder.decode, bad))
+    _, report = packed(tmp_path, originator, ("CT_small.dcm", "MR_small.dcm", "rtplan.dcm"))
+    assert report.partial
+    assert [(one.name, one.reason) for one in report.skipped] == [("CT_small.dcm", reason)]
+    assert (report.instances_in, report.instances_out) == (3, 2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers inherit the fault by fork")
+@pytest.mark.parametrize(("bad", "reason"), BAD_DECODERS)
+def test_a_bad_decoder_is_named_when_unpacking_pkg_19(
+    tmp_path, originator, recipient, monkeypatch, short, bad, reason
+):
+    package, _ = packed(tmp_path, originator, ("CT_small.dcm", "MR_small.dcm", "rtplan.dcm"))
+    monkeypatch.setattr(coder, "decode", _bad_for(128, coder.decode, bad))
+    before = tree(tmp_path)
+    with pytest.raises(UnsupportedError) as caught:
+        dicompack.unpack(package, tmp_path / "out", recipient=recipient)
+    assert caught.value.rule == "PKG-19"
+    assert reason in str(caught.value)
+    assert len(caught.value.faults) == 1
+    assert tree(tmp_path) == before
+
+
+def _peak(*_arguments, **_keywords):
+    """How much a decoder gets before it is told that there is no more: it touches every page."""
+    blocks = []
+    try:
+        while True:
+            blocks.append(b"\1" * (4 << 20))
+    except MemoryError:
+        size = 4 * len(blocks)
+        del blocks
+        raise InputError(f"got {size} MiB") from None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds address space")
+def test_what_a_decoder_of_a_small_instance_gets_is_bounded(tmp_path, originator, monkeypatch):
+    monkeypatch.setattr(coder, "decode", _bad_for(128, coder.decode, _peak))
+    _, report = packed(tmp_path, originator, ("CT_small.dcm", "MR_small.dcm"))
+    (skipped,) = report.skipped
+    assert 128 < int(skipped.reason.split()[1]) < 512
 
 
 RUN = """

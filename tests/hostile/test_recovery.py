@@ -1,4 +1,4 @@
-"""Packages with recovery volumes: lost and damaged volumes, end to end; nothing here but unpacking has a key."""
+"""Packages with recovery volumes, end to end: what is lost or damaged comes back, or is refused by name."""
 
 import errno
 import json

@@ -109,8 +109,8 @@ def _texts(
         if digest in seen:
             continue
         seen.add(digest)
-        for view in pixels.views(frame):
-            texts = detector(_levelled(view, boxes), words)
+        for number, view in enumerate(pixels.views(frame)):
+            texts = detector(_levelled(view, boxes), words, noisy=number > 0)
             # What holds one value says nothing any more.
             found.extend(text for text in texts if not pixels.is_uniform(text.place, frame))
     return _merged(found, pixels.layout.columns, pixels.layout.rows)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-from dicompack.dicom.burned_in.regions import is_screen, shipped_rules
+from dicompack.dicom.burned_in.regions import DeviceRules, is_screen, shipped_rules
 from dicompack.dicom.dataset import DataSet, Element, Encapsulated, Sequence
 from dicompack.dicom.pixelformat import (
     BITS_ALLOCATED,
@@ -119,10 +119,10 @@ _CODE_MEANING: Final = 0x00080104
 _VOLUMES: Final = _classes("2 2.1 2.2 4 4.1 4.3 4.4 128 130 128.1")
 
 
-def suspicion(data_set: DataSet) -> tuple[Reason, ...]:
+def suspicion(data_set: DataSet, rules: DeviceRules | None = None) -> tuple[Reason, ...]:
     """Every reason to expect identifying text in the pixels; none means that the instance passes (BUR-10).
 
-    The data set is the source, before it is de-identified.
+    The data set is the source, before it is de-identified; the rules are those that are shipped if left out.
     """
     sop_class = data_set.text(SOP_CLASS_UID)
     if sop_class.startswith(_DOCUMENTS) or _ENCAPSULATED_DOCUMENT in data_set:
@@ -137,7 +137,7 @@ def suspicion(data_set: DataSet) -> tuple[Reason, ...]:
         Reason.SAID if said == "YES" else None,
         _kind(data_set, sop_class, said),
         Reason.SLIDE_LABEL if sop_class == _SLIDES and _shows_label(data_set) else None,
-        Reason.SCREEN if is_screen(data_set, shipped_rules()) else None,
+        Reason.SCREEN if is_screen(data_set, rules or shipped_rules()) else None,
         Reason.CONVERTED if data_set.text(_CONVERSION_TYPE).strip().upper() in _CONVERSIONS else None,
         Reason.COLOUR if sop_class in _GREY_DEVICES and not _is_grey(data_set) else None,
         Reason.HIDDEN_BITS if _has_hidden_bits(data_set) else None,

@@ -22,12 +22,13 @@ _SERIES_DESCRIPTION: Final = 0x0008103E
 _REGIONS: Final = 0x00186011
 # Region Location Min X0, Min Y0, Max X1, Max Y1; the maxima are the last pixels (PS3.3 C.8.5.5.1.1).
 _LOCATION: Final = (0x00186018, 0x0018601A, 0x0018601C, 0x0018601E)
-_KEYS: Final = {
+RULES: Final = {
     "screen": frozenset(("image_type", "series")),
     "layout": frozenset(
         ("name", "modality", "manufacturer", "model", "series", "image_type", "rows", "columns", "boxes")
     ),
 }
+"""The keys of a rule, by its table."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,11 @@ class Layout:
 class DeviceRules:
     """What is known about devices."""
 
-    screens: tuple[Match, ...]
-    layouts: tuple[Layout, ...]
+    screens: tuple[Match, ...] = ()
+    layouts: tuple[Layout, ...] = ()
+
+    def __or__(self, other: DeviceRules) -> DeviceRules:
+        return DeviceRules(self.screens + other.screens, self.layouts + other.layouts)
 
 
 @cache
@@ -90,7 +94,7 @@ def shipped_rules() -> DeviceRules:
 
 
 def parse_rules(text: str) -> DeviceRules:
-    """Rules from TOML, for a site's own devices as well.
+    """Rules from TOML.
 
     Raises:
         UsageError: it is not TOML, or a rule has an unknown key, a wrong type, or fits every image (BUR-8).
@@ -99,22 +103,28 @@ def parse_rules(text: str) -> DeviceRules:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"device rules are not TOML: {error}", rule="BUR-8") from error
-    faults = [f"unknown table {name}" for name in document if name not in _KEYS]
-    for name, keys in _KEYS.items():
+    rules, faults = read_rules(document)
+    if faults:  # BUR-8
+        refusal = UsageError(f"device rules cannot be used: {faults[0]}", rule="BUR-8")
+        refusal.faults = tuple(faults)
+        raise refusal
+    return rules
+
+
+def read_rules(document: Mapping[str, Any]) -> tuple[DeviceRules, list[str]]:
+    """Rules from the tables of a document, and what is wrong with them; no rules where there is anything."""
+    faults = [f"unknown table {name}" for name in document if name not in RULES]
+    for name, keys in RULES.items():
         rules = document.get(name, [])
         if not isinstance(rules, list):
             faults.append(f"{name} is no array of tables")
             continue
         for number, rule in enumerate(rules, 1):
             faults.extend(f"{name} {number}: {fault}" for fault in _faults(rule, keys))
-    if faults:  # BUR-8
-        refusal = UsageError(f"device rules cannot be used: {faults[0]}", rule="BUR-8")
-        refusal.faults = tuple(faults)
-        raise refusal
-    return DeviceRules(
-        tuple(Match(**rule) for rule in document.get("screen", [])),
-        tuple(_layout(rule) for rule in document.get("layout", [])),
-    )
+    if faults:
+        return DeviceRules(), faults
+    screens = tuple(Match(**rule) for rule in document.get("screen", []))
+    return DeviceRules(screens, tuple(_layout(rule) for rule in document.get("layout", []))), []
 
 
 def known_regions(data_set: DataSet, rules: DeviceRules) -> tuple[tuple[Rectangle, Cause], ...]:

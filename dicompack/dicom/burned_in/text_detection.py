@@ -44,7 +44,10 @@ _CELL: Final = 4  # pixels: the mask is grouped in cells, as the network itself 
 _MASK: Final = 0.2  # probability of a pixel that belongs to an area
 _MIN_FILL: Final = 0.4  # of its rectangle; below, an area is cut
 _MAX_HEIGHT: Final = 0.25  # of the image: what is larger than this both ways is anatomy, not a line of text
-_CERTAIN: Final = 0.5  # mean probability of an area that is text, whatever it reads
+_CERTAIN: Final = 0.5  # mean probability of an area that is text, almost whatever it reads
+_LEGIBLE: Final = 0.4  # mean probability of the letters read: of noise below 0.35, of text above 0.6
+_TALL: Final = 0.125  # of the image: an area thicker than this is text only if it can be read
+_LINE: Final = 2  # times as wide as high: what is not, may stand on its side
 _SMALL_SIDE: Final = 1280  # pixels: up to here an image is looked at enlarged as well
 _TILE, _OVERLAP = 1280, 128  # pixels of a tile's side, which takes the network some 600 MB
 _STEP: Final = 32  # sides of what the network takes are multiples of this
@@ -67,12 +70,17 @@ class Text:
 class Detector(Protocol):
     """Finds text: the models, or what stands in for them in a test."""
 
-    def __call__(self, image: Image, words: Collection[str]) -> list[Text]:
-        """Every text on an image; of what is doubtful, only that which reads like one of the words."""
+    def __call__(self, image: Image, words: Collection[str], *, noisy: bool) -> list[Text]:
+        """Every text on an image; of what is doubtful, only that which reads like one of the words.
+
+        A `noisy` image is one whose contrast was stretched until noise looks like strokes.
+        """
 
 
-def detect(image: Image, words: Collection[str] = ()) -> list[Text]:
+def detect(image: Image, words: Collection[str] = (), *, noisy: bool = False) -> list[Text]:
     """Every text on an image, in no order; one text may be found more than once.
+
+    What is thick, or of a `noisy` image, is text only if it can be read: anatomy and stretched noise cannot.
 
     Raises:
         UsageError: the extra `ocr` is not installed, or has other models (BUR-9).
@@ -86,9 +94,10 @@ def detect(image: Image, words: Collection[str] = ()) -> list[Text]:
             thickness = min(fitted.x1 - fitted.x0, fitted.y1 - fitted.y0)
             if not fitted.area or thickness > _MAX_HEIGHT * max(rows, columns):
                 continue
-            if score >= _CERTAIN:
+            thick = thickness > _TALL * max(rows, columns)
+            if score >= _CERTAIN and (not (noisy or thick) or any(map(_is_legible, _read(image, fitted)))):
                 found.append(Text(fitted, Cause.TEXT, score))
-            elif _is_telling(_read(image, fitted), words):
+            elif score < _CERTAIN and any(_is_telling(one.text, words) for one in _read(image, fitted)):
                 found.append(Text(fitted, Cause.WORD, score))
     return found
 
@@ -204,25 +213,34 @@ def _resized(image: Image, rows: int, columns: int) -> Image:
 # ---------------------------------------------------------------------------------- recognition
 
 
-def _read(image: Image, place: Rectangle) -> str:
-    """What a rectangle reads, in both directions where it is upright."""
+@dataclass(frozen=True)
+class _Reading:
+    text: str
+    confidence: float
+    """Mean probability of its symbols, 0 to 1; 0 without one."""
+
+
+def _read(image: Image, place: Rectangle) -> list[_Reading]:
+    """What a rectangle reads: as it stands, and turned either way unless it is clearly a line."""
     cut = image[place.y0 : place.y1, place.x0 : place.x1]
-    if cut.shape[0] > 2 * cut.shape[1]:
-        return " ".join(_line(np.ascontiguousarray(np.rot90(cut, turns))) for turns in (1, 3))
-    return _line(cut)
+    turns = (0,) if cut.shape[1] >= _LINE * cut.shape[0] else (0, 1, 3)
+    return [_line(np.ascontiguousarray(np.rot90(cut, one))) for one in turns]
 
 
-def _line(cut: Image) -> str:
+def _line(cut: Image) -> _Reading:
     width = min(max(round(cut.shape[1] * _READ_HEIGHT / cut.shape[0]), _STEP), _READ_WIDTH)
-    scaled = _resized(np.ascontiguousarray(cut), _READ_HEIGHT, width)[:, :, ::-1]
-    best = _run(_RECOGNITION, (scaled / np.float32(127.5) - np.float32(1)).transpose(2, 0, 1)[None])[
-        0
-    ].argmax(axis=1)
-    letters = _letters()
+    scaled = _resized(cut, _READ_HEIGHT, width)[:, :, ::-1]
+    likely = _run(_RECOGNITION, (scaled / np.float32(127.5) - np.float32(1)).transpose(2, 0, 1)[None])[0]
+    best = likely.argmax(axis=1)
     # Connectionist temporal classification: repeated symbols are one, symbol 0 parts them.
-    return "".join(
-        letters[one] for one, before in zip(best, [0, *best[:-1]], strict=True) if one and one != before
-    )
+    at = np.flatnonzero((best != 0) & (best != np.concatenate(([0], best[:-1]))))
+    letters = _letters()
+    text = "".join(letters[one] for one in best[at])
+    return _Reading(text, float(likely[at, best[at]].mean()) if len(at) else 0.0)
+
+
+def _is_legible(reading: _Reading) -> bool:
+    return reading.confidence >= _LEGIBLE and any(map(str.isalnum, reading.text))
 
 
 def _is_telling(text: str, words: Collection[str]) -> bool:

@@ -16,10 +16,15 @@ from typing import Protocol
 
 from dicompack.dicom.dataset import Buffer
 from dicompack.dicom.pixelformat import PixelFormat
-from dicompack.dicom.transfer_syntaxes import JPEG_2000_LOSSLESS, TransferSyntax
+from dicompack.dicom.transfer_syntaxes import (
+    HTJ2K_LOSSLESS,
+    JPEG_2000_LOSSLESS,
+    JPEG_LS_LOSSLESS,
+    TransferSyntax,
+)
 from dicompack.errors import UnsupportedError
 
-__all__ = ["CODECS", "Codec", "FrameCoder", "codec_of"]
+__all__ = ["CODECS", "Codec", "FrameCoder", "codec_of", "second_decoder_missing"]
 
 
 class FrameCoder(Protocol):
@@ -93,10 +98,19 @@ class Codec:
                 f"the codec {self.name} needs {' and '.join(self.missing)}",
                 hint="pip install 'dicompack[codecs]'",
             )
-        from dicompack.dicom.codecs import jpeg_two_thousand
+        coder: FrameCoder
+        if self.name == "j2k":
+            from dicompack.dicom.codecs import jpeg_two_thousand as coder
+        elif self.name == "htj2k":
+            from dicompack.dicom.codecs import high_throughput as coder
+        else:
+            from dicompack.dicom.codecs import jpeg_ls as coder
+        return coder
 
-        coders: dict[str, FrameCoder] = {"j2k": jpeg_two_thousand}
-        return coders[self.name]
+
+def second_decoder_missing() -> tuple[str, ...]:
+    """Modules that second decoders take and that are not installed."""
+    return tuple(library for library in ("imagecodecs", "openjpeg") if find_spec(library) is None)
 
 
 def codec_of(name: str) -> Codec:
@@ -110,23 +124,34 @@ def codec_of(name: str) -> Codec:
     return CODECS[name]
 
 
-# PS3.5 Table 8.2.4-1. OpenJPEG encodes up to 24 of the 38 bits that the table allows.
-_WIDE = (8, 16, 24, 32, 40)
-_BITS = range(1, 25)
-_JPEG_2000_ROWS = {
-    "MONOCHROME1": Row(1, (1, *_WIDE), _BITS),
-    "MONOCHROME2": Row(1, (1, *_WIDE), _BITS),
-    "PALETTE COLOR": Row(1, (8, 16), range(1, 17)),
-    "RGB": Row(3, _WIDE, _BITS),
-    "YBR_FULL": Row(3, _WIDE, _BITS),
+def _jpeg_2000_rows(bits: range) -> Mapping[str, Row]:
+    """PS3.5 Tables 8.2.4-1 and 8.2.14-1 (HTJ2K), up to the bits that an encoder takes of the 38 there."""
+    wide = (8, 16, 24, 32, 40)
+    return {
+        "MONOCHROME1": Row(1, (1, *wide), bits),
+        "MONOCHROME2": Row(1, (1, *wide), bits),
+        "PALETTE COLOR": Row(1, (8, 16), range(1, 17)),
+        "RGB": Row(3, wide, bits),
+        "YBR_FULL": Row(3, wide, bits),
+    }
+
+
+# PS3.5 Table 8.2.3-1.
+_JPEG_LS_ROWS = {
+    "MONOCHROME1": Row(1, (8, 16), range(2, 17)),
+    "MONOCHROME2": Row(1, (8, 16), range(2, 17)),
+    "PALETTE COLOR": Row(1, (8, 16), range(2, 17)),
+    "RGB": Row(3, (8, 16), range(2, 17)),
+    "YBR_FULL": Row(3, (8,), range(2, 9)),
 }
 
-CODECS: Mapping[str, Codec] = MappingProxyType(
-    {
-        codec.name: codec
-        for codec in (
-            Codec("j2k", JPEG_2000_LOSSLESS, _JPEG_2000_ROWS, transforms=True, libraries=("openjpeg",)),
-        )
-    }
+_ALL = (
+    Codec("j2k", JPEG_2000_LOSSLESS, _jpeg_2000_rows(range(1, 25)), transforms=True, libraries=("openjpeg",)),
+    Codec(
+        "htj2k", HTJ2K_LOSSLESS, _jpeg_2000_rows(range(1, 33)), transforms=True, libraries=("imagecodecs",)
+    ),
+    Codec("jpegls", JPEG_LS_LOSSLESS, _JPEG_LS_ROWS, transforms=False, libraries=("imagecodecs", "jpeg_ls")),
 )
+
+CODECS: Mapping[str, Codec] = MappingProxyType({codec.name: codec for codec in _ALL})
 """By the names that the command line and the MANIFEST use; ``keep`` is none of them."""

@@ -1,4 +1,4 @@
-"""The JPEG 2000 codestream of one frame (ISO/IEC 15444-1 Annex A), read before any decoder sees it.
+"""The JPEG 2000 codestream of one frame (ISO/IEC 15444-1 Annex A, 15444-15), read before any decoder sees it.
 
 The decoder's binding has corrupted the heap on crafted input, so it gets only what has been walked here from
 the first marker to the last byte: a bare codestream of one tile, without quantisation, in which nothing is
@@ -25,7 +25,7 @@ MAX_SEGMENTS = 64
 MIN_PRECINCT_EXPONENT = 6
 """Precincts of 64 x 64 or more: tiny ones cost a decoder hundreds of bytes for each few samples."""
 
-_COD, _QCD, _QCC, _COM = 0xFF52, 0xFF5C, 0xFF5D, 0xFF64
+_CAP, _COD, _QCD, _QCC, _COM = 0xFF50, 0xFF52, 0xFF5C, 0xFF5D, 0xFF64
 _SOT, _SOD, _EOC = 0xFF90, 0xFF93, 0xFFD9
 
 _BEGIN = b"\xff\x4f\xff\x51"  # SOC and SIZ
@@ -35,8 +35,13 @@ _MAX_SIDE = 0xFFFF  # Rows and Columns are US
 _MAX_LEVELS = 32  # ISO/IEC 15444-1 Table A.15
 _MAX_PARTS = 254  # TPsot is one byte
 _MIN_BLOCK_EXPONENT, _MAX_BLOCK_EXPONENT, _MAX_BLOCK_AREA = 4, 10, 12  # 16 x 16 to 4096 samples
-_BLOCK_STYLES = 0x3F  # the six styles of Part 1; bit 6 means high throughput (Part 15)
-_OTHER_PARTS = 0xC000  # Rsiz: capabilities of Part 2 (bit 15) and Part 15 (bit 14)
+_BLOCK_STYLES = 0x3F  # the six styles of Part 1
+_OTHER_PARTS = 0xC000  # Rsiz: capabilities of Part 2 (bit 15) and those that CAP lists (bit 14)
+_CAPABLE = 0x4000
+_HIGH_THROUGHPUT = 0x40  # of the styles of code-blocks, Part 15
+_HIGH_THROUGHPUT_STYLES = (_HIGH_THROUGHPUT, _HIGH_THROUGHPUT | 0x08)  # alone, or with vertical causality
+_PART_15_ONLY = b"\0\2\0\0"  # Pcap
+_MAGNITUDE = 0x001F  # of Ccap15, what may be set: high throughput alone, reversible, and this bound
 
 
 @dataclass(frozen=True)
@@ -74,20 +79,25 @@ class _Style:
     layers: int
 
 
-def parse(data: Buffer) -> Codestream:
+def parse(data: Buffer, *, high_throughput: bool = False) -> Codestream:
     """Walk the codestream of one frame, with the pad byte that a fragment may have.
 
     Reads marker segments only; the compressed samples are skipped, nothing is copied.
 
+    Args:
+        data: a fragment.
+        high_throughput: whether it is one of Part 15; one of Part 1 is not taken then, nor the reverse.
+
     Raises:
-        FormatError: the bytes break one of the rules J2K-1 to J2K-12.
+        FormatError: the bytes break one of the rules J2K-1 to J2K-13.
     """
     view = memoryview(data)
     if bytes(view[:4]) != _BEGIN:  # J2K-1
         raise FormatError("not a bare codestream that begins with SOC and SIZ", rule="J2K-1")
-    size = _parse_size(_segment(view, 4))
+    size = _parse_size(_segment(view, 4), _CAPABLE if high_throughput else 0)
     offset = 4 + _word(view, 4)
     style: _Style | None = None
+    capable = False
     quantisation: dict[int, int] = {}  # component, or -1 for the default, to number of steps
     for _ in range(MAX_SEGMENTS):
         marker = _word(view, offset)
@@ -95,7 +105,9 @@ def parse(data: Buffer) -> Codestream:
             break
         body = _segment(view, offset + 2)
         if marker == _COD and style is None:
-            style = _parse_style(body, size.components)
+            style = _parse_style(body, size.components, high_throughput=high_throughput)
+        elif marker == _CAP and high_throughput and not capable:
+            capable = _check_capabilities(body)
         elif marker == _QCD and -1 not in quantisation:
             quantisation[-1] = _parse_quantisation(body)
         elif marker == _QCC and len(body) and body[0] < size.components and body[0] not in quantisation:
@@ -107,6 +119,8 @@ def parse(data: Buffer) -> Codestream:
         raise FormatError(f"more than {MAX_SEGMENTS} marker segments", rule="J2K-3")
     if style is None or -1 not in quantisation:  # J2K-3
         raise FormatError("no COD or no QCD in the main header", rule="J2K-3")
+    if high_throughput and not capable:  # J2K-13
+        raise FormatError("no CAP in the main header", rule="J2K-13")
     if any(steps != 3 * style.levels + 1 for steps in quantisation.values()):  # J2K-10
         raise FormatError("number of quantisation exponents does not fit the levels", rule="J2K-10")
     end = _walk_tile_parts(view, offset)
@@ -156,13 +170,20 @@ def _segment(view: memoryview, offset: int) -> memoryview:
     return view[offset + 2 : offset + length]
 
 
-def _parse_size(body: memoryview) -> _Size:
+def _check_capabilities(body: memoryview) -> bool:
+    """CAP (15444-1 A.5.2, 15444-15 A.3): Part 15 alone; blocks of one kind, nothing irreversible."""
+    if len(body) != 6 or bytes(body[:4]) != _PART_15_ONLY or _word(body, 4) & ~_MAGNITUDE:  # J2K-13
+        raise FormatError("CAP lists other capabilities than reversible high throughput", rule="J2K-13")
+    return True
+
+
+def _parse_size(body: memoryview, due: int) -> _Size:
     """SIZ (A.5.1): Rsiz; image and tile areas, eight numbers of 4 bytes; Csiz; 3 bytes per component."""
     if len(body) < 36:  # J2K-4
         raise FormatError("SIZ is too short", rule="J2K-4")
     capabilities, components = _word(body, 0), _word(body, 34)
-    if capabilities & _OTHER_PARTS:  # J2K-4
-        raise FormatError("codestream needs capabilities beyond Part 1", rule="J2K-4")
+    if capabilities & _OTHER_PARTS != due:  # J2K-4
+        raise FormatError("codestream is of another part of the standard", rule="J2K-4")
     if components not in (1, 3) or len(body) != 36 + 3 * components:  # J2K-4
         raise FormatError("number of components is not 1 or 3, or does not fit SIZ", rule="J2K-4")
     columns, rows, left, top, tile_columns, tile_rows, tile_left, tile_top = (
@@ -181,7 +202,7 @@ def _parse_size(body: memoryview) -> _Size:
     return _Size(columns, rows, components, precision, bool(first[0] & 0x80))
 
 
-def _parse_style(body: memoryview, components: int) -> _Style:
+def _parse_style(body: memoryview, components: int, *, high_throughput: bool) -> _Style:
     """COD (A.6.1): Scod; progression, layers, transform; levels, blocks, wavelet; precincts."""
     if len(body) < 10:  # J2K-9
         raise FormatError("COD is too short", rule="J2K-9")
@@ -194,7 +215,7 @@ def _parse_style(body: memoryview, components: int) -> _Style:
     if (
         not _MIN_BLOCK_EXPONENT <= min(width, height) <= max(width, height) <= _MAX_BLOCK_EXPONENT
         or width + height > _MAX_BLOCK_AREA
-        or block_style & ~_BLOCK_STYLES
+        or (block_style not in _HIGH_THROUGHPUT_STYLES if high_throughput else block_style & ~_BLOCK_STYLES)
     ):  # J2K-9
         raise FormatError("code-blocks outside their limits", rule="J2K-9")
     precincts = body[10:]

@@ -92,7 +92,7 @@ def from_decoder(data: Buffer, layout: PixelFormat) -> Samples:
     if layout.samples_per_pixel > 1:
         shape = (*shape, layout.samples_per_pixel)
     held = container(layout)
-    if len(data) != int(np.prod(shape)) * held.itemsize:  # CMP-6
+    if memoryview(data).nbytes != int(np.prod(shape)) * held.itemsize:  # CMP-6
         raise FormatError("the decoder does not give the whole frame", rule="CMP-6")
     return np.frombuffer(data, held).reshape(shape)
 

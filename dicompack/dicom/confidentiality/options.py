@@ -57,12 +57,6 @@ def parse_deidentify(text: str) -> frozenset[Option]:
         UsageError: something else, with the nearest name; or an illegal combination (DEI-1).
     """
     profile, *names = (name.strip() for name in text.split("+"))
-    if profile == "none":
-        raise UsageError(
-            "instances cannot be left as they are: not in this version",
-            rule="DEI-37",
-            hint=f"{BASIC} is the profile that there is",
-        )
     if profile != BASIC:  # DEI-37
         raise _unknown("profile", profile, (BASIC,))
     for name in names:

@@ -32,6 +32,8 @@ _SOP_INSTANCE_UID = 0x00080018
 _STUDY_AND_SERIES = (0x0020000D, 0x0020000E)
 _SOP_CLASS_UID = 0x00080016
 _BURNED_IN_ANNOTATION = 0x00280301
+_IDENTITY_REMOVED = 0x00120062
+_ENCRYPTED_ATTRIBUTES = 0x04000500
 _PIXELS: Final = 0x7FE0
 # Basic Voice Audio and General Audio Waveform: names are spoken.
 _VOICES: Final = frozenset(("1.2.840.10008.5.1.4.1.1.9.4.1", "1.2.840.10008.5.1.4.1.1.9.4.2"))
@@ -113,7 +115,7 @@ def deidentify(
     if pixels_cleaned and not all_cleaned:
         message = "pixels within a sequence were not looked at; clean pixel data is not claimed"
         found.append(Finding("pixels-not-cleaned", "", message, rule="DEI-27"))
-    found += journal.findings()
+    found += [*_deidentified_before(data_set), *journal.findings()]
     found += _retained(private_tags) + _weakened(options, site)
     if options >= _GUESSABLE:  # DEI-40
         message = "dates were moved, but retained uids may hold the true ones"
@@ -181,6 +183,16 @@ def _burned_in(data_set: DataSet) -> list[Finding]:
         return []
     message = "burned in annotation says that identifying text stands in the pixels"
     return [Finding("burned-in", "", message, rule="DEI-16")]  # DEI-16
+
+
+def _deidentified_before(data_set: DataSet) -> list[Finding]:
+    """DEI-13: what an earlier run said of itself goes, and with it the way back that it left."""
+    said = []
+    if data_set.text(_IDENTITY_REMOVED).strip().upper() == "YES":
+        said.append("says that it was de-identified before; what it said of that was replaced")
+    if _ENCRYPTED_ATTRIBUTES in data_set:
+        said.append("had encrypted attributes, by which somebody could re-identify it; they were removed")
+    return [Finding("deidentified-before", "", message, rule="DEI-13") for message in said]
 
 
 def _retained(tags: tuple[tuple[int, str], ...]) -> list[Finding]:

@@ -8,6 +8,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
+from dicompack.dicom.burned_in.regions import DeviceRules
 from dicompack.dicom.confidentiality.options import BASIC
 from dicompack.dicom.confidentiality.private import Name
 from dicompack.dicom.confidentiality.table import Action, Option, Rule, is_date, rows, rules
@@ -16,6 +17,8 @@ from dicompack.dicom.dataset import Element, padded
 from dicompack.dicom.dictionary import dictionary_vr
 
 Kind: TypeAlias = Literal["keep", "remove", "empty", "set", "replace"]
+
+_NO_DEVICES: Final = DeviceRules()
 
 # Who the patient is: with one of these kept or given a value, no removed identity is claimed (DEI-36).
 _IDENTITY: Final = frozenset(
@@ -50,6 +53,8 @@ class SiteProfile:
     """By tag, ascending."""
     private: tuple[tuple[Name, str], ...] = ()
     """Private attributes that the site knows to be safe, with their VR where it gives one."""
+    devices: DeviceRules = _NO_DEVICES
+    """Where its devices write into the pixels, beside what is known of others."""
 
     @cached_property
     def safe_private(self) -> Mapping[Name, str]:

@@ -8,6 +8,11 @@ private = [{creator = "ACME 1.0", tags = ["(0019,xx0C)", {tag = "(0019,xx0D)", v
 [profile.research.attributes]
 StationName = "remove"
 "(0008,0080)" = {set = "Hospital"}
+
+[[profile.research.layout]]
+name = "ACME patient line"
+manufacturer = "ACME"
+boxes = [[0, 0, 0, 40]]
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from dicompack.dicom.burned_in.regions import RULES, read_rules
 from dicompack.dicom.confidentiality.options import check_options, nearest
 from dicompack.dicom.confidentiality.private import Name
 from dicompack.dicom.confidentiality.site_profile import Override, SiteProfile, vr_of
@@ -27,7 +33,7 @@ from dicompack.dicom.dataset import Element, tag_text
 from dicompack.dicom.dictionary import LONG_VRS, SHORT_VRS, STRING_VRS
 from dicompack.errors import UsageError
 
-_KEYS: Final = ("options", "attributes", "retain", "private")
+_KEYS: Final = ("options", "attributes", "retain", "private", *RULES)
 _KINDS: Final = ("keep", "remove", "empty", "set", "replace")
 _TAG: Final = re.compile(r"\(?([0-9A-Fa-f]{4}),?([0-9A-Fa-f]{4})\)?")
 _PRIVATE_TAG: Final = re.compile(r"\(?([0-9A-Fa-f]{3}[13579BDFbdf]),?xx([0-9A-Fa-f]{2})\)?")
@@ -133,11 +139,15 @@ class _Reader:
             if tag in overrides:
                 self._fault(f"{tag_text(tag)} stands in attributes and in retain")
             overrides[tag] = override
+        devices, faults = read_rules({key: rules for key, rules in table.items() if key in RULES})  # BUR-8
+        for fault in faults:
+            self._fault(fault)
         return SiteProfile(
             self._name,
             options,
             tuple(sorted(overrides.items(), key=lambda entry: entry[0])),
             tuple(private.items()),
+            devices,
         )
 
     def _options(self, names: object) -> frozenset[Option]:

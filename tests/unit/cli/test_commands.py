@@ -42,7 +42,7 @@ def test_help_is_short_and_ends_with_an_example(name, call):
     assert ended.err == ""
     last = ended.out.rstrip().splitlines()[-1]
     assert last.startswith(f"    dicompack {name}")
-    assert len(ended.out.splitlines()) <= 58
+    assert len(ended.out.splitlines()) <= 90
     assert commands()[name].short_help
 
 
@@ -93,10 +93,14 @@ def test_pack_without_options(library, call, me, clinic):
         "burned_in": "stop",
         "map_out": None,
         "codec": "j2k",
+        "paranoid": False,
         "volume_size": None,
         "recovery": None,
         "jobs": None,
+        "max_memory": None,
         "exclude": (),
+        "include_other": False,
+        "allow_preamble": False,
         "temp": None,
         "skip_suspect": False,
         "force": False,
@@ -114,10 +118,11 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
         "--recipient", them / "contact.pem", "--recipient", me / "contact.pem", "--instance-signer", me,
         "--project-key", tmp_path / "k", "--deidentify", "basic+clean-graphics+retain-uids",
         "--profile", f"{tmp_path / 'site.toml'}:site",
-        "--burned-in", "vouch", "--map-out", tmp_path / "maps.csv", "--codec", "keep", "--volume-size", "25M",
-        "--recovery", "7.5%", "--jobs", "3", "--exclude", "*.txt", "--exclude", "T*",
-        "--temp", tmp_path, "--force",
-        "--on-suspect", "skip",
+        "--burned-in", "vouch", "--map-out", tmp_path / "maps.csv", "--codec", "htj2k", "--paranoid",
+        "--volume-size", "25M", "--recovery", "7.5%",
+        "--jobs", "3", "--max-memory", "2G",
+        "--exclude", "*.txt", "--exclude", "T*", "--temp", tmp_path, "--force",
+        "--on-suspect", "skip", "--include-other", "--allow-preamble",
         "--passphrase-file", tmp_path / "p",
     )  # fmt: skip
     assert ended.code == 0, ended.err
@@ -135,11 +140,15 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
         "profile": SiteProfile("site", frozenset((Option.CLEAN_DESCRIPTORS,))),
         "burned_in": "vouch",
         "map_out": tmp_path / "maps.csv",
-        "codec": "keep",
+        "codec": "htj2k",
+        "paranoid": True,
         "volume_size": 25_000_000,
         "recovery": "7.5%",
         "jobs": 3,
+        "max_memory": 2_000_000_000,
         "exclude": ("*.txt", "T*"),
+        "include_other": True,
+        "allow_preamble": True,
         "temp": tmp_path,
         "skip_suspect": True,
         "force": True,
@@ -180,10 +189,10 @@ def test_a_recipient_needs_a_key_to_encrypt_to(library, call, me, clinic, tmp_pa
         ["-o", "n.dcmpack", "--signer", "ME"],
         ["A", "-o", "n.zip", "--signer", "ME"],
         ["A", "-o", "n", "--signer", "ME"],
-        ["A", "-o", "n.dcmpack", "--signer", "ME", "--deidentify", "none"],
+        ["A", "-o", "n.dcmpack", "--signer", "ME", "--deidentify", "nothing"],
         ["A", "-o", "n.dcmpack", "--signer", "ME", "--deidentify", "basic+retain-everything"],
         ["A", "-o", "n.dcmpack", "--signer", "ME", "--burned-in", "ignore"],
-        ["A", "-o", "n.dcmpack", "--signer", "ME", "--codec", "htj2k"],
+        ["A", "-o", "n.dcmpack", "--signer", "ME", "--codec", "jpeg"],
         ["A", "-o", "n.dcmpack", "--signer", "ME", "--volume-size", "25 apples"],
         ["A", "-o", "n.dcmpack", "--signer", "ME", "--jobs", "-1"],
         ["A", "-o", "n.dcmpack", "--signer", "ME", "--recipient", "Nobody"],
@@ -312,6 +321,9 @@ def test_unpack(library, call, me, tmp_path):
     assert call("unpack", "p", "-d", tmp_path / "out", "--identity", me, "--keep-signed").code == 0
     (package, target), options = library.calls["unpack"]
     assert (package, target, options["keep_signed"]) == (Path("p"), tmp_path / "out", True)
+    assert options["originals"] is False
+    assert call("unpack", "p", "-d", tmp_path / "out", "--identity", me, "--originals").code == 0
+    assert library.calls["unpack"][1]["originals"] is True
     assert call("unpack", "p", "-d", tmp_path / "out").code == 2
     assert call("unpack", "p", "--identity", me).code == 2
 
@@ -361,6 +373,7 @@ def test_deidentify(library, call, tmp_path):
         "burned_in": "clean",
         "map_out": tmp_path / "m",
         "jobs": 2,
+        "max_memory": None,
         "exclude": ("*.txt",),
         "skip_suspect": True,
         "on_progress": None,

@@ -8,7 +8,8 @@ from dicompack.report import Finding, Member, Report, SignatureVerdict, Skipped
 
 KEYS = {
     "command", "ok", "exit_code", "set_id", "instances_in", "instances_out", "skipped", "bytes_in",
-    "bytes_out", "volumes", "findings", "signatures", "recipients", "members", "complete", "seconds",
+    "bytes_out", "volumes", "findings", "signatures", "recipients", "members", "others", "complete",
+    "seconds",
 }  # fmt: skip
 
 FULL = Report(

@@ -26,12 +26,14 @@ from dicompack.container.manifest import (
     RecipientKey,
     Restore,
 )
+from dicompack.container.originals import Original, Restoring
 from dicompack.container.seal import Seal
 from dicompack.errors import FormatError, UnsupportedError, UsageError
 
 A, B, C, D = ("a" * 64, "b" * 64, "c" * 64, "d" * 64)
 SEAL = Seal(
-    set_id=bytes(16), volume_set=b"v" * 16, members=3, data_volumes=2, recipients=(A, B), digests=(C, D)
+    set_id=bytes(16), volume_set=b"v" * 16, members=3, objects=3, data_volumes=2, recipients=(A, B),
+    digests=(C, D),
 )  # fmt: skip
 MEMBER = ManifestMember(
     sop_class_uid="1.2.840.10008.5.1.4.1.1.2",
@@ -62,6 +64,14 @@ MANIFEST = Manifest(
     instance_signer=b"0\x03\x02\x01\x01",
     members=(MEMBER, KEPT),
     deidentification=Deidentification("basic", ("clean-pixel-data", "retain-uids"), "2026d"),
+)
+ORIGINAL = Original("CT/Grüße 1.dcm", A, 3100, Restoring(1, 77, B))
+AS_IS = replace(
+    MANIFEST,
+    deidentification=None,
+    seal="hidden",
+    members=(replace(MEMBER, original=ORIGINAL), replace(KEPT, original=replace(ORIGINAL, name="x"))),
+    others=(Original("readme.txt", C, 0, Restoring(2, 4, D)),),
 )
 
 
@@ -123,8 +133,8 @@ class TestDigests:
 
     def test_round_trip(self):
         raw = digests.marshal(Digests(self.rows))
-        assert len(raw) == digests.size_of_digests(3) == 256
-        assert digests.parse(raw, 3) == Digests(self.rows)
+        assert len(raw) == 256
+        assert digests.parse(raw, 4) == Digests(self.rows)
 
     def test_columns(self):
         whole, content = Digests(self.rows).columns
@@ -133,11 +143,11 @@ class TestDigests:
         assert Digests(self.rows[::-1]).columns != (whole, content)
 
     @pytest.mark.parametrize(
-        ("size", "members"), [(255, 3), (257, 3), (256, 2), (256, 4), (64, 0), (0, 3), (0, -1)]
+        ("size", "objects"), [(255, 4), (257, 4), (256, 3), (256, 5), (64, 0), (0, 4), (192, 4)]
     )
-    def test_pkg_8_length(self, size, members):
+    def test_pkg_8_length(self, size, objects):
         with pytest.raises(FormatError) as caught:
-            digests.parse(bytes(size), members)
+            digests.parse(bytes(size), objects)
         assert caught.value.rule == "PKG-8"
 
 
@@ -173,14 +183,16 @@ class TestSeal:
     def test_round_trip(self):
         raw = seal.marshal(SEAL)
         assert seal.parse(raw) == SEAL
-        assert raw.startswith(b'{"data_volumes":2,"digests":["ccc')
+        assert raw.startswith(b'{"custody":false,"data_volumes":2,"digests":["ccc')
         later = replace(SEAL, sequence=2, previous=A)
         assert seal.parse(seal.marshal(later)) == later
 
     @pytest.mark.parametrize("path", list(paths_of(value)), ids="/".join)
     def test_pkg_6_every_field_with_wrong_values(self, path):
         for wrong in [*WRONG, None, 0]:
-            if (path, wrong) in [(("previous",), None), (("recovery_volumes",), 0)]:
+            if (path, wrong) in [(("previous",), None), (("recovery_volumes",), 0), (("originals",), 0)]:
+                continue
+            if path == ("custody",) and type(wrong) is bool:
                 continue
             with pytest.raises((ContentsFormatError, UnsupportedError)) as caught:
                 seal.parse(canonical_json.marshal(changed(self.value, path, wrong)))
@@ -228,12 +240,10 @@ class TestSeal:
 
 class TestManifest:
     value = json.loads(manifest.marshal(MANIFEST))
-    nullable = (("deidentification",), ("members", 0, "pixels"), ("members", 1, "pixels"))
 
     def test_round_trip(self):
         assert manifest.parse(manifest.marshal(MANIFEST)) == MANIFEST
-        as_is = replace(MANIFEST, deidentification=None, seal="hidden", members=(KEPT,))
-        assert manifest.parse(manifest.marshal(as_is)) == as_is
+        assert manifest.parse(manifest.marshal(AS_IS)) == AS_IS
 
     def test_time_is_written_in_utc_and_whole_seconds(self):
         there = datetime(2026, 11, 23, 8, 15, 7, 999, tzinfo=timezone(timedelta(hours=1)))
@@ -247,7 +257,7 @@ class TestManifest:
         taken = {
             "study_instance_uid": [""], "series_instance_uid": [""], "modality": ["", "x"], "size": [1 << 62],
             "photometric_interpretation": ["x"], "options": [[], ["x"]], "edition": ["x"],
-            "reason": ["" if path[:2] == ("members", 0) else "x"],
+            "reason": ["" if path[:2] == ("members", 0) else "x"], "others": [[]], "original": [None],
         }.get(path[-1], [])  # fmt: skip
         for wrong in WRONG:
             # True == 1 in Python, but never here.
@@ -255,7 +265,7 @@ class TestManifest:
                 continue
             with pytest.raises((FormatError, UnsupportedError)) as caught:
                 manifest.parse(canonical_json.marshal(changed(self.value, path, wrong)))
-            assert caught.value.rule in ("PKG-2", "PKG-3", "PKG-4", "PKG-5", "PKG-9"), wrong
+            assert caught.value.rule in ("PKG-2", "PKG-3", "PKG-4", "PKG-5", "PKG-9", "PKG-20"), wrong
 
     @pytest.mark.parametrize(
         ("path", "wrong", "rule"),

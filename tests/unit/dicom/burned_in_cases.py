@@ -57,7 +57,7 @@ class Seeing:
     def __init__(self, looks: int = 100, place: Rectangle = MARK) -> None:
         self.looks, self.place, self.images, self.words = looks, place, [], ()
 
-    def __call__(self, view: np.ndarray, words: Collection[str]) -> list[Text]:
+    def __call__(self, view: np.ndarray, words: Collection[str], *, noisy: bool) -> list[Text]:
         self.images.append(view)
         self.words = tuple(words)
         cut = view[self.place.y0 : self.place.y1, self.place.x0 : self.place.x1]
@@ -66,7 +66,7 @@ class Seeing:
         return [Text(self.place, Cause.TEXT, 0.9)]
 
 
-def blind(view: np.ndarray, words: Collection[str]) -> list[Text]:
+def blind(view: np.ndarray, words: Collection[str], *, noisy: bool) -> list[Text]:
     return []
 
 

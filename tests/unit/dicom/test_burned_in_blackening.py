@@ -134,10 +134,10 @@ def test_bur_1_text_of_one_frame_is_blackened_in_all_and_equal_frames_are_seen_o
 
 def test_bur_4_what_is_found_again_is_blackened_and_what_stays_is_refused():
     class Moving(Seeing):
-        def __call__(self, view, words):
+        def __call__(self, view, words, *, noisy):
             left = 5 * len(self.images) - 5
             self.place = Rectangle(left, 4, left + 4, 20)
-            return super().__call__(view, words)
+            return super().__call__(view, words, noisy=noisy)
 
     source = of(noise(frames=1), "MONOCHROME2", 8)
     assert len(cleaned(source, Moving(looks=3)).boxes) == 3

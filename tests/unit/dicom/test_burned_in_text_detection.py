@@ -110,7 +110,24 @@ def test_large_images_are_looked_at_in_tiles():
 @models
 def test_reading():
     page = np.repeat((ink(40, 260, (10, 6), 22) * 255).astype("u1")[:, :, None], 3, 2)
-    assert "SMITHSON" in text_detection._read(page, Rectangle(0, 0, 260, 40))
+    (reading,) = text_detection._read(page, Rectangle(0, 0, 260, 40))
+    assert "SMITHSON" in reading.text
+    assert text_detection._is_legible(reading)
+    upright = np.ascontiguousarray(np.rot90(page))
+    assert any("SMITHSON" in one.text for one in text_detection._read(upright, Rectangle(0, 0, 40, 260)))
+
+
+@models
+def test_bur_1_noise_and_what_is_as_large_as_anatomy_must_be_legible(monkeypatch):
+    noise = np.random.default_rng(7).integers(0, 256, (64, 160, 3), np.uint8)
+    (place,) = places = [Rectangle(0, 0, 160, 64)]
+    readings = text_detection._read(noise, place)
+    assert not any(map(text_detection._is_legible, readings))
+    monkeypatch.setattr(text_detection, "_areas", lambda _image: [(one, 0.9) for one in places])
+    assert text_detection.detect(noise) == text_detection.detect(noise, noisy=True) == []
+    places[:] = [Rectangle(0, 0, 160, 16)]
+    assert text_detection.detect(noise)
+    assert text_detection.detect(noise, noisy=True) == []
 
 
 @pytest.mark.parametrize(

@@ -192,7 +192,22 @@ def test_dei_12_numbers_stay(value):
     ids=lambda node: f"{node.tag:08x}",
 )
 def test_dei_13_what_the_table_forgets_is_removed(node, depth):
-    assert removed(node, depth) == []
+    is_told = node.tag == 0x04000500 and not depth
+    assert removed(node, depth) == ["DEI-13"] * is_told
+
+
+@pytest.mark.parametrize(
+    ("node", "said"),
+    [
+        (text(0x00120062, "CS", "YES"), ["says that it was de-identified before"]),
+        (text(0x00120062, "CS", "NO"), []),
+        (Sequence(0x04000500, (ITEM,)), ["had encrypted attributes"]),
+    ],
+)
+def test_dei_13_an_instance_that_was_deidentified_before_is_told(node, said):
+    found = [one for one in deidentify(instance(node), KEY).findings if one.kind == "deidentified-before"]
+    assert [one.rule for one in found] == ["DEI-13"] * len(said)
+    assert all(one.message.startswith(begin) for one, begin in zip(found, said, strict=True))
 
 
 def test_dei_13_a_text_value_outside_a_content_sequence_is_replaced():

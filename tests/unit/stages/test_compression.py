@@ -12,6 +12,7 @@ from dicompack.dicom.transfer_syntaxes import EXPLICIT_BIG, EXPLICIT_LITTLE, IMP
 from dicompack.errors import FormatError
 from dicompack.stages import compression
 from dicompack.stages.artifacts import Compressed, Deidentified
+from dicompack.stages.compression import Encoding
 from tests.unit.dicom.native_pixels import native, samples
 
 DATA_SET = native(samples(frames=2), stored=12).replacing(
@@ -37,7 +38,7 @@ def listed(packed: Compressed) -> ManifestMember:
 
 
 def packed_by(codec: str, data_set: DataSet = DATA_SET, syntax=EXPLICIT_LITTLE) -> Compressed:
-    return compression.pack(Deidentified(data_set, syntax), codec)
+    return compression.pack(Deidentified(data_set, syntax), Encoding(codec))
 
 
 @pytest.mark.parametrize("codec", compression.CODECS)

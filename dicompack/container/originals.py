@@ -1,0 +1,199 @@
+"""What is known of an original file, and CUSTODY, which tells it to custodians only (JSON).
+
+A package of instances as they are names the originals in its MANIFEST; a de-identified one does in CUSTODY
+and in no other place: a digest of an original lets whoever has a candidate confirm whose images these are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from dicompack.container import canonical_json
+from dicompack.container.faults import ContentsFormatError
+from dicompack.container.limits import (
+    MAXIMUM_MANIFEST_SIZE,
+    MAXIMUM_MEMBERS,
+    MAXIMUM_NAME,
+    MAXIMUM_ORIGINAL_SIZE,
+)
+from dicompack.container.seal import FORMAT, check_supported
+from dicompack.container.shapes import SET_ID_HEX, SHA256_HEX, Field, Record, array, integer, one_of
+from dicompack.container.solid import MAXIMUM_RESTORING, padded_size
+
+_MAXIMUM_UID = 256  # characters: what stood there may be no UID
+
+
+@dataclass(frozen=True, slots=True)
+class Restoring:
+    """Where the restoring data of a file are."""
+
+    object: int
+    """Number of the ORIGINAL object; the files of one object follow each other in it."""
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """A file as it was packed."""
+
+    name: str
+    """Relative to the source that it was found in, with ``/`` between components."""
+    sha256: str
+    size: int
+    restoring: Restoring
+
+
+@dataclass(frozen=True, slots=True)
+class CustodyMember:
+    """What an instance was before it was de-identified."""
+
+    original: Original
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    signatures: int
+    """Digital Signatures that the source carried."""
+
+
+@dataclass(frozen=True)
+class Custody:
+    """The whole list, in the order of the MANIFEST's members."""
+
+    set_id: bytes
+    members: tuple[CustodyMember, ...]
+
+
+def _is_name(value: Any) -> bool:
+    if type(value) is not str or not 1 <= len(value) <= MAXIMUM_NAME or "\0" in value:
+        return False
+    return not any(component in ("", ".", "..") for component in value.split("/"))  # ORG-8
+
+
+_ANY_UID = Field("a short text", lambda v: type(v) is str and len(v) <= _MAXIMUM_UID)
+ORIGINAL = Record(
+    {
+        "name": Field("a relative path of plain components", _is_name),
+        "restoring": Record(
+            {
+                "object": integer(1, MAXIMUM_MEMBERS),
+                "sha256": SHA256_HEX,
+                "size": integer(1, MAXIMUM_RESTORING),
+            }
+        ),
+        "sha256": SHA256_HEX,
+        "size": integer(0, MAXIMUM_ORIGINAL_SIZE),
+    }
+)
+_MEMBER = Record(
+    {
+        "original": ORIGINAL,
+        "series_instance_uid": _ANY_UID,
+        "signatures": integer(0, MAXIMUM_MEMBERS),
+        "sop_instance_uid": _ANY_UID,
+        "study_instance_uid": _ANY_UID,
+    }
+)
+_SHAPE = Record(
+    {
+        "format": one_of(FORMAT),
+        "members": array(f"a list of 1 to {MAXIMUM_MEMBERS}", lambda v: 1 <= len(v) <= MAXIMUM_MEMBERS),
+        "padding": Field("zeros", lambda v: type(v) is str and not v.strip("0")),
+        "set_id": SET_ID_HEX,
+    }
+)
+
+
+def original_value(original: Original) -> dict[str, Any]:
+    """An original as JSON has it."""
+    restoring = original.restoring
+    return {
+        "name": original.name,
+        "restoring": {"object": restoring.object, "sha256": restoring.sha256, "size": restoring.size},
+        "sha256": original.sha256,
+        "size": original.size,
+    }
+
+
+def parse_original(value: dict[str, Any]) -> Original:
+    """The reverse of `original_value`, for a value without faults."""
+    return Original(value["name"], value["sha256"], value["size"], Restoring(**value["restoring"]))
+
+
+def object_faults(originals: Iterable[Original]) -> Iterator[str]:
+    """ORG-9: objects are numbered in the order in which files first need them, and shared by neighbours."""
+    last = 0
+    for place, original in enumerate(originals, start=1):
+        number = original.restoring.object
+        if number not in (last, last + 1):
+            yield f"the object of original {place} is out of order"
+        last = max(last, number)
+
+
+def marshal(custody: Custody) -> bytes:
+    """The JSON of CUSTODY.
+
+    Raises:
+        ContentsFormatError: ORG-5 no reader would take it.
+    """
+    value = {
+        "format": FORMAT,
+        "members": [
+            {
+                "original": original_value(one.original),
+                "series_instance_uid": one.series_instance_uid,
+                "signatures": one.signatures,
+                "sop_instance_uid": one.sop_instance_uid,
+                "study_instance_uid": one.study_instance_uid,
+            }
+            for one in custody.members
+        ],
+        "padding": "",
+        "set_id": custody.set_id.hex(),
+    }
+    _check(value)
+    size = len(canonical_json.marshal(value))
+    value["padding"] = "0" * (padded_size(size) - size)  # names are as long as they are, and nobody sees it
+    return canonical_json.marshal(value)
+
+
+def parse(raw: bytes) -> Custody:
+    """Read CUSTODY, after its tag and signature have been checked.
+
+    Raises:
+        ContentsFormatError: ORG-5, with every fault in `faults`.
+        FormatError: PKG-1.
+        UnsupportedError: PKG-9 a newer format.
+    """
+    value = canonical_json.parse(raw, maximum_size=MAXIMUM_MANIFEST_SIZE, where="CUSTODY")
+    check_supported(value, "CUSTODY")
+    _check(value)
+    return Custody(
+        bytes.fromhex(value["set_id"]),
+        tuple(
+            CustodyMember(
+                parse_original(one["original"]),
+                one["study_instance_uid"],
+                one["series_instance_uid"],
+                one["sop_instance_uid"],
+                one["signatures"],
+            )
+            for one in value["members"]
+        ),
+    )
+
+
+def _check(value: Any) -> None:
+    faults = _SHAPE.faults(value)
+    for number, member in enumerate(value["members"] if not faults else (), start=1):
+        faults += _MEMBER.faults(member, f"member {number}")
+    if faults:  # ORG-5
+        raise ContentsFormatError(faults, where="CUSTODY", rule="ORG-5")
+    by_object = sorted(
+        (parse_original(member["original"]) for member in value["members"]),
+        key=lambda one: one.restoring.object,
+    )
+    if out_of_order := list(object_faults(by_object)):  # ORG-9
+        raise ContentsFormatError(out_of_order, where="CUSTODY", rule="ORG-9")

@@ -1,0 +1,77 @@
+"""High-throughput JPEG 2000 (ISO/IEC 15444-15) by OpenJPH, through imagecodecs.
+
+The encoder takes its precision from the type of the array, 8, 16 or 32 bits; a codestream that says 16 where
+the data set says 12 would contradict it (PS3.5 8.2). So the samples are moved such that the encoder's own
+level shift ends where that of Bits Stored would have, and SIZ is made to say Bits Stored. The coefficients
+are those of such an image, and a decoder needs to know nothing about it.
+"""
+
+from __future__ import annotations
+
+import imagecodecs
+import numpy as np
+
+from dicompack.dicom.codecs import codestream, jpeg_two_thousand, samples
+from dicompack.dicom.dataset import Buffer
+from dicompack.dicom.pixelformat import PixelFormat
+from dicompack.errors import FormatError, UnsupportedError
+
+_COMPONENTS = 42  # offset of the first component's Ssiz: SOC, SIZ, and 38 bytes of fields
+
+
+def encode(frame: Buffer, layout: PixelFormat) -> bytes:
+    """The lossless codestream of a native frame; RGB goes through the reversible colour transform.
+
+    Raises:
+        UnsupportedError: the encoder refuses the frame, or samples use bits above Bits Stored.
+    """
+    array = samples.from_frame(frame, layout)
+    bits, signed = layout.bits_stored, layout.pixel_representation
+    if not signed:
+        width = array.dtype.itemsize * 8
+        array = array + np.array((1 << width - 1) - (1 << bits - 1), array.dtype)
+    try:
+        encoded = imagecodecs.htj2k_encode(
+            array, rgb=layout.photometric_interpretation == "RGB", planar=False, reversible=True
+        )
+    except (imagecodecs.Htj2kError, ValueError) as refusal:
+        raise UnsupportedError("the encoder refuses the frame") from refusal
+    said = bytearray(encoded)
+    for component in range(layout.samples_per_pixel):
+        said[_COMPONENTS + 3 * component] = signed << 7 | bits - 1
+    return bytes(said)
+
+
+def check(data: Buffer, layout: PixelFormat, *, transform: bool) -> int:
+    """Whether a codestream is sound and holds a frame of this layout; nothing else may be decoded.
+
+    Raises:
+        FormatError: it is malformed (J2K rules) or differs from the layout (CMP-5).
+    """
+    header = codestream.parse(data, high_throughput=True)
+    codestream.check_frame(header, layout, transform=transform)
+    return header.size
+
+
+def decode(data: Buffer, layout: PixelFormat, *, transform: bool) -> bytes:
+    """The native frame of a codestream, in the layout that is asked for.
+
+    Raises:
+        FormatError: see `check`; or the decoder fails (CMP-6).
+    """
+    size = check(data, layout, transform=transform)
+    try:
+        decoded = imagecodecs.htj2k_decode(bytes(memoryview(data)[:size]), planar=False)
+    except (imagecodecs.Htj2kError, ValueError) as refusal:
+        raise FormatError("the decoder refuses the codestream", rule="CMP-6") from refusal
+    return samples.to_frame(samples.from_decoder(np.ascontiguousarray(decoded).data, layout), layout)
+
+
+def decode_otherwise(data: Buffer, layout: PixelFormat, *, transform: bool) -> bytes:
+    """The same by OpenJPEG, which shares no line with OpenJPH; it is exact up to 16 bits.
+
+    Raises:
+        FormatError: see `decode`.
+    """
+    size = check(data, layout, transform=transform)
+    return jpeg_two_thousand.decode_checked(memoryview(data)[:size], layout)
