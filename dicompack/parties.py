@@ -31,12 +31,7 @@ class Originator:
     """Recipients who can undo de-identification; without any, nothing that could is stored (ENA-12)."""
 
     def __post_init__(self) -> None:
-        count = len(self.recipients) + len(self.custodians)
-        if not 1 <= count <= MAX_RECIPIENTS:
-            raise UsageError(
-                f"{count} recipients, 1 to {MAX_RECIPIENTS} are possible",
-                hint="name one with --recipient",
-            )
+        _check_count(len(self.recipients) + len(self.custodians))
 
     @property
     def signer_of_instances(self) -> SigningKey:
@@ -71,12 +66,54 @@ class Originator:
         if self.signer_of_instances.private_key.key_size % 16:
             # DICOM values are even, and a reader could not tell a pad byte from the signature's last one.
             raise UsageError("a key whose modulus has an odd number of bytes cannot sign instances")
-        for key in (self.signing, self.signer_of_instances):
-            own = PinnedContact("the signer", Contact("the signer", signing=key.certificate))
-            TrustStore((own,)).judge(key.certificate, key.chain, at, Role.SIGNER)
-        for certificate in self.recipient_certificates:
-            other = PinnedContact("a recipient", Contact("a recipient", decryption=certificate))
-            TrustStore((other,)).judge(certificate, (), at, Role.RECIPIENT)
+        _check_validity((self.signing, self.signer_of_instances), self.recipient_certificates, at)
+
+
+@dataclass(frozen=True)
+class Forwarder:
+    """Passes a package on: signs the next SEAL, and encrypts to those who are to open it from now on."""
+
+    signing: SigningKey
+    recipients: tuple[Contact, ...]
+
+    def __post_init__(self) -> None:
+        _check_count(len(self.recipients))
+
+    @property
+    def recipient_certificates(self) -> tuple[x509.Certificate, ...]:
+        """The certificates to encrypt to, each key once.
+
+        Raises:
+            UsageError: a contact has no decryption certificate.
+        """
+        return _to_encrypt_to(self.recipients, "recipient")
+
+    def check_validity(self, at: datetime) -> None:
+        """See that every key may be used at this time.
+
+        Raises:
+            UsageError: a contact cannot be a recipient.
+            UntrustedError: a certificate is not yet valid or has expired.
+        """
+        _check_validity((self.signing,), self.recipient_certificates, at)
+
+
+def _check_count(count: int) -> None:
+    if not 1 <= count <= MAX_RECIPIENTS:
+        raise UsageError(
+            f"{count} recipients, 1 to {MAX_RECIPIENTS} are possible", hint="name one with --recipient"
+        )
+
+
+def _check_validity(
+    signers: tuple[SigningKey, ...], recipients: tuple[x509.Certificate, ...], at: datetime
+) -> None:
+    for key in signers:
+        own = PinnedContact("the signer", Contact("the signer", signing=key.certificate))
+        TrustStore((own,)).judge(key.certificate, key.chain, at, Role.SIGNER)
+    for certificate in recipients:
+        other = PinnedContact("a recipient", Contact("a recipient", decryption=certificate))
+        TrustStore((other,)).judge(certificate, (), at, Role.RECIPIENT)
 
 
 def _to_encrypt_to(contacts: tuple[Contact, ...], role: str) -> tuple[x509.Certificate, ...]:

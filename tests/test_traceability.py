@@ -11,7 +11,17 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 # A chapter of the specification owns each prefix; a new one is added here.
-PREFIXES = "DCM DEI BUR CHK ENA PIX CMP J2K JLS SIG DER ENV CMS KEY TRU ZIP VOL REC PKG ORG CLI".split()
+PREFIXES = """
+DCM
+DEI BUR CHK ENA
+PIX CMP J2K JLS RLE JPL
+SIG
+DER ENV CMS
+KEY TRU
+ZIP VOL REC
+PKG ORG SEA
+CLI
+""".split()
 _ANY = "|".join(PREFIXES)
 ID = re.compile(rf"\b(?:{_ANY})-[1-9][0-9]*\b")
 # Tests may name a rule in the name of a function, too: test_every_path_pkg_13.

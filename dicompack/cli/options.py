@@ -16,6 +16,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path, readable=False)  # whether it can be read shows when it is read
 
 _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)([KMG]?)(I?)(B?)", re.IGNORECASE | re.ASCII)
+_SUFFIX = ".dcmpack"
 _POWER = {"": 0, "K": 1, "M": 2, "G": 3}
 
 
@@ -53,6 +54,12 @@ def size_option(_ctx: click.Context, _param: click.Parameter, value: str | None)
         return parse_size(value)
     except ValueError:
         raise click.BadParameter("a size is a number with K, M, G or KiB, MiB, GiB, such as 25M") from None
+
+
+def _package_name(_ctx: click.Context, _param: click.Parameter, value: Path) -> Path:
+    if value.suffix != _SUFFIX or value.is_dir():
+        raise click.BadParameter(f"the name of a package ends with {_SUFFIX}: -o NAME{_SUFFIX}")
+    return value
 
 
 class HelpfulGroup(click.Group):
@@ -123,5 +130,26 @@ identities = click.option(
     type=PATH,
     metavar="IDENTITY",
     help="Your identity: its folder, a .p12, or a PEM file with key and certificate. Repeatable.",
+)
+new_package = click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=PATH,
+    callback=_package_name,
+    metavar="NAME.dcmpack",
+    help="The package.",
+)
+volume_size = click.option(
+    "--volume-size",
+    callback=size_option,
+    metavar="SIZE",
+    help="Split into volumes of at most SIZE: 25M, 4.7G, 512MiB.",
+)
+recovery = click.option(
+    "--recovery",
+    metavar="SHARE|N",
+    help="Recovery volumes: a share such as 10%, or how many; 0 for none.  "
+    "[default: 5%, at least one, with several volumes]",
 )
 package = click.argument("package", type=PATH, metavar="PACKAGE")

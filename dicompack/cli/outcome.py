@@ -87,7 +87,7 @@ def say_signatures(
     """Three facts for each signature, never one word."""
     for verdict, count in Counter(signatures).items():
         times = f" ({count} signatures)" if count > 1 else ""
-        terminal.say(f"signer: {verdict.signer}{times}")
+        terminal.say(f"{'passed on by' if verdict.passed_on else 'signer'}: {verdict.signer}{times}")
         terminal.say(f"  fingerprint {verdict.fingerprint}")
         trusted = _yes(verdict.trusted) if judged else "not judged"
         trusted_as = f", as {verdict.trusted_as}" if verdict.trusted_as else ""

@@ -35,14 +35,6 @@ if TYPE_CHECKING:
     from dicompack.dicom.confidentiality import SiteProfile
     from dicompack.parties import Originator
 
-_SUFFIX = ".dcmpack"
-
-
-def _package_name(_ctx: click.Context, _param: click.Parameter, value: Path) -> Path:
-    if value.suffix != _SUFFIX or value.is_dir():
-        raise click.BadParameter(f"the name of a package ends with {_SUFFIX}: -o NAME{_SUFFIX}")
-    return value
-
 
 @click.command(
     "pack",
@@ -50,15 +42,7 @@ def _package_name(_ctx: click.Context, _param: click.Parameter, value: Path) -> 
     epilog=options.example('dicompack pack STUDY -o study.dcmpack --signer me --recipient "Clinic B"'),
 )
 @deidentification.sources
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=PATH,
-    callback=_package_name,
-    metavar="NAME.dcmpack",
-    help="The package.",
-)
+@options.new_package
 @click.option(
     "--signer",
     required=True,
@@ -88,6 +72,11 @@ def _package_name(_ctx: click.Context, _param: click.Parameter, value: Path) -> 
     metavar="IDENTITY",
     help="Who signs inside each instance, if the signer's certificate would tell too much.",
 )
+@click.option(
+    "--hide-signer",
+    is_flag=True,
+    help="Let only recipients see who signed; others can then check integrity, and no origin.",
+)
 @deidentification.of_profile
 @deidentification.map_out
 @click.option(
@@ -97,19 +86,10 @@ def _package_name(_ctx: click.Context, _param: click.Parameter, value: Path) -> 
     show_default=True,
     help="Lossless JPEG 2000, its fast form, JPEG-LS, or as is.",
 )
+@click.option("--recompress", is_flag=True, help="Compress again what is compressed without loss.")
 @click.option("--paranoid", is_flag=True, help="Prove every frame with a second decoder, too.")
-@click.option(
-    "--volume-size",
-    callback=options.size_option,
-    metavar="SIZE",
-    help="Split into volumes of at most SIZE: 25M, 4.7G, 512MiB.",
-)
-@click.option(
-    "--recovery",
-    metavar="SHARE|N",
-    help="Recovery volumes: a share such as 10%, or how many; 0 for none.  "
-    "[default: 5%, at least one, with several volumes]",
-)
+@options.volume_size
+@options.recovery
 @deidentification.of_sources
 @click.option(
     "--include-other",
@@ -140,12 +120,14 @@ def pack_command(
     identity: Path | None,
     no_self: bool,
     instance_signer: Path | None,
+    hide_signer: bool,
     project_key: Path | None,
     deidentify: str,
     profile: SiteProfile | None,
     burned_in: str,
     map_out: Path | None,
     codec: str,
+    recompress: bool,
     paranoid: bool,
     volume_size: int | None,
     recovery: str | None,
@@ -190,6 +172,7 @@ def pack_command(
             map_out=map_out,
             codec=codec,
             paranoid=paranoid,
+            recompress=recompress,
             volume_size=volume_size,
             recovery=recovery,
             jobs=jobs,
@@ -200,6 +183,7 @@ def pack_command(
             temp=temp,
             skip_suspect=on_suspect == "skip",
             force=force,
+            hide_signer=hide_signer,
             on_progress=on_progress,
         )
     _say(terminal, report, originator)

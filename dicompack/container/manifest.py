@@ -51,6 +51,8 @@ CODECS = ("j2k", "htj2k", "jpegls")
 CODEC_KEEP = "keep"
 ROLE_RECIPIENT = "recipient"
 ROLE_CUSTODIAN = "custodian"
+SEAL_PUBLIC = "public"
+SEAL_HIDDEN = "hidden"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,9 @@ class Compression:
     """Why it was kept; empty for a codec."""
     restore: Restore | None
     """None for ``keep``."""
+    decoded_from: str = ""
+    """Transfer Syntax that the pixel data were decoded from, where they are delivered in another form than
+    the source had; otherwise empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +168,7 @@ class Manifest:
     """None: the instances are packed as they are."""
     others: tuple[Original, ...] = ()
     """Files that are no instances, where those travel too."""
-    seal: str = "public"
+    seal: str = SEAL_PUBLIC
     envelope: str = ENVELOPE_AEAD
 
     @property
@@ -188,7 +193,12 @@ _RESTORE = Record(
 _MEMBER = Record(
     {
         "compression": Record(
-            {"codec": one_of(*CODECS, CODEC_KEEP), "reason": PLAIN_TEXT, "restore": _RESTORE}
+            {
+                "codec": one_of(*CODECS, CODEC_KEEP),
+                "decoded_from": UID_OR_EMPTY,
+                "reason": PLAIN_TEXT,
+                "restore": _RESTORE,
+            }
         ),
         "delivered": _FILE,
         "modality": CODE_STRING_OR_EMPTY,
@@ -227,7 +237,7 @@ _SHAPE = Record(
         "recipients": array(
             f"a list of 1 to {MAXIMUM_RECIPIENTS}", lambda v: 1 <= len(v) <= MAXIMUM_RECIPIENTS
         ),
-        "seal": one_of("public", "hidden"),
+        "seal": one_of(SEAL_PUBLIC, SEAL_HIDDEN),
         "set_id": SET_ID_HEX,
     }
 )
@@ -295,6 +305,7 @@ def _member_value(member: ManifestMember) -> dict[str, Any]:
     return {
         "compression": {
             "codec": compression.codec,
+            "decoded_from": compression.decoded_from,
             "reason": compression.reason,
             "restore": None
             if restore is None
@@ -335,7 +346,10 @@ def _member(value: dict[str, Any]) -> ManifestMember:
         delivered=FileFacts(**value["delivered"]),
         pixels=None if pixels is None else PixelFacts(**pixels),
         compression=Compression(
-            compression["codec"], compression["reason"], None if restore is None else Restore(**restore)
+            compression["codec"],
+            compression["reason"],
+            None if restore is None else Restore(**restore),
+            compression["decoded_from"],
         ),
         signature_uid=value["signature_uid"],
         original=None if value["original"] is None else parse_original(value["original"]),
@@ -399,6 +413,8 @@ def _member_faults(member: dict[str, Any], number: int) -> list[str]:
         faults.append(f"member {number}.compression.reason does not go with its codec")
     if kept != (compression["restore"] is None):
         faults.append(f"member {number}.compression.restore does not go with its codec")
+    if kept and compression["decoded_from"]:
+        faults.append(f"member {number}.compression.decoded_from does not go with its codec")
     if not kept and member["pixels"] is None:
         faults.append(f"member {number}.pixels is null, although they were compressed")
     return faults

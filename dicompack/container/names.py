@@ -15,6 +15,7 @@ MANIFEST = "MANIFEST"
 DIGESTS = "DIGESTS"
 CUSTODY = "CUSTODY"
 _MEMBERS = "DICOM/"
+_ORIGINALS = "ORIGINAL/"
 
 _NAMED = r"ORIGINAL/[0-9]{8}|CUSTODY|MANIFEST|DIGESTS|SEAL[0-9]{4}"
 _PIECE = re.compile(rf"CUT/([0-9]{{8}}|{_NAMED})/([0-9]{{4}})")
@@ -38,7 +39,12 @@ def member_name(number: int) -> str:
 
 def original_name(number: int) -> str:
     """Name of the object with restoring data `number`, counted from 1."""
-    return f"ORIGINAL/{number:08d}"
+    return f"{_ORIGINALS}{number:08d}"
+
+
+def is_about_originals(object_name: str) -> bool:
+    """Whether an object holds restoring data, or is CUSTODY."""
+    return object_name == CUSTODY or object_name.startswith(_ORIGINALS)
 
 
 def sealed_names(members: int, originals: int, *, custody: bool) -> list[str]:

@@ -83,6 +83,13 @@ def redundancy_of(recovery: str | int | None, volume_size: int | None) -> Redund
     return NO_RECOVERY if volume_size is None else DEFAULT_RECOVERY
 
 
+def asked_of(layout: Layout) -> int | None:
+    """The volume size to ask for to have what a package has."""
+    if layout.volume_size is None or not layout.recovery:
+        return layout.volume_size
+    return recovery_volume_size(layout.volume_size, layout.count + layout.recovery)
+
+
 class Fitting:
     """Finds volume size and number of recovery volumes that go together, round by round.
 

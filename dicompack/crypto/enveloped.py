@@ -109,6 +109,12 @@ def seal(
         size = sum(memoryview(piece).nbytes for piece in content)
     if size > MAX_CONTENT:
         raise UsageError("content above 1 GiB does not fit one envelope", rule="ENV-8")
+    key = os.urandom(AES256_KEY_SIZE)
+    return _encrypt(content, size, _recipient_infos(key, recipients), key)
+
+
+def _recipient_infos(key: bytes, recipients: Sequence[x509.Certificate]) -> bytes:
+    """The content key for each recipient, once it is sure that all of them can be."""
     if not 1 <= len(recipients) <= MAX_RECIPIENTS:
         raise UsageError(f"an envelope has 1 to {MAX_RECIPIENTS} recipients", rule="ENV-3")
     for certificate in recipients:
@@ -117,9 +123,7 @@ def seal(
     keys = {certificates.spki_sha256(one) for one in recipients}
     if min(len(identifiers), len(keys)) < len(recipients):
         raise UsageError("a recipient is named twice", rule="ENV-3")
-    key = os.urandom(AES256_KEY_SIZE)
-    infos = der.set_of(_wrap(key, certificate).marshal() for certificate in recipients)
-    return _encrypt(content, size, infos, key)
+    return der.set_of(_wrap(key, certificate).marshal() for certificate in recipients)
 
 
 def _wrap(key: bytes, certificate: x509.Certificate) -> _Recipient:
@@ -175,6 +179,16 @@ def inspect(data: bytes | memoryview) -> EnvelopeFacts:
     return EnvelopeFacts(tuple(one.identifier for one in envelope.recipients), envelope.content_offset)
 
 
+def is_envelope(data: bytes | memoryview) -> bool:
+    """Whether an object says of itself that it is an AuthEnvelopedData; nothing else is checked here.
+
+    Raises:
+        FormatError: not DER.
+    """
+    info = der.Fields(der.parse(memoryview(data).cast("B"), der.SEQUENCE))
+    return bytes(info.take(der.OBJECT_IDENTIFIER).raw) == AUTH_ENVELOPED_DATA
+
+
 def open_(data: bytes | memoryview, keys: Sequence[DecryptionKey]) -> bytes:
     """The content, authenticated by its tag; which proves no origin, for every recipient has the key.
 
@@ -183,7 +197,30 @@ def open_(data: bytes | memoryview, keys: Sequence[DecryptionKey]) -> bytes:
         NoMatchError: none of ``keys`` is addressed.
         BadSignatureError: anything wrong after that, in one wording (RFC 3218 §2.3.2: no oracle).
     """
+    return _open(_parse(data), keys)[1]
+
+
+def rewrap(
+    data: bytes | memoryview, keys: Sequence[DecryptionKey], recipients: Sequence[x509.Certificate]
+) -> tuple[bytes, int]:
+    """The content key for other recipients; what is encrypted stays as it is.
+
+    Gives the new beginning of the envelope, and from which offset of ``data`` on its old bytes follow. The
+    envelope is opened whole: a content key that does not fit its tag is never passed on.
+
+    Raises:
+        UsageError, NoMatchError: as `seal`.
+        FormatError, UnsupportedError, NoMatchError, BadSignatureError: as `open_`.
+    """
     envelope = _parse(data)
+    key, _ = _open(envelope, keys)
+    return _before_content(
+        _recipient_infos(key, recipients), len(envelope.ciphertext)
+    ), envelope.content_offset
+
+
+def _open(envelope: _Envelope, keys: Sequence[DecryptionKey]) -> tuple[bytes, bytes]:
+    """Content key and content."""
     own = {certificates.subject_key_identifier(key.certificate, NoMatchError): key for key in keys}
     addressed = next((one for one in envelope.recipients if one.identifier in own), None)
     if addressed is None:  # ENV-9
@@ -200,7 +237,7 @@ def open_(data: bytes | memoryview, keys: Sequence[DecryptionKey]) -> bytes:
         raise BadSignatureError(
             "cannot be opened: not what was sealed for this key", rule="ENV-10", hint="do not use the data"
         ) from error
-    return plaintext
+    return content_key, plaintext
 
 
 def _unwrap(recipient: _Recipient, key: DecryptionKey) -> bytes:

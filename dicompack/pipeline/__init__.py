@@ -20,6 +20,18 @@ from dicompack.pipeline.packing import pack
 from dicompack.pipeline.planning import plan
 from dicompack.pipeline.reidentifying import reidentify
 from dicompack.pipeline.repairing import repair
+from dicompack.pipeline.rewrapping import rewrap
 from dicompack.pipeline.unpacking import inspect, test, unpack, verify
 
-__all__ = ["pack", "deidentify", "plan", "unpack", "verify", "test", "inspect", "repair", "reidentify"]
+__all__ = [
+    "pack",
+    "deidentify",
+    "plan",
+    "unpack",
+    "verify",
+    "test",
+    "inspect",
+    "repair",
+    "rewrap",
+    "reidentify",
+]

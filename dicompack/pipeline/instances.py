@@ -20,7 +20,7 @@ from dicompack.parties import Originator
 from dicompack.pipeline.originals import KeptOriginal, RestoringTask, keep, read_extent, restored
 from dicompack.pipeline.source_instances import Refused, Source, SourceFacts, SourceTask, guarded
 from dicompack.report import Finding
-from dicompack.stages import compression, envelope, package, reidentification, signature
+from dicompack.stages import compression, envelope, reidentification, seals, signature
 from dicompack.stages.artifacts import Compressed, Deidentified, Signed
 from dicompack.stages.compression import Encoding
 from dicompack.stages.deidentification import Policy
@@ -180,9 +180,7 @@ def _member(compressed: Compressed, signed: Signed, *, as_is: bool) -> ManifestM
 
 
 def _findings(compressed: Compressed, signed: Signed) -> list[Finding]:
-    found = []
-    if compressed.compression.codec == "keep" and compressed.pixels is not None:
-        found.append(Finding("not-compressed", "", compressed.compression.reason))
+    found = list(compressed.findings)
     if signed.unsigned_tags:
         listed = ", ".join(f"({tag >> 16:04X},{tag & 0xFFFF:04X})" for tag in signed.unsigned_tags)
         found.append(Finding("not-signed", "", f"the standard keeps {listed} out of signatures"))
@@ -306,5 +304,5 @@ def _write(target: tuple[str, ...], pieces: list[Buffer], settings: UnpackingSet
 
 def _opened(one: UnpackObject, keys: tuple[DecryptionKey, ...]) -> bytes:
     sealed = b"".join(map(read_extent, one.extents))
-    package.check_object(sealed, one.digest, "")  # (6)
+    seals.check_object(sealed, one.digest, "")  # (6)
     return envelope.unpack(sealed, keys)

@@ -15,7 +15,8 @@ from dicompack import files
 from dicompack.container.layout import Layout, SetIds, check_volume_size
 from dicompack.container.manifest import Deidentification
 from dicompack.container.names import member_name
-from dicompack.container.redundancy import redundancy_of
+from dicompack.container.redundancy import Fitting, redundancy_of
+from dicompack.container.volume_writer import ReadObject
 from dicompack.crypto.certificates import spki_sha256
 from dicompack.crypto.derivation import ProjectKey
 from dicompack.crypto.staging import new_key
@@ -68,6 +69,7 @@ def pack(
     map_out: Path | None = None,
     codec: str = "j2k",
     paranoid: bool = False,
+    recompress: bool = False,
     volume_size: int | None = None,
     recovery: str | int | None = None,
     jobs: int | None = None,
@@ -78,6 +80,7 @@ def pack(
     skip_suspect: bool = False,
     temp: Path | str | None = None,
     force: bool = False,
+    hide_signer: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Report:
     """Pack everything that is DICOM in `sources` into a package called `output`.
@@ -94,6 +97,8 @@ def pack(
         map_out: a file to be made for old and new UIDs; the Patient IDs go into one beside it.
         codec: ``j2k``, ``htj2k``, ``jpegls``, or ``keep``.
         paranoid: prove every frame with a second decoder, too.
+        recompress: decode lossless encapsulated pixel data and compress them by the codec; they are delivered
+            native.
         volume_size: the most bytes of a volume; by default there is one.
         recovery: recovery volumes: a share such as ``"10%"``, or how many; 0 is none. By default 5 % and
             at least one where there are several volumes, otherwise none.
@@ -105,6 +110,7 @@ def pack(
         skip_suspect: leave instances out that cannot be de-identified, instead of refusing to pack.
         temp: folder for sealed objects while the run lasts; by default beside `output`.
         force: replace a package of this name.
+        hide_signer: let nobody but recipients see who signed; others can then check integrity only.
         on_progress: is told how far the run is.
 
     Raises:
@@ -119,7 +125,7 @@ def pack(
     as_is = deidentify == AS_IS
     policy = None if as_is else policy_of(deidentify, burned_in, profile)
     redundancy = redundancy_of(recovery, volume_size)
-    encoding = Encoding(codec, paranoid=paranoid)
+    encoding = Encoding(codec, paranoid=paranoid, recompress=recompress)
     encoding.check()
     _check_settings(output, originator, volume_size, force)
     _check_originals(
@@ -129,6 +135,11 @@ def pack(
         allow_preamble=allow_preamble,
         said=profile or map_out,
     )
+    if not encoding.restorable and (as_is or originator.custodians):
+        raise UsageError(
+            "originals cannot be restored from pixel data that are delivered in another form",
+            hint="leave out --recompress, or --custodian and --deidentify none",
+        )
     if project_key is not None:
         originator = replace(originator, project_key=project_key)
     at = datetime.now(UTC).replace(microsecond=0)
@@ -160,20 +171,31 @@ def pack(
                 for one, original in zip(sealed, kept.originals, strict=True)
             ]
         look = _looking_for(intake) if policy else _not_looking
-        packed = package.pack(sealed, originator, done, ids, volume_size, at, look, kept.sealed, redundancy)
+        packed = package.pack(
+            sealed,
+            originator,
+            done,
+            ids,
+            Fitting(redundancy, volume_size),
+            at,
+            look,
+            kept.sealed,
+            hide_signer=hide_signer,
+        )
 
         size = packed.layout.total + volumes.recovery_total(packed.layout)
         files.check_room(staging.path, size)
         paths = {member_name(number): path for number, path in enumerate(_paths(members, objects), start=1)}
         paths |= kept.paths
         folder = staging.folder("volumes")
-        written = _write(packed.layout, paths, packed.objects, folder, output.name, tell)
+        read = _reading(paths, packed.objects)
+        written = write_volumes(packed.layout, read, folder, output.name, tell)
         check_written(folder, tell)
         maps.write([one.facts.maps for one in members])
         files.publish_files(written, output.parent, replace=force)
         maps.keep()
         if force:
-            _remove_stale(output, written)
+            remove_stale(output, written)
         return Report(
             command="pack",
             set_id=ids.set_id.hex(),
@@ -253,6 +275,16 @@ def _check_settings(output: Path, originator: Originator, volume_size: int | Non
     """What can be known to be wrong before the work is done."""
     check_volume_size(volume_size)
     originator.check_validity(datetime.now(UTC))
+    check_output(output, force=force)
+
+
+def check_output(output: Path, *, force: bool) -> None:
+    """See that a package can have this name.
+
+    Raises:
+        UsageError: it is no name of a package.
+        OutputError: a volume of this name exists.
+    """
     if output.suffix != ".dcmpack":
         raise UsageError("the name of a package ends in .dcmpack", hint=f"try {output.name}.dcmpack")
     if not force and (taken := _volumes_of(output)):
@@ -287,7 +319,7 @@ def _volumes_of(output: Path) -> list[Path]:
     return sorted(path for path in output.parent.iterdir() if volume.fullmatch(path.name))
 
 
-def _remove_stale(output: Path, written: list[Path]) -> None:
+def remove_stale(output: Path, written: list[Path]) -> None:
     """Volumes of the package that was replaced; nothing but what is a volume by its content."""
     names = {path.name for path in written}
     for path in _volumes_of(output):
@@ -295,16 +327,16 @@ def _remove_stale(output: Path, written: list[Path]) -> None:
             path.unlink()
 
 
-def _write(
-    layout: Layout,
-    paths: dict[str, Path],
-    objects: dict[str, bytes],
-    folder: Path,
-    name: str,
-    on_progress: OnProgress,
+def write_volumes(
+    layout: Layout, read: ReadObject, folder: Path, name: str, on_progress: OnProgress
 ) -> list[Path]:
+    """The volumes of a package, in a folder of staging."""
     total = layout.total + volumes.recovery_total(layout)
 
+    return volumes.pack(layout, read, folder, name, counting(on_progress, "writing", total))
+
+
+def _reading(paths: dict[str, Path], objects: dict[str, bytes]) -> ReadObject:
     def read(object_name: str, offset: int, size: int) -> Iterator[bytes | memoryview]:
         if object_name in objects:
             yield memoryview(objects[object_name])[offset : offset + size]
@@ -313,4 +345,4 @@ def _write(
             for start in range(offset, offset + size, _READ_SIZE):
                 yield access.read_at(start, min(_READ_SIZE, offset + size - start))
 
-    return volumes.pack(layout, read, folder, name, counting(on_progress, "writing", total))
+    return read

@@ -94,7 +94,7 @@ def _write(found: Found, diagnosis: Diagnosis, beside: Path, target: Path | None
         if target is not None:
             paths = _all_in(folder, paths)
         with volumes.find_files(paths) as again, again.join() as opened:
-            checked = check_volumes(opened, never)
+            sealed = check_volumes(opened, never)
             written = [path for path in paths.values() if path.parent == folder]
             size = sum(path.stat().st_size for path in written)
             if target is not None:
@@ -103,17 +103,17 @@ def _write(found: Found, diagnosis: Diagnosis, beside: Path, target: Path | None
             elif written:
                 files.publish_files(written, beside)
         made = [Finding("repaired", each, "made again") for each in names_of(diagnosis, name)]
-        members = checked.newest.members
+        members = sealed.newest.members if sealed else 0
         return Report(
             command="repair",
-            set_id=checked.newest.set_id.hex(),
+            set_id=opened.package.ids.set_id.hex(),
             instances_in=members,
             instances_out=members,
             bytes_in=opened.size,
             bytes_out=size,
             volumes=tuple(path.name for path in written),
             findings=(*diagnosis.survey.findings, *found.aside, *diagnosis.faults, *made),
-            recipients=checked.newest.recipients,
+            recipients=sealed.newest.recipients if sealed else (),
         )
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
 
 from dicompack import files
+from dicompack.container.digests import ObjectDigest
 from dicompack.container.faults import RepairableVolumesError
 from dicompack.container.manifest import Manifest, ManifestMember
-from dicompack.container.names import member_name
+from dicompack.container.names import member_name, seal_name
 from dicompack.container.originals import Custody
 from dicompack.container.volumes import Package
 from dicompack.crypto.certificates import fingerprint, name_of
@@ -34,8 +35,17 @@ from dicompack.pipeline.instances import (
 from dicompack.pipeline.opening import OnProgress, check_frames, check_recovery, never, open_package
 from dicompack.pipeline.originals import listed_originals, restoring_tasks
 from dicompack.report import Finding, Member, Progress, Report, SignatureVerdict
-from dicompack.stages import package, volumes
-from dicompack.stages.package import CheckedSeal, check_custody, check_manifest, check_object, check_seals
+from dicompack.stages import volumes
+from dicompack.stages.package import check_custody, check_manifest
+from dicompack.stages.seals import (
+    CheckedSeal,
+    Judge,
+    check_digests_alone,
+    check_object,
+    check_seals,
+    hidden_signer,
+    is_hidden,
+)
 from dicompack.stages.volumes import Volumes
 from dicompack.workers import Place, Processes, WorkerDiedError, Workers
 
@@ -54,8 +64,7 @@ def test(path: Path | str, *, trust: TrustStore | None, on_progress: OnProgress 
     """
     began, tell = time.monotonic(), on_progress or never
     with open_package(Path(path), files.temporary_target(), tell) as opened:
-        sealed = check_seals(opened.package, _judge(trust) if trust is not None else None)  # (2) (3)
-        _check_objects(opened.package, sealed, tell)
+        sealed = _check_without_key(opened, trust, tell)
         if opened.repaired:
             raise RepairableVolumesError(opened.repaired)
         check_recovery(opened)
@@ -78,14 +87,25 @@ def verify(
     began, tell = time.monotonic(), on_progress or never
     place = Processes(jobs, max_memory)
     with open_package(Path(path), files.temporary_target(), tell) as opened:
-        sealed = check_seals(opened.package, _judge(recipient.trust))  # (2) (3)
-        content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
-        custody = _custody_of(opened, sealed, content, recipient, wanted=None)
-        settings = UnpackingSettings(recipient.keys, content.instance_signer, "")
-        _check_unopened(opened, sealed, content, custody)
-        tasks = _tasks(opened, sealed, content, custody)
-        _unpack_members(tasks, settings, place, tell)
+        sealed, content = check_whole(opened, recipient, place, tell)
         return _report("verify", opened, sealed, began, content)
+
+
+def check_whole(
+    opened: Volumes, recipient: Recipient, place: Place, on_progress: OnProgress
+) -> tuple[CheckedSeal, Manifest]:
+    """Every check there is, but those of step 1.
+
+    Raises:
+        DicomPackError: see `unpack`.
+    """
+    sealed = check_seals(opened.package, _judge(recipient.trust), recipient.keys)  # (2) (3)
+    content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
+    custody = _custody_of(opened, sealed, content, recipient, wanted=None)
+    settings = UnpackingSettings(recipient.keys, content.instance_signer, "")
+    _check_unopened(opened, sealed, content, custody)
+    _unpack_members(_tasks(opened, sealed, content, custody), settings, place, on_progress)
+    return sealed, content
 
 
 def inspect(path: Path | str, *, recipient: Recipient) -> Report:
@@ -97,7 +117,7 @@ def inspect(path: Path | str, *, recipient: Recipient) -> Report:
     began = time.monotonic()
     with open_package(Path(path), files.temporary_target(), never, every_byte=False) as opened:
         judge = _judge(recipient.trust)
-        sealed = check_seals(opened.package, judge)
+        sealed = check_seals(opened.package, judge, recipient.keys)
         content = check_manifest(opened.package, sealed, recipient.keys, judge)
         return _report("list", opened, sealed, began, content, complete="not-checked")
 
@@ -140,7 +160,7 @@ def unpack(
     target = Path(target).absolute()  # of "." nothing lies beside
     files.check_target_folder(target)
     with open_package(Path(path), target.with_name(f"{target.name}.volumes"), tell) as opened:
-        sealed = check_seals(opened.package, _judge(recipient.trust))  # (2) (3)
+        sealed = check_seals(opened.package, _judge(recipient.trust), recipient.keys)  # (2) (3)
         content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
         custody = _custody_of(opened, sealed, content, recipient, wanted=originals)
         _check_unopened(opened, sealed, content, custody)
@@ -187,20 +207,20 @@ def check_written(folder: Path, on_progress: OnProgress) -> None:
         check_volumes(opened, on_progress)
 
 
-def check_volumes(opened: Volumes, on_progress: OnProgress) -> CheckedSeal:
+def check_volumes(opened: Volumes, on_progress: OnProgress) -> CheckedSeal | None:
     """Every check that needs no key, and none of origin: volumes, recovery volumes, SEAL, DIGESTS, objects.
+
+    Gives what the SEALs say; None where they are hidden.
 
     Raises:
         DicomPackError: see `test`.
     """
     check_frames(opened, on_progress)  # (1)
     check_recovery(opened)
-    sealed = check_seals(opened.package, None)
-    _check_objects(opened.package, sealed, never)
-    return sealed
+    return _check_without_key(opened, None, never)
 
 
-def _judge(trust: TrustStore) -> package.Judge:
+def _judge(trust: TrustStore) -> Judge:
     now = datetime.now(UTC)
 
     def judge(certificate: x509.Certificate, chain: tuple[x509.Certificate, ...]) -> Trusted:
@@ -209,11 +229,25 @@ def _judge(trust: TrustStore) -> package.Judge:
     return judge
 
 
-def _check_objects(opened: Package, sealed: CheckedSeal, on_progress: OnProgress) -> None:
+def _check_without_key(
+    opened: Volumes, trust: TrustStore | None, on_progress: OnProgress
+) -> CheckedSeal | None:
+    """Steps 2 and 3 for all objects; None: who signed is hidden, and nobody asked."""
+    if is_hidden(opened.package):
+        _check_objects(opened.package, check_digests_alone(opened.package), on_progress)
+        if trust is not None:
+            raise hidden_signer()
+        return None
+    sealed = check_seals(opened.package, _judge(trust) if trust is not None else None)
+    _check_objects(opened.package, sealed.rows, on_progress)
+    return sealed
+
+
+def _check_objects(opened: Package, rows: Mapping[str, ObjectDigest], on_progress: OnProgress) -> None:
     """Step 3 for every sealed object."""
-    for number, (name, due) in enumerate(sealed.rows.items(), start=1):
+    for number, (name, due) in enumerate(rows.items(), start=1):
         check_object(opened.read(name), due, name)
-        on_progress(Progress("checking", number, len(sealed.rows), "instances"))
+        on_progress(Progress("checking", number, len(rows), "instances"))
 
 
 def _unpack_members(
@@ -325,10 +359,26 @@ def member_of(number: int, member: ManifestMember, packed_size: int) -> Member:
     )
 
 
+def verdicts_of(sealed: CheckedSeal) -> tuple[SignatureVerdict, ...]:
+    """Who sealed the package, and who passed it on."""
+    return tuple(
+        SignatureVerdict(
+            signer=name_of(verified.certificate),
+            fingerprint=trusted.fingerprint if trusted else fingerprint([verified.certificate]),
+            intact=True,
+            valid=True,
+            trusted=trusted is not None,
+            trusted_as=trusted.name if trusted else "",
+            passed_on=place > 0,
+        )
+        for place, (verified, trusted) in enumerate(sealed.signatures)
+    )
+
+
 def _report(
     command: str,
     opened: Volumes,
-    sealed: CheckedSeal,
+    sealed: CheckedSeal | None,
     began: float,
     content: Manifest | None = None,
     *,
@@ -338,33 +388,23 @@ def _report(
 ) -> Report:
     limits = about_limits() if command in ("verify", "unpack") else ()
     findings = [*opened.findings, *renamed, *limits]
-    verdicts = []
-    for verified, trusted in sealed.signatures:
-        if trusted is None:
-            findings.append(Finding("origin-not-checked", "SEAL0001", "nobody was named to trust"))
-        verdicts.append(
-            SignatureVerdict(
-                signer=name_of(verified.certificate),
-                fingerprint=trusted.fingerprint if trusted else fingerprint([verified.certificate]),
-                intact=True,
-                valid=True,
-                trusted=trusted is not None,
-                trusted_as=trusted.name if trusted else "",
-            )
-        )
-    count = sealed.newest.members
+    if sealed is None or any(trusted is None for _, trusted in sealed.signatures):
+        findings.append(Finding("origin-not-checked", seal_name(1), "nobody was named to trust"))
+    holding = sum(name.startswith("DICOM/") for name in opened.package.names)
+    # Whom they hide their SEALs from can count the objects; a large instance has several.
+    count = sealed.newest.members if sealed else holding
     members, objects = (content.members, content.objects) if content else ((), ())
     return Report(
         command=command,
-        set_id=sealed.newest.set_id.hex(),
+        set_id=opened.package.ids.set_id.hex(),
         instances_in=count,
         instances_out=count,
         bytes_in=opened.size,
         bytes_out=bytes_out,
         volumes=opened.volume_names,
         findings=tuple(findings),
-        signatures=tuple(verdicts),
-        recipients=sealed.newest.recipients,
+        signatures=verdicts_of(sealed) if sealed else (),
+        recipients=sealed.newest.recipients if sealed else (),
         members=tuple(
             member_of(number, member, sum(opened.package.size(member_name(one)) for one in numbers))
             for number, (member, numbers) in enumerate(zip(members, objects, strict=True), start=1)

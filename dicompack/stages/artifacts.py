@@ -38,6 +38,7 @@ class Compressed:
     delivered: FileFacts
     pixels: PixelFacts | None
     compression: Compression
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,14 @@ import hashlib
 from dataclasses import dataclass
 
 from dicompack.container.manifest import Compression, FileFacts, ManifestMember, PixelFacts, Restore
-from dicompack.dicom import dicom_file, pixels
+from dicompack.dicom import dicom_file, encapsulation, pixels, recompression
 from dicompack.dicom.codecs import CODECS as ENCODING_CODECS
 from dicompack.dicom.codecs import codec_of, second_decoder_missing
 from dicompack.dicom.dataset import DataSet
 from dicompack.dicom.encoding import gathered
 from dicompack.dicom.transfer_syntaxes import EXPLICIT_LITTLE, TransferSyntax, transfer_syntax
-from dicompack.errors import BadSignatureError, FormatError, UsageError
+from dicompack.errors import BadSignatureError, FormatError, UnsupportedError, UsageError
+from dicompack.report import Finding
 from dicompack.stages.artifacts import Compressed, Deidentified
 
 CODECS = (*ENCODING_CODECS, "keep")
@@ -26,6 +27,13 @@ class Encoding:
     """One of `CODECS`."""
     paranoid: bool = False
     """Whether every frame is proved with a second decoder, too."""
+    recompress: bool = False
+    """Whether lossless encapsulated pixel data are decoded, compressed by the codec, and delivered native."""
+
+    @property
+    def restorable(self) -> bool:
+        """Whether what is delivered has the pixel data of the source as they stand in it."""
+        return not self.recompress
 
     def check(self) -> None:
         """What can be known to be wrong before the work is done.
@@ -36,8 +44,10 @@ class Encoding:
         if self.codec not in CODECS:
             raise UsageError(f"unknown codec {self.codec!r}", hint=f"what there is: {', '.join(CODECS)}")
         if self.codec == "keep":
-            if self.paranoid:
-                raise UsageError("there is nothing to prove where nothing is compressed")
+            if self.paranoid or self.recompress:
+                raise UsageError(
+                    "nothing is compressed with the codec keep, so nothing can be proved or recompressed"
+                )
             return
         missing = set(codec_of(self.codec).missing) | set(second_decoder_missing() if self.paranoid else ())
         if missing:
@@ -57,10 +67,21 @@ def pack(item: Deidentified, encoding: Encoding) -> Compressed:
     """Compress what can be proved to come back, and say what is to come back.
 
     Raises:
-        InputError: the pixel data contradict their description.
+        InputError: the pixel data contradict their description, or an encapsulated frame is not what it
+            should be (PIX-8 to PIX-10).
     """
+    if item.transfer_syntax.encapsulated:
+        encapsulation.check(item.data_set, item.transfer_syntax)
+    result, decoded_from = _packed(item, encoding), ""
+    if encoding.recompress and item.transfer_syntax.encapsulated:
+        again = _recompressed(item, encoding)
+        if isinstance(again, pixels.Kept):
+            result = again
+        else:
+            decoded_from = item.transfer_syntax.uid
+            item, result = again
     delivered = file_facts(item.data_set, item.transfer_syntax)
-    result = _packed(item, encoding)
+    findings = _findings(result, encoding, decoded_from)
     pixel_facts = PixelFacts(result.native_sha256, result.native_size) if result.native_sha256 else None
     if isinstance(result, pixels.Compressed):
         restore = result.restore
@@ -68,12 +89,46 @@ def pack(item: Deidentified, encoding: Encoding) -> Compressed:
             encoding.codec,
             "",
             Restore(restore.vr, restore.photometric_interpretation, restore.planar_configuration),
+            decoded_from,
         )
-        return Compressed(
-            result.data_set, codec_of(encoding.codec).transfer_syntax, delivered, pixel_facts, facts
-        )
+        syntax = codec_of(encoding.codec).transfer_syntax
+        return Compressed(result.data_set, syntax, delivered, pixel_facts, facts, findings)
     syntax = item.transfer_syntax if item.transfer_syntax.encapsulated else EXPLICIT_LITTLE
-    return Compressed(item.data_set, syntax, delivered, pixel_facts, Compression("keep", result.reason, None))
+    facts = Compression("keep", result.reason, None)
+    return Compressed(item.data_set, syntax, delivered, pixel_facts, facts, findings)
+
+
+def _findings(
+    result: pixels.Compressed | pixels.Kept, encoding: Encoding, decoded_from: str
+) -> tuple[Finding, ...]:
+    if isinstance(result, pixels.Kept):
+        told = result.native_sha256 is not None or encoding.recompress
+        return (Finding("not-compressed", "", result.reason),) if told else ()
+    if not decoded_from:
+        return ()
+    message = (
+        f"pixel data of transfer syntax {decoded_from} are delivered decoded, as Explicit VR Little Endian"
+    )
+    return (Finding("recompressed", "", message),)
+
+
+def _recompressed(
+    item: Deidentified, encoding: Encoding
+) -> tuple[Deidentified, pixels.Compressed] | pixels.Kept:
+    """A native instance and its compressed form; what cannot be decoded or proved stays encapsulated."""
+    if pixels.pixel_format(item.data_set) is None:
+        return pixels.Kept("there are no Pixel Data", None, 0)
+    codec = codec_of(encoding.codec)
+    if item.transfer_syntax == codec.transfer_syntax:
+        return pixels.Kept("it is of the transfer syntax of the codec", None, 0)
+    try:
+        data_set = recompression.native(item.data_set, item.transfer_syntax, paranoid=encoding.paranoid)
+    except (UnsupportedError, FormatError) as refusal:
+        return pixels.Kept(f"not decoded: {refusal.message}", None, 0)
+    result = pixels.compress(data_set, codec, paranoid=encoding.paranoid)
+    if isinstance(result, pixels.Kept):
+        return pixels.Kept(f"not recompressed: {result.reason}", None, 0)
+    return Deidentified(data_set, EXPLICIT_LITTLE, item.findings), result
 
 
 def _packed(item: Deidentified, encoding: Encoding) -> pixels.Compressed | pixels.Kept:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from cryptography import x509
 
@@ -92,3 +93,30 @@ def unpack(sealed: Buffer, keys: Sequence[DecryptionKey]) -> bytes:
         BadSignatureError: it cannot be opened, for whatever reason.
     """
     return enveloped.open_(sealed, keys)
+
+
+@dataclass(frozen=True)
+class Rewrapped:
+    """A sealed object for other recipients: new bytes, and then the old ones from an offset on."""
+
+    head: bytes
+    offset: int
+    size: int
+    digest: ObjectDigest
+
+
+def rewrap(
+    sealed: Buffer, keys: Sequence[DecryptionKey], recipients: Sequence[x509.Certificate]
+) -> Rewrapped:
+    """Wrap the content key for others; what is encrypted is not touched.
+
+    Raises:
+        NoMatchError: none of the keys is addressed.
+        BadSignatureError: it cannot be opened, for whatever reason.
+    """
+    head, offset = enveloped.rewrap(sealed, keys, recipients)
+    content = memoryview(sealed)[offset:]
+    whole = hashlib.sha256(head)
+    whole.update(content)
+    digest = ObjectDigest(whole.digest(), hashlib.sha256(content).digest())
+    return Rewrapped(head, offset, len(head) + len(content), digest)

@@ -19,7 +19,7 @@ from dicompack.dicom import dicom_file
 from dicompack.dicom.dataset import Buffer, DataSet
 from dicompack.dicom.transfer_syntaxes import TransferSyntax
 from dicompack.errors import BadSignatureError, InputError
-from dicompack.stages import envelope, package
+from dicompack.stages import envelope, seals
 from dicompack.stages.artifacts import Deidentified, Sealed
 
 # -------------------------------------------------------------------------------------------- there
@@ -68,7 +68,7 @@ def open_(sealed: bytes, due: ObjectDigest, keys: Sequence[DecryptionKey], size:
         BadSignatureError: it is not the object that the SEAL covers.
         FormatError: its content is malformed (ORG-2).
     """
-    package.check_object(sealed, due, "")
+    seals.check_object(sealed, due, "")
     return solid.unpack(envelope.unpack(sealed, keys), size)
 
 

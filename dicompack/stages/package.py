@@ -3,8 +3,8 @@
 The order of checks (the numbers stand beside the code that does them, here and in the pipeline):
 
 1. volume frames and entry grammar                                       (stage volumes)
-2. SEAL chain: signature, trust, predecessor, the set and the number of volumes
-3. DIGESTS against the newest SEAL; every object's digests, content type and algorithm
+2. SEAL chain: signatures, trust, predecessor, the set and the number of volumes   (seals)
+3. DIGESTS against the newest SEAL; every object's digests, content type and algorithm   (seals)
 4. MANIFEST: digest, tag, signature, signer trusted; only then parsed
 5. MANIFEST against SEAL: set id, members, envelope, and one and the same signer; addressed to me
 6. every member: digest, tag, plaintext digest, strict walk, DICOM signature, pixels   (stages 4, 3, 2)
@@ -21,33 +21,30 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from dicompack.container import digests, manifest, names, originals, seal
+from dicompack.container import digests, manifest, names, originals
 from dicompack.container.digests import Digests, ObjectDigest
-from dicompack.container.layout import Layout, SetIds, StoredObject
+from dicompack.container.layout import SetIds, StoredObject
 from dicompack.container.manifest import (
     ROLE_CUSTODIAN,
     ROLE_RECIPIENT,
+    SEAL_HIDDEN,
+    SEAL_PUBLIC,
     Deidentification,
     Manifest,
     ManifestMember,
     RecipientKey,
 )
 from dicompack.container.originals import Custody, CustodyMember, Original
-from dicompack.container.redundancy import MAXIMUM_ROUNDS, NO_RECOVERY, Fitting, Redundancy
+from dicompack.container.redundancy import Fitting
 from dicompack.container.seal import Seal
 from dicompack.container.volumes import Package
-from dicompack.crypto import enveloped, signed
+from dicompack.crypto import signed
 from dicompack.crypto.certificates import spki_sha256
 from dicompack.crypto.keys import DecryptionKey
-from dicompack.crypto.signed import Signed
-from dicompack.crypto.trust import Trusted
-from dicompack.dicom.dataset import Buffer
-from dicompack.errors import BadSignatureError, FormatError, NoMatchError, UntrustedError
+from dicompack.errors import BadSignatureError, NoMatchError, UntrustedError
 from dicompack.parties import Originator
-from dicompack.report import Finding
-from dicompack.stages import envelope
-
-Judge = Callable[[x509.Certificate, tuple[x509.Certificate, ...]], Trusted]
+from dicompack.stages import envelope, seals
+from dicompack.stages.seals import CheckedSeal, Judge, Packed, check_object
 
 
 @dataclass(frozen=True)
@@ -77,29 +74,22 @@ class SealedOriginals:
     """Files that are no instances."""
 
 
-@dataclass(frozen=True)
-class Packed:
-    """A package before it is written: where everything goes, and the objects that are not members."""
-
-    layout: Layout
-    objects: dict[str, bytes]
-    findings: tuple[Finding, ...] = ()
-
-
 def pack(
     members: Sequence[SealedMember],
     originator: Originator,
     deidentification: Deidentification | None,
     ids: SetIds,
-    volume_size: int | None,
+    fitting: Fitting,
     at: datetime,
     look: Callable[[bytes], None] = lambda _content: None,
     restoring: SealedOriginals | None = None,
-    redundancy: Redundancy = NO_RECOVERY,
+    *,
+    hide_signer: bool = False,
 ) -> Packed:
     """CUSTODY, MANIFEST, DIGESTS and SEAL for members and restoring data that stand in their final order.
 
-    `look` sees the MANIFEST before it is sealed, and may raise.
+    `look` sees the MANIFEST before it is sealed, and may raise. `fitting` finds volume size and recovery.
+    With `hide_signer` nobody but recipients can see who signed.
     """
     restoring = restoring or SealedOriginals()
     recipients = originator.recipient_certificates
@@ -116,6 +106,7 @@ def pack(
             instance_signer=originator.signer_of_instances.certificate.public_bytes(Encoding.DER),
             members=tuple(member.facts for member in members),
             deidentification=deidentification,
+            seal=SEAL_HIDDEN if hide_signer else SEAL_PUBLIC,
             others=restoring.others,
         )
     )
@@ -134,27 +125,20 @@ def pack(
     outer = names.sealed_names(len(holding), len(restoring.objects), custody=False)[:-1]
     stored = [StoredObject(name, one.size) for name, one in zip(outer, elsewhere, strict=True)]
     stored += [StoredObject(name, len(data)) for name, data in objects.items()]
-    fitting = Fitting(redundancy, volume_size)
-    for _ in range(MAXIMUM_ROUNDS):
-        text = seal.marshal(
-            Seal(
-                set_id=ids.set_id,
-                volume_set=ids.volume_set,
-                members=len(members),
-                objects=len(holding),
-                data_volumes=fitting.count,
-                recovery_volumes=fitting.recovery,
-                recipients=keys,
-                digests=table.columns,
-                originals=len(restoring.objects),
-                custody=bool(restoring.custody),
-            )
-        )
-        newest = signed.sign(text, originator.signing, at)
-        layout = fitting.lay_out([*stored, StoredObject(names.seal_name(1), len(newest))], ids)
-        if fitting.is_settled(layout):
-            return Packed(layout, {**objects, names.seal_name(1): newest}, fitting.findings)
-    raise AssertionError("the number of volumes does not settle")
+    content_of_seal = Seal(
+        set_id=ids.set_id,
+        volume_set=ids.volume_set,
+        members=len(members),
+        objects=len(holding),
+        data_volumes=1,
+        recipients=keys,
+        digests=table.columns,
+        originals=len(restoring.objects),
+        custody=bool(restoring.custody),
+    )
+    hidden_for = recipients if hide_signer else ()
+    packed = seals.pack(content_of_seal, (), stored, originator.signing, at, fitting, hidden_for)
+    return Packed(packed.layout, {**objects, **packed.objects}, packed.findings)
 
 
 def _objects_of(content: Manifest) -> int:
@@ -166,62 +150,6 @@ def _objects_of(content: Manifest) -> int:
 def certificate_sha256(certificate: x509.Certificate) -> str:
     """SHA-256 of a whole certificate, in hex."""
     return hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
-
-
-@dataclass(frozen=True)
-class CheckedSeal:
-    """What the SEALs say, after step 3."""
-
-    newest: Seal
-    signatures: tuple[tuple[Signed, Trusted | None], ...]
-    """Oldest first; without a trust decision only where none was asked for."""
-    rows: dict[str, ObjectDigest]
-    """Of each CMS object, in the order of the package."""
-
-
-def check_seals(package: Package, judge: Judge | None) -> CheckedSeal:
-    """Steps 2 and 3 but for the objects' own digests; without `judge` nothing is said about origin.
-
-    Raises:
-        BadSignatureError: there is no SEAL, one is wrong, or it does not fit the package.
-        UntrustedError: a signer is not trusted.
-    """
-    found = [name for name in package.names if name.startswith("SEAL")]
-    if not found:  # (2) PKG-10
-        raise BadSignatureError("there is no SEAL", rule="PKG-10", hint="do not use the data")
-    if len(found) > 1:
-        raise FormatError("more than one SEAL", where=found[1], rule="PKG-15")  # PKG-15
-    verified = signed.verify(package.read(found[0]))
-    content = seal.parse(verified.content, found[0])
-    if (content.set_id, content.volume_set) != (package.ids.set_id, package.ids.volume_set):  # PKG-11
-        raise BadSignatureError("the SEAL is that of another package", where=found[0], rule="PKG-11")
-    due = names.sealed_names(content.objects, content.originals, custody=content.custody)
-    there = [name for name in package.names if name != names.DIGESTS and name != found[0]]
-    stated = (content.sequence, content.data_volumes, content.recovery_volumes)
-    if stated != (1, package.layout.count, package.layout.recovery) or there != due:  # PKG-11
-        raise BadSignatureError(
-            "the SEAL does not fit the package's objects or volumes", where=found[0], rule="PKG-11"
-        )
-    trusted = judge(verified.certificate, verified.chain) if judge else None
-    table = digests.parse(package.read(names.DIGESTS), len(due))  # (3)
-    if table.columns != content.digests:  # PKG-12
-        raise BadSignatureError(
-            "DIGESTS are not those that the SEAL signs", where=names.DIGESTS, rule="PKG-12"
-        )
-    return CheckedSeal(content, ((verified, trusted),), dict(zip(due, table.rows, strict=True)))
-
-
-def check_object(sealed: Buffer, due: ObjectDigest, where: str) -> None:
-    """Step 3 for one sealed object: its digests, its content type, algorithms and one representation.
-
-    Raises:
-        BadSignatureError: it is not the object that the SEAL covers.
-    """
-    if hashlib.sha256(sealed).digest() != due.whole:  # PKG-13
-        raise BadSignatureError("not the object that the SEAL covers", where=where, rule="PKG-13")
-    offset = enveloped.inspect(sealed).content_offset
-    if hashlib.sha256(memoryview(sealed)[offset:]).digest() != due.content:
-        raise BadSignatureError("DIGESTS contradict the object", where=where, rule="PKG-13")
 
 
 def check_manifest(
@@ -252,7 +180,7 @@ def check_manifest(
         len(content.members) == sealed.newest.members,
         sum(member.objects for member in content.members) == sealed.newest.objects,
         content.envelope == sealed.newest.envelope,
-        content.seal == "public",
+        content.seal == (SEAL_HIDDEN if sealed.hidden else SEAL_PUBLIC),
         _objects_of(content) == sealed.newest.originals or sealed.newest.custody,
         verified.certificate == first.certificate,
         content.originator == certificate_sha256(verified.certificate),
@@ -260,13 +188,14 @@ def check_manifest(
     if not all(facts):  # PKG-16
         raise BadSignatureError("the MANIFEST contradicts the SEAL", where=names.MANIFEST, rule="PKG-16")
     addressed = {recipient.key for recipient in content.recipients}
-    if not own & addressed:  # PKG-17
+    passed_on = len(sealed.signatures) > 1
+    if not passed_on and not own & addressed:  # PKG-17
         raise UntrustedError(
             "the originator did not address this to you", where=names.MANIFEST, rule="PKG-17"
         )
-    if addressed != set(sealed.newest.recipients):
+    if addressed != set(sealed.first.recipients):
         raise BadSignatureError(
-            "MANIFEST and SEAL name other recipients", where=names.MANIFEST, rule="PKG-16"
+            "MANIFEST and first SEAL name other recipients", where=names.MANIFEST, rule="PKG-16"
         )
     return content
 

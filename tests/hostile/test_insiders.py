@@ -9,6 +9,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 import dicompack
 from dicompack import Originator, Recipient
+from dicompack.container import seal
+from dicompack.container.layout import SetIds
+from dicompack.crypto import signed
 from dicompack.errors import (
     BadSignatureError,
     DicomPackError,
@@ -16,6 +19,7 @@ from dicompack.errors import (
     NoMatchError,
     UntrustedError,
 )
+from dicompack.stages import envelope
 from tests.conftest import trusting
 from tests.hostile.forgery import Forgery
 from tests.packages import packed, tree
@@ -140,15 +144,13 @@ def test_seal_of_another_package_pkg_11(forgery, refuse, other):
     refuse(forgery, BadSignatureError, "PKG-11")
 
 
-def test_second_seal_pkg_15(forgery, refuse):
+def test_seal_twice_pkg_11(forgery, refuse):
     forgery.objects["SEAL0002"] = forgery.objects["SEAL0001"]
-    refuse(forgery, FormatError, "PKG-15")
+    refuse(forgery, BadSignatureError, "PKG-11")
 
 
 def test_seal_without_signature(forgery, refuse, tmp_path):
     """The bare contents in place of the SignedData."""
-    from dicompack.crypto import signed
-
     forgery.objects["SEAL0001"] = signed.verify(forgery.objects["SEAL0001"]).content
     with pytest.raises(FormatError):
         dicompack.test(forgery.write(tmp_path / "x.dcmpack"), trust=None)
@@ -295,3 +297,118 @@ class TestKeys:
     def test_nobody_is_trusted(self, original, receiver):
         with pytest.raises(UntrustedError):
             dicompack.verify(original, recipient=Recipient((receiver.decryption,), trusting()))
+
+
+class TestChain:
+    """Whoever passes a package on is trusted for the address, never for the content."""
+
+    @pytest.fixture
+    def refuse_all(self, refuse, sender, stranger):
+        """Even those who trust the fellow recipient as a signer refuse."""
+        return lambda forgery, kind, rule: refuse(forgery, kind, rule, trusting(sender, stranger))
+
+    def test_untouched_chain_is_accepted(self, forgery, tmp_path, sender, receiver, stranger):
+        forgery.add_seal(stranger.signing)
+        recipient = Recipient((receiver.decryption,), trusting(sender, stranger))
+        path = forgery.write(tmp_path / "x.dcmpack")
+        assert len(dicompack.verify(path, recipient=recipient, jobs=1).signatures) == 2
+
+    def test_unknown_forwarder_tru_1(self, forgery, refuse, stranger):
+        forgery.add_seal(stranger.signing)
+        refuse(forgery, UntrustedError, "TRU-1")
+
+    def test_member_forged_by_a_forwarder_sea_1(self, forgery, refuse_all, stranger, people):
+        file = forgery.open("DICOM/00000001", stranger.decryption)
+        forgery.reseal("DICOM/00000001", file.replace(b"DP-", b"XX-"), people)
+        forgery.refresh_digests()
+        forgery.add_seal(stranger.signing)
+        refuse_all(forgery, BadSignatureError, "SEA-1")
+
+    def test_manifest_forged_by_a_forwarder_sea_1(self, forgery, refuse_all, stranger, people):
+        forgery.change_manifest(lambda content: content, stranger.decryption, stranger.signing, people)
+        forgery.refresh_digests()
+        forgery.add_seal(stranger.signing)
+        refuse_all(forgery, BadSignatureError, "SEA-1")
+
+    @pytest.mark.parametrize(
+        ("changes", "rule"),
+        [
+            ({"previous": "00" * 32}, "SEA-1"),
+            ({"members": 1}, "SEA-1"),
+            ({"objects": 3}, "SEA-1"),
+            ({"originals": 1}, "SEA-1"),
+            ({"custody": True}, "SEA-1"),
+            ({"set_id": bytes(16)}, "PKG-11"),
+            ({"sequence": 3}, "PKG-11"),
+            ({"volume_set": bytes(16)}, "PKG-11"),
+            ({"data_volumes": 2}, "PKG-11"),
+            ({"recipients": ("00" * 32,)}, "PKG-14"),
+        ],
+    )
+    def test_seal_that_says_something_else(self, forgery, refuse_all, stranger, changes, rule):
+        forgery.add_seal(stranger.signing, **changes)
+        refuse_all(forgery, NoMatchError if rule == "PKG-14" else BadSignatureError, rule)
+
+    def test_first_seal_replaced_by_the_forwarder_s_pkg_16(self, forgery, refuse_all, stranger):
+        forgery.change_seal(stranger.signing)
+        forgery.add_seal(stranger.signing)
+        refuse_all(forgery, BadSignatureError, "PKG-16")
+
+    def test_foreign_first_seal_pkg_11(self, forgery, refuse_all, stranger, other):
+        forgery.objects["SEAL0001"] = Forgery(other).objects["SEAL0001"]
+        forgery.add_seal(stranger.signing)
+        refuse_all(forgery, BadSignatureError, "PKG-11")
+
+    def test_newest_seal_stripped_pkg_12(self, tmp_path, original, refuse_all, sender, receiver, stranger):
+        """The forwarder's SEAL is taken away, so that it looks as if the originator had sent it."""
+        on = tmp_path / "on.dcmpack"
+        dicompack.rewrap(
+            original,
+            on,
+            recipient=Recipient((stranger.decryption,), trusting(sender)),
+            signer=stranger.signing,
+            recipients=[receiver.contact],
+            jobs=1,
+        )
+        forgery = Forgery(on)
+        del forgery.objects["SEAL0002"]
+        content = seal.parse(signed.verify(forgery.objects["SEAL0001"]).content)
+        forgery.ids = SetIds(content.set_id, content.volume_set)
+        on.unlink()
+        refuse_all(forgery, BadSignatureError, "PKG-12")
+
+    def test_older_seal_stripped(self, forgery, refuse_all, stranger):
+        """Without a first SEAL it is not a package at all."""
+        forgery.add_seal(stranger.signing)
+        forgery.objects["SEAL0001"] = forgery.objects.pop("SEAL0002")
+        refuse_all(forgery, BadSignatureError, "PKG-11")
+
+    def test_rewrapped_without_a_seal_of_one_s_own_pkg_12(
+        self, tmp_path, refuse_all, sender, receiver, stranger
+    ):
+        """New RecipientInfos under the originator's SEAL alone."""
+        (tmp_path / "own").mkdir()
+        package, _ = packed(tmp_path / "own", Originator(sender.signing, (stranger.contact,)))
+        forgery = Forgery(package)
+        for name in ("DICOM/00000001", "DICOM/00000002", "MANIFEST"):
+            new = envelope.rewrap(forgery.objects[name], [stranger.decryption], [receiver.contact.decryption])
+            forgery.objects[name] = new.head + forgery.objects[name][new.offset :]
+        forgery.refresh_digests()
+        refuse_all(forgery, BadSignatureError, "PKG-12")
+
+    def test_seal_hidden_among_public_ones_sea_3(self, forgery, refuse_all, stranger, people):
+        forgery.add_seal(stranger.signing)
+        forgery.reseal("SEAL0002", forgery.objects["SEAL0002"], people)
+        refuse_all(forgery, FormatError, "SEA-3")
+
+    def test_seal_hidden_by_a_fellow_pkg_16(self, forgery, refuse_all, people):
+        """He keeps the carriers from seeing the originator; the MANIFEST says that all may."""
+        forgery.reseal("SEAL0001", forgery.objects["SEAL0001"], people)
+        refuse_all(forgery, BadSignatureError, "PKG-16")
+
+    def test_content_key_under_another_tag_is_not_passed_on_env_10(self, forgery, stranger, receiver):
+        data = bytearray(forgery.objects["DICOM/00000001"])
+        data[-1] ^= 1
+        with pytest.raises(BadSignatureError) as caught:
+            envelope.rewrap(bytes(data), [stranger.decryption], [receiver.contact.decryption])
+        assert caught.value.rule == "ENV-10"

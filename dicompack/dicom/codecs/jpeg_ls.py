@@ -65,7 +65,7 @@ def decode(data: Buffer, layout: PixelFormat, *, transform: bool) -> bytes:
         decoded = imagecodecs.jpegls_decode(bytes(memoryview(data)[: header.size]))
     except (imagecodecs.JpeglsError, ValueError) as refusal:
         raise FormatError("the decoder refuses the codestream", rule="CMP-6") from refusal
-    return _native(decoded.tobytes(), layout)
+    return samples.native_of_bits(decoded.tobytes(), layout, layout.bits_stored)
 
 
 def decode_otherwise(data: Buffer, layout: PixelFormat, *, transform: bool) -> bytes:
@@ -82,7 +82,7 @@ def decode_otherwise(data: Buffer, layout: PixelFormat, *, transform: bool) -> b
     if layout.samples_per_pixel > 1 and header.interleave not in jpeg_ls_stream.PIXELS_IN_ONE_SCAN:
         planes = np.frombuffer(decoded, _unsigned(layout)).reshape(layout.samples_per_pixel, -1)
         decoded = planes.T.tobytes()
-    return _native(decoded, layout)
+    return samples.native_of_bits(decoded, layout, layout.bits_stored)
 
 
 def _checked(data: Buffer, layout: PixelFormat, *, transform: bool) -> jpeg_ls_stream.JpegLs:
@@ -96,11 +96,3 @@ def _checked(data: Buffer, layout: PixelFormat, *, transform: bool) -> jpeg_ls_s
 
 def _unsigned(layout: PixelFormat) -> np.dtype[np.integer]:
     return np.dtype(f"<u{samples.container(layout).itemsize}")
-
-
-def _native(decoded: bytes, layout: PixelFormat) -> bytes:
-    array = samples.from_decoder(decoded, layout)
-    if layout.pixel_representation:
-        above = array.dtype.itemsize * 8 - layout.bits_stored
-        array = array << above >> above  # in a signed type: the highest bit of Bits Stored is copied upwards
-    return samples.to_frame(array, layout)

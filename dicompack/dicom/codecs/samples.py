@@ -97,6 +97,26 @@ def from_decoder(data: Buffer, layout: PixelFormat) -> Samples:
     return np.frombuffer(data, held).reshape(shape)
 
 
+def native_of_bits(data: Buffer, layout: PixelFormat, bits: int) -> bytes:
+    """The native frame of what a decoder gives that knows no sign: the lowest bits of two's complement.
+
+    Raises:
+        FormatError: it is not as many bytes as a frame has (CMP-6).
+    """
+    width = 1 if bits <= 8 else 2
+    count = layout.rows * layout.columns * layout.samples_per_pixel
+    if len(data) != count * width:  # CMP-6
+        raise FormatError("the decoder does not give the whole frame", rule="CMP-6")
+    flat = np.frombuffer(data, f"<{'ui'[layout.pixel_representation]}{width}")
+    if layout.pixel_representation:
+        above = width * 8 - bits
+        flat = flat << above >> above  # in a signed type: the highest of the bits is copied upwards
+    shape: tuple[int, ...] = (layout.rows, layout.columns)
+    return to_frame(
+        flat.reshape((*shape, layout.samples_per_pixel) if layout.samples_per_pixel > 1 else shape), layout
+    )
+
+
 def container(layout: PixelFormat) -> np.dtype[np.integer]:
     """The narrowest type of one, two or four bytes for Bits Stored."""
     return _type(layout, 1 if layout.bits_stored <= 8 else 2 if layout.bits_stored <= 16 else 4)

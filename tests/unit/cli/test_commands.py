@@ -64,7 +64,7 @@ def test_every_command_is_in_the_specification():
 def test_commands_come_in_the_order_of_work(call):
     ended = call("--help")
     listed = re.findall(r"^  ([a-z]+)  ", ended.out, re.MULTILINE)
-    order = "demo keys plan pack test list verify unpack repair deidentify reidentify"
+    order = "demo keys plan pack test list verify unpack repair rewrap deidentify reidentify"
     assert listed == order.split()
 
 
@@ -94,6 +94,7 @@ def test_pack_without_options(library, call, me, clinic):
         "map_out": None,
         "codec": "j2k",
         "paranoid": False,
+        "recompress": False,
         "volume_size": None,
         "recovery": None,
         "jobs": None,
@@ -104,6 +105,7 @@ def test_pack_without_options(library, call, me, clinic):
         "temp": None,
         "skip_suspect": False,
         "force": False,
+        "hide_signer": False,
         "on_progress": None,
     }
 
@@ -118,11 +120,12 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
         "--recipient", them / "contact.pem", "--recipient", me / "contact.pem", "--instance-signer", me,
         "--project-key", tmp_path / "k", "--deidentify", "basic+clean-graphics+retain-uids",
         "--profile", f"{tmp_path / 'site.toml'}:site",
-        "--burned-in", "vouch", "--map-out", tmp_path / "maps.csv", "--codec", "htj2k", "--paranoid",
+        "--burned-in", "vouch", "--map-out", tmp_path / "maps.csv", "--codec", "htj2k",
+        "--paranoid", "--recompress",
         "--volume-size", "25M", "--recovery", "7.5%",
         "--jobs", "3", "--max-memory", "2G",
         "--exclude", "*.txt", "--exclude", "T*", "--temp", tmp_path, "--force",
-        "--on-suspect", "skip", "--include-other", "--allow-preamble",
+        "--on-suspect", "skip", "--hide-signer", "--include-other", "--allow-preamble",
         "--passphrase-file", tmp_path / "p",
     )  # fmt: skip
     assert ended.code == 0, ended.err
@@ -142,6 +145,7 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
         "map_out": tmp_path / "maps.csv",
         "codec": "htj2k",
         "paranoid": True,
+        "recompress": True,
         "volume_size": 25_000_000,
         "recovery": "7.5%",
         "jobs": 3,
@@ -152,6 +156,7 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
         "temp": tmp_path,
         "skip_suspect": True,
         "force": True,
+        "hide_signer": True,
         "on_progress": None,
     }
 
@@ -326,6 +331,30 @@ def test_unpack(library, call, me, tmp_path):
     assert library.calls["unpack"][1]["originals"] is True
     assert call("unpack", "p", "-d", tmp_path / "out").code == 2
     assert call("unpack", "p", "--identity", me).code == 2
+
+
+def test_rewrap(library, call, me, them, clinic, locked, tmp_path):
+    signature = SignatureVerdict("Clinic A", "AAAA", True, True, True, "clinic")
+    later = SignatureVerdict("Clinic B", "BBBB", True, True, True, "b", passed_on=True)
+    library.answers["rewrap"] = Report("rewrap", instances_out=2, signatures=(signature, later))
+    passphrases = tmp_path / "passphrases"
+    passphrases.write_text("open sesame\n")
+    ended = call(
+        "rewrap", "p.dcmpack", "-o", tmp_path / "q.dcmpack", "--identity", them, "--signer", them,
+        "--trust", me / "contact.pem", "--recipient", me / "contact.pem", "--volume-size", "1M",
+        "--passphrase-file", passphrases, "--jobs", "2", "--force",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    arguments, options = library.calls["rewrap"]
+    assert arguments == (Path("p.dcmpack"), tmp_path / "q.dcmpack")
+    assert options["signer"].certificate == locked.contact.signing
+    wanted = [clinic.contact.decryption, locked.contact.decryption]
+    assert [contact.decryption for contact in options["recipients"]] == wanted, "and oneself"
+    assert (options["volume_size"], options["jobs"], options["force"]) == (1_000_000, 2, True)
+    assert "signer: Clinic A" in ended.err
+    assert "passed on by: Clinic B" in ended.err
+    call("rewrap", "p", "-o", "q.dcmpack", "--identity", me, "--signer", me, "--no-self", "--trust", me)
+    assert library.calls["rewrap"][1]["recipients"] == []
 
 
 def test_three_facts_for_each_signature(library, call, me):

@@ -255,7 +255,8 @@ class TestManifest:
     @pytest.mark.parametrize("path", list(paths_of(value)), ids=lambda path: "/".join(map(str, path)))
     def test_pkg_2_to_5_every_field_with_wrong_values(self, path):
         taken = {
-            "study_instance_uid": [""], "series_instance_uid": [""], "modality": ["", "x"], "size": [1 << 62],
+            "study_instance_uid": [""], "series_instance_uid": [""], "modality": ["", "x"],
+            "decoded_from": [""], "size": [1 << 62],
             "photometric_interpretation": ["x"], "options": [[], ["x"]], "edition": ["x"],
             "reason": ["" if path[:2] == ("members", 0) else "x"], "others": [[]], "original": [None],
         }.get(path[-1], [])  # fmt: skip
@@ -308,6 +309,7 @@ class TestManifest:
             (("members", 0, "compression", "restore", "planar_configuration"), 2, "PKG-4"),
             (("members", 0, "compression", "restore", "planar_configuration"), True, "PKG-4"),
             (("members", 1, "compression", "reason"), "", "PKG-4"),
+            (("members", 1, "compression", "decoded_from"), "1.2.840.10008.1.2.5", "PKG-4"),
             (("members", 1, "compression", "reason"), "\x1b[2J", "PKG-4"),
             (("members", 0, "pixels"), None, "PKG-4"),
             (("members", 1, "sop_instance_uid"), "2.25.1", "PKG-3"),
