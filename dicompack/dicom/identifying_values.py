@@ -39,6 +39,7 @@ _DEVICES: Final = (
     0x00080055, 0x00081010, 0x00181000, 0x00181004, 0x00181005, 0x00181007, 0x00181008, 0x00181010,
     0x00181011, 0x0018700A, 0x00189371, 0x00321021, 0x00400001, 0x00400010, 0x00400241, 0x00400242,
 )  # fmt: skip
+_ISSUERS: Final = (0x00100021,)
 _BIRTH_DATE: Final = 0x00100030
 _CHARACTER_SET: Final = 0x00080005
 _DEVICE_UIDS: Final = (0x00181002, 0x0018100B)
@@ -95,6 +96,7 @@ def identifying_values(
     uids: dict[bytes, int] = {}
     names: set[bytes] = set()
     told: set[bytes] = set()
+    parts: set[bytes] = set()
     takes = {tag: taker for tag, taker in _takers().items() if tag not in left}
     skipped_uids = _UIDS_OF_KINDS | left
     charset = source.texts(_CHARACTER_SET) if _CHARACTER_SET in source else ()
@@ -105,13 +107,18 @@ def identifying_values(
                 uids.update((uid, tag) for uid in _uids(element))
         elif tag in left:
             told.update(_values(bytes(element.value), charset))
+            parts.update(_words(bytes(element.value), charset))
         elif element.vr == "PN":
             names.update(found := [*_words(bytes(element.value), charset)])
             words.update((word, tag) for word in found)
         elif tag in takes:
             words.update((word, tag) for word in takes[tag](bytes(element.value), charset))
-    if told:  # the issuer of an ID may be the institution, which is told on purpose
-        words = {word: tag for word, tag in words.items() if word in names or word not in told}
+    if told:  # the issuer of an ID may be the institution, or the short form in its name, told on purpose
+        words = {
+            word: tag
+            for word, tag in words.items()
+            if word in names or word not in (told | parts if tag in _ISSUERS else told)
+        }
     return IdentifyingValues(words, uids)
 
 

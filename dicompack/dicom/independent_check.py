@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dicompack.dicom import dicom_file, tags
-from dicompack.dicom.dataset import DataSet, Element, Encapsulated, Sequence, tag_text
+from dicompack.dicom.dataset import DataSet, Element, Encapsulated, Sequence, bytes_of, tag_text
 from dicompack.dicom.dicom_file import DicomFile
 from dicompack.dicom.identifying_values import NOTHING, IdentifyingValues, identifying_values
 from dicompack.errors import SuspectError
@@ -192,7 +192,7 @@ def _chunks(data_set: DataSet, own: _Made, of_signature: bool = False) -> Iterat
             continue
         elif isinstance(node, Encapsulated):
             for fragment in node.fragments:
-                yield _Chunk(tag_text(node.tag), "bytes", bytes(fragment))
+                yield _Chunk(tag_text(node.tag), "bytes", bytes(bytes_of(fragment)))
         elif len(node.value) and (chunk := _chunk(node, own)):
             yield chunk
 

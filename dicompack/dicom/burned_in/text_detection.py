@@ -45,8 +45,9 @@ _MASK: Final = 0.2  # probability of a pixel that belongs to an area
 _MIN_FILL: Final = 0.4  # of its rectangle; below, an area is cut
 _MAX_HEIGHT: Final = 0.25  # of the image: what is larger than this both ways is anatomy, not a line of text
 _CERTAIN: Final = 0.5  # mean probability of an area that is text, almost whatever it reads
-_LEGIBLE: Final = 0.4  # mean probability of the letters read: of noise below 0.35, of text above 0.6
-_TALL: Final = 0.125  # of the image: an area thicker than this is text only if it can be read
+_LEGIBLE: Final = 0.4  # mean probability of the letters read: of noise below 0.35, mostly above 0.6 of text
+_TALL: Final = 0.125  # of the image: an area thicker than this is text only if it can be read well
+_WELL: Final = 0.6  # likewise, and of two letters: a ring reads like an O
 _LINE: Final = 2  # times as wide as high: what is not, may stand on its side
 _SMALL_SIDE: Final = 1280  # pixels: up to here an image is looked at enlarged as well
 _TILE, _OVERLAP = 1280, 128  # pixels of a tile's side, which takes the network some 600 MB
@@ -95,9 +96,11 @@ def detect(image: Image, words: Collection[str] = (), *, noisy: bool = False) ->
             if not fitted.area or thickness > _MAX_HEIGHT * max(rows, columns):
                 continue
             thick = thickness > _TALL * max(rows, columns)
-            if score >= _CERTAIN and (not (noisy or thick) or any(map(_is_legible, _read(image, fitted)))):
-                found.append(Text(fitted, Cause.TEXT, score))
-            elif score < _CERTAIN and any(_is_telling(one.text, words) for one in _read(image, fitted)):
+            if score >= _CERTAIN:
+                is_clear = not (noisy or thick)
+                if is_clear or any(_is_legible(one, well=thick) for one in _read(image, fitted)):
+                    found.append(Text(fitted, Cause.TEXT, score))
+            elif any(_is_telling(one.text, words) for one in _read(image, fitted)):
                 found.append(Text(fitted, Cause.WORD, score))
     return found
 
@@ -239,8 +242,13 @@ def _line(cut: Image) -> _Reading:
     return _Reading(text, float(likely[at, best[at]].mean()) if len(at) else 0.0)
 
 
-def _is_legible(reading: _Reading) -> bool:
-    return reading.confidence >= _LEGIBLE and any(map(str.isalnum, reading.text))
+def _is_legible(reading: _Reading, *, well: bool) -> bool:
+    letters = sum(map(str.isalnum, reading.text))
+    return (
+        reading.confidence >= _WELL and letters > 1
+        if well
+        else reading.confidence >= _LEGIBLE and letters > 0
+    )
 
 
 def _is_telling(text: str, words: Collection[str]) -> bool:

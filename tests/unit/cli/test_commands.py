@@ -335,7 +335,7 @@ def test_unpack(library, call, me, tmp_path):
 
 def test_rewrap(library, call, me, them, clinic, locked, tmp_path):
     signature = SignatureVerdict("Clinic A", "AAAA", True, True, True, "clinic")
-    later = SignatureVerdict("Clinic B", "BBBB", True, True, True, "b", passed_on=True)
+    later = SignatureVerdict("Clinic B", "BBBB", True, True, True, "b", purpose="passed-on")
     library.answers["rewrap"] = Report("rewrap", instances_out=2, signatures=(signature, later))
     passphrases = tmp_path / "passphrases"
     passphrases.write_text("open sesame\n")
@@ -355,6 +355,16 @@ def test_rewrap(library, call, me, them, clinic, locked, tmp_path):
     assert "passed on by: Clinic B" in ended.err
     call("rewrap", "p", "-o", "q.dcmpack", "--identity", me, "--signer", me, "--no-self", "--trust", me)
     assert library.calls["rewrap"][1]["recipients"] == []
+
+
+def test_receipts(library, call, me, tmp_path, clinic):
+    path = tmp_path / "receipt"
+    call("unpack", "p", "-d", tmp_path / "out", "--identity", me, "--receipt", path, "--signer", me)
+    _, options = library.calls["unpack"]
+    assert (options["receipt"], options["receipt_signer"].certificate) == (path, clinic.contact.signing)
+    call("test", "p", "--trust", me, "--receipt", path)
+    call("verify", "p", "--identity", me, "--receipt", path)
+    assert library.calls["test"][1]["receipt"] == library.calls["verify"][1]["receipt"] == path
 
 
 def test_three_facts_for_each_signature(library, call, me):

@@ -112,9 +112,20 @@ def test_reading():
     page = np.repeat((ink(40, 260, (10, 6), 22) * 255).astype("u1")[:, :, None], 3, 2)
     (reading,) = text_detection._read(page, Rectangle(0, 0, 260, 40))
     assert "SMITHSON" in reading.text
-    assert text_detection._is_legible(reading)
+    assert text_detection._is_legible(reading, well=True)
     upright = np.ascontiguousarray(np.rot90(page))
     assert any("SMITHSON" in one.text for one in text_detection._read(upright, Rectangle(0, 0, 40, 260)))
+
+
+@pytest.mark.parametrize(
+    ("text", "confidence", "legible", "well"),
+    [("O", 0.9, True, False), ("OK", 0.9, True, True), ("OK", 0.5, True, False), ("OK", 0.3, False, False),
+     ("--", 0.9, False, False), ("", 0.0, False, False)],
+)  # fmt: skip
+def test_bur_1_what_can_be_read(text, confidence, legible, well):
+    reading = text_detection._Reading(text, confidence)
+    assert text_detection._is_legible(reading, well=False) is legible
+    assert text_detection._is_legible(reading, well=True) is well
 
 
 @models
@@ -122,7 +133,7 @@ def test_bur_1_noise_and_what_is_as_large_as_anatomy_must_be_legible(monkeypatch
     noise = np.random.default_rng(7).integers(0, 256, (64, 160, 3), np.uint8)
     (place,) = places = [Rectangle(0, 0, 160, 64)]
     readings = text_detection._read(noise, place)
-    assert not any(map(text_detection._is_legible, readings))
+    assert not any(text_detection._is_legible(one, well=False) for one in readings)
     monkeypatch.setattr(text_detection, "_areas", lambda _image: [(one, 0.9) for one in places])
     assert text_detection.detect(noise) == text_detection.detect(noise, noisy=True) == []
     places[:] = [Rectangle(0, 0, 160, 16)]

@@ -317,6 +317,12 @@ def test_chk_1_a_value_within_what_is_told_on_purpose_is_looked_for_all_the_same
     found(finished(text("MRN4711X")), options=kept, source=source)
 
 
+def test_chk_1_an_issuer_may_be_a_word_of_the_institution_that_is_told_on_purpose():
+    source = SOURCE.replacing(text("CCHS", 0x00100021), text("CCHS Clinic", 0x00080080))
+    assert b"cchs" in identifying_values(source).words
+    assert b"cchs" not in identifying_values(source, {"retain-institution-identity"}).words
+
+
 def test_chk_2_what_was_written_is_its_own_at_its_tag_alone():
     values = identifying_values(SOURCE)
     written = {0x00081030: "Quackenbush"}
