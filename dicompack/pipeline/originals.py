@@ -77,6 +77,21 @@ def keep(
     )
 
 
+def kept_path(folder: Path, ticket: str) -> Path:
+    """Where the restoring data of a source wait for the others of its series."""
+    return folder / (ticket + _SUFFIX)
+
+
+def check_kept(folder: Path, ticket: str, key: bytes) -> None:
+    """See that restoring data are what was put aside.
+
+    Raises:
+        BadSignatureError: they are not.
+    """
+    path = kept_path(folder, ticket)
+    staging.open_(key, path.name, path.read_bytes())
+
+
 def _original(name: str, data: Buffer, restoring: bytes) -> Original:
     about = Restoring(1, len(restoring), hashlib.sha256(restoring).hexdigest())
     # What no text can hold comes out as an escape: such names exist on Linux only.

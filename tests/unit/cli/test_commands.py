@@ -83,6 +83,7 @@ def test_pack_without_options(library, call, me, clinic):
     (sources, output), options = library.calls["pack"]
     assert (list(sources), output) == ([Path("A"), Path("B/C")], Path("n.dcmpack"))
     originator = options.pop("originator")
+    assert options.pop("own").certificate == clinic.contact.decryption
     assert originator.signing.certificate == clinic.contact.signing
     assert [one.fingerprint for one in originator.recipients] == [clinic.contact.fingerprint]
     assert originator.instance_signing is None
@@ -95,6 +96,7 @@ def test_pack_without_options(library, call, me, clinic):
         "codec": "j2k",
         "paranoid": False,
         "recompress": False,
+        "lossy": None,
         "volume_size": None,
         "jobs": None,
         "max_memory": None,
@@ -102,6 +104,7 @@ def test_pack_without_options(library, call, me, clinic):
         "include_other": False,
         "allow_preamble": False,
         "temp": None,
+        "resume": False,
         "skip_suspect": False,
         "force": False,
         "hide_signer": False,
@@ -120,16 +123,17 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
         "--project-key", tmp_path / "k", "--deidentify", "basic+clean-graphics+retain-uids",
         "--profile", f"{tmp_path / 'site.toml'}:site",
         "--burned-in", "vouch", "--map-out", tmp_path / "maps.csv", "--codec", "htj2k",
-        "--paranoid", "--recompress",
+        "--paranoid", "--recompress", "--lossy", "10",
         "--volume-size", "25M",
         "--jobs", "3", "--max-memory", "2G",
-        "--exclude", "*.txt", "--exclude", "T*", "--temp", tmp_path, "--force",
+        "--exclude", "*.txt", "--exclude", "T*", "--temp", tmp_path, "--force", "--resume",
         "--on-suspect", "skip", "--hide-signer", "--include-other", "--allow-preamble",
         "--passphrase-file", tmp_path / "p",
     )  # fmt: skip
     assert ended.code == 0, ended.err
     _, options = library.calls["pack"]
     originator = options.pop("originator")
+    assert options.pop("own") is not None
     assert originator.signing.certificate == locked.contact.signing
     assert originator.instance_signing.certificate == clinic.contact.signing
     assert [one.decryption for one in originator.recipients] == [
@@ -145,6 +149,7 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
         "codec": "htj2k",
         "paranoid": True,
         "recompress": True,
+        "lossy": 10.0,
         "volume_size": 25_000_000,
         "jobs": 3,
         "max_memory": 2_000_000_000,
@@ -152,6 +157,7 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
         "include_other": True,
         "allow_preamble": True,
         "temp": tmp_path,
+        "resume": True,
         "skip_suspect": True,
         "force": True,
         "hide_signer": True,
