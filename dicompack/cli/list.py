@@ -8,6 +8,7 @@ import click
 
 from dicompack.cli import options
 from dicompack.cli.identities import Passphrases, recipient
+from dicompack.cli.options import TrustOptions
 from dicompack.cli.outcome import Outcome, plural, say_findings, say_signatures
 from dicompack.cli.terminal import Terminal, size_text
 from dicompack.report import Member
@@ -23,7 +24,7 @@ _RIGHT = ("NUMBER", "SIZE", "PACKED")
 )
 @options.package
 @options.identities
-@options.trust
+@options.of_trust
 @options.passphrase_file
 @options.common
 @click.pass_obj
@@ -32,7 +33,7 @@ def list_command(
     *,
     package: Path,
     identities: tuple[Path, ...],
-    trust: tuple[str, ...],
+    trust: TrustOptions,
     passphrase_file: Path | None,
 ) -> Outcome:
     """List the instances of a package from its signed manifest; the instances are not read.

@@ -8,6 +8,7 @@ import click
 
 from dicompack.cli import options
 from dicompack.cli.identities import Passphrases, recipient, recipient_contact, signing_key
+from dicompack.cli.options import TrustOptions
 from dicompack.cli.outcome import Outcome, plural, say_findings, say_signatures, say_volumes
 from dicompack.cli.system_errors import system_errors
 from dicompack.cli.terminal import Terminal
@@ -31,7 +32,7 @@ from dicompack.cli.terminal import Terminal
     metavar="IDENTITY",
     help="Who passes it on: an identity folder, .p12 or PEM file.",
 )
-@options.trust
+@options.of_trust
 @click.option(
     "--recipient",
     "recipients",
@@ -54,7 +55,7 @@ def rewrap_command(
     output: Path,
     identities: tuple[Path, ...],
     signer: Path,
-    trust: tuple[str, ...],
+    trust: TrustOptions,
     recipients: tuple[str, ...],
     no_self: bool,
     volume_size: int | None,

@@ -8,6 +8,7 @@ import click
 
 from dicompack.cli import options
 from dicompack.cli.identities import Passphrases, recipient
+from dicompack.cli.options import TrustOptions
 from dicompack.cli.outcome import Outcome, plural, say_findings, say_signatures
 from dicompack.cli.terminal import Terminal
 
@@ -19,7 +20,7 @@ from dicompack.cli.terminal import Terminal
 )
 @options.package
 @options.identities
-@options.trust
+@options.of_trust
 @options.receipt("Check this receipt against the package, too.")
 @options.passphrase_file
 @options.jobs
@@ -31,7 +32,7 @@ def verify_command(
     *,
     package: Path,
     identities: tuple[Path, ...],
-    trust: tuple[str, ...],
+    trust: TrustOptions,
     receipt: Path | None,
     passphrase_file: Path | None,
     jobs: int | None,

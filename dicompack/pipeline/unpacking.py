@@ -15,7 +15,8 @@ from dicompack.container.manifest import Manifest, ManifestMember
 from dicompack.container.names import member_name, seal_name
 from dicompack.container.originals import Custody
 from dicompack.crypto.certificates import fingerprint, name_of
-from dicompack.crypto.keys import SigningKey
+from dicompack.crypto.keys import DecryptionKey, SigningKey
+from dicompack.crypto.revocation import Standing
 from dicompack.crypto.signed import Signed
 from dicompack.crypto.trust import Trusted, TrustStore
 from dicompack.dicom.dataset import Buffer
@@ -117,11 +118,11 @@ def check_whole(
         DicomPackError: see `unpack`.
     """
     _check_frames(opened, on_progress)
-    sealed = check_seals(opened.package, _judge(recipient.trust), recipient.keys)  # (2) (3)
+    sealed = _checked_seals(opened, recipient.trust, recipient.keys)  # (2) (3)
     content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
     custody = _custody_of(opened, sealed, content, recipient, wanted=None)
     settings = UnpackingSettings(recipient.keys, content.instance_signer, "")
-    _check_unopened(opened, sealed, content, custody)
+    _check_unopened(opened, sealed, custody)
     _unpack_members(_tasks(opened, sealed, content, custody), settings, place, on_progress)
     return sealed, content
 
@@ -134,9 +135,8 @@ def inspect(path: Path | str, *, recipient: Recipient) -> Report:
     """
     began = time.monotonic()
     with volumes.unpack(Path(path)) as opened:
-        judge = _judge(recipient.trust)
-        sealed = check_seals(opened.package, judge, recipient.keys)
-        content = check_manifest(opened.package, sealed, recipient.keys, judge)
+        sealed = _checked_seals(opened, recipient.trust, recipient.keys)
+        content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
         return _report("list", opened, sealed, began, content, complete="not-checked")
 
 
@@ -187,10 +187,10 @@ def unpack(
     files.check_target_folder(target)
     with volumes.unpack(Path(path)) as opened:
         _check_frames(opened, tell)
-        sealed = check_seals(opened.package, _judge(recipient.trust), recipient.keys)  # (2) (3)
+        sealed = _checked_seals(opened, recipient.trust, recipient.keys)  # (2) (3)
         content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
         custody = _custody_of(opened, sealed, content, recipient, wanted=originals)
-        _check_unopened(opened, sealed, content, custody)
+        _check_unopened(opened, sealed, custody)
         tasks = _tasks(opened, sealed, content, custody, keep_signed=keep_signed)
         with files.Staging(target) as staging, ReceiptFile(receipt) as receipt_file:
             files.check_room(staging.path, sum(task.size for task in tasks))
@@ -206,10 +206,10 @@ def unpack(
         return _report("unpack", opened, sealed, began, content, bytes_out=written, renamed=_renamed(tasks))
 
 
-def _check_unopened(opened: Volumes, sealed: CheckedSeal, content: Manifest, custody: Custody | None) -> None:
+def _check_unopened(opened: Volumes, sealed: CheckedSeal, custody: Custody | None) -> None:
     """Step 3 for what this reader does not open: it is as the SEAL says, all the same."""
     if sealed.newest.custody and custody is None:
-        outer = len(content.members)
+        outer = sealed.newest.objects
         for name, due in list(sealed.rows.items())[outer:-1]:
             check_object(opened.package.read(name), due, name)
 
@@ -247,6 +247,17 @@ def _judge(trust: TrustStore) -> Judge:
     return judge
 
 
+def _checked_seals(
+    opened: Volumes, trust: TrustStore, keys: Sequence[DecryptionKey] | None = None
+) -> CheckedSeal:
+    """Steps 2 and 3, and the originator is who was expected."""
+    sealed = check_seals(opened.package, _judge(trust), keys)
+    if trust.expected is not None:
+        first, trusted = sealed.signatures[0]
+        trust.expected.check(first.certificate, trusted)
+    return sealed
+
+
 def _check_frames(opened: Volumes, on_progress: OnProgress) -> None:
     """Step 1: damage is judged before signatures."""
     done = 0
@@ -270,7 +281,7 @@ def _check_without_key(
         if trust is not None:
             raise hidden_signer()
         return None
-    sealed = check_seals(opened.package, _judge(trust) if trust is not None else None)
+    sealed = _checked_seals(opened, trust) if trust else check_seals(opened.package, None)
     _check_objects(opened, sealed.rows, on_progress)
     return sealed
 
@@ -439,8 +450,13 @@ def _report(
     renamed: Sequence[Finding] = (),
     received: tuple[SignatureVerdict, ...] = (),
 ) -> Report:
+    unknown = [
+        Finding("revocation-unknown", seal_name(number), "no current list says that the signer is good")
+        for number, (_, trusted) in enumerate(sealed.signatures if sealed else (), start=1)
+        if trusted is not None and trusted.standing is Standing.UNKNOWN
+    ]
     limits = about_limits() if command in ("verify", "unpack") else ()
-    findings = [*opened.findings, *renamed, *limits]
+    findings = [*opened.findings, *renamed, *unknown, *limits]
     if sealed is None or any(trusted is None for _, trusted in sealed.signatures):
         findings.append(Finding("origin-not-checked", seal_name(1), "nobody was named to trust"))
     holding = sum(name.startswith("DICOM/") for name in opened.package.names)
