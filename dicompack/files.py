@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import mmap
 import os
 import re
@@ -24,6 +25,7 @@ import weakref
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from dicompack.errors import InputError, OutputError
 
@@ -32,6 +34,7 @@ _LOCK = "lock"
 _MANY_FILES = 10_240  # the most volumes there can be, and some; macOS takes no more than this
 _ATTEMPTS = 5  # to take a staging folder that another run is just removing
 _OPEN_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_OPEN_GROWING = os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 MAPPED_ABOVE = 64 << 20
 """Bytes of a file that is not read into memory but mapped."""
 _OPEN_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
@@ -50,8 +53,13 @@ class Staging:
         OutputError: the parent folder is missing, cannot be written, or another run works on this target.
     """
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target: Path, *, goes_on: bool = False) -> None:
         self.target = target
+        self.outlasts: tuple[str, ...] = ()
+        """What stays for the next run where this one is interrupted."""
+        self.outlasts_errors = False
+        """Whether it stays after an error, too."""
+        self._goes_on = goes_on
         self.path = target.parent / f".{target.name}{STAGING_SUFFIX}"
         self._lock = -1
 
@@ -68,12 +76,18 @@ class Staging:
                 break
         if self._lock < 0:
             raise OutputError("busy: another run works on this target", hint="wait for it to end")
-        self._clear()
+        if not self._goes_on:
+            self.clear()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        stays = self.outlasts_errors or (kind is not None and issubclass(kind, KeyboardInterrupt))
+        if self.outlasts and kind is not None and stays:
+            self.clear(self.outlasts)
+            os.close(self._lock)
+            return
         os.close(self._lock)
         _remove_tree(self.path)
 
@@ -89,10 +103,10 @@ class Staging:
         if not stat.S_ISDIR(facts.st_mode) or not ours:
             raise OutputError("the staging folder's name is taken by something else", hint="remove it")
 
-    def _clear(self) -> None:
+    def clear(self, keep: tuple[str, ...] = ()) -> None:
         """Remove what a run left that has died; the lock told it from one that lives."""
         for entry in self.path.iterdir():
-            if entry.name != _LOCK:
+            if entry.name not in (_LOCK, *keep):
                 _remove_tree(entry)
 
 
@@ -159,12 +173,76 @@ def write_new(path: Path, pieces: Iterable[bytes | memoryview], *, durable: bool
     return size
 
 
+class NewFile:
+    """A file that must not exist yet, mode 0600, written at any place.
+
+    After the `with` block it is on the medium; one that could not be finished is removed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor = os.open(path, _OPEN_NEW, 0o600)
+
+    def write_at(self, offset: int, piece: bytes | memoryview) -> None:
+        """Write all of `piece` from `offset` on."""
+        os.lseek(self._descriptor, offset, os.SEEK_SET)
+        _write_all(self._descriptor, piece)
+
+    def __enter__(self) -> NewFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        is_whole = False
+        try:
+            try:
+                if error is None:
+                    os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            is_whole = error is None
+        finally:
+            if not is_whole:
+                self._path.unlink(missing_ok=True)
+
+
 def _write_all(descriptor: int, piece: bytes | memoryview) -> int:
     view = memoryview(piece).cast("B")
     done = 0
     while done < len(view):  # a write may be short, and a signal may cut it
         done += os.write(descriptor, view[done : done + (1 << 26)])
     return done
+
+
+class GrowingFile:
+    """A file in our staging that is added to."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, _OPEN_GROWING)
+
+    def append(self, data: bytes) -> None:
+        """Write at its end."""
+        _write_all(self._descriptor, data)
+
+    def cut(self, size: int) -> None:
+        """Take away what comes after `size` bytes."""
+        os.ftruncate(self._descriptor, size)
+
+    def sync(self) -> None:
+        """Wait until it is on the medium."""
+        os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        """Give it back."""
+        os.close(self._descriptor)
+
+
+def sha256(path: Path) -> bytes:
+    """Of a whole file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 class SourceBytes:
@@ -256,7 +334,7 @@ class FileAccess:
         if descriptor >= 0:
             os.close(descriptor)
 
-    def __enter__(self) -> FileAccess:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -289,6 +367,11 @@ def allow_many_files() -> None:
         wanted = _MANY_FILES if hard == resource.RLIM_INFINITY else min(_MANY_FILES, hard)
         if soft != resource.RLIM_INFINITY and soft < wanted:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def temporary_target() -> Path:
+    """A name in the system's folder for temporary files, for a `Staging` folder of this run alone."""
+    return Path(tempfile.gettempdir()) / f"dicompack-{os.getpid()}-{os.urandom(4).hex()}"
 
 
 def check_room(folder: Path, size: int) -> None:

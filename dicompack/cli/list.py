@@ -10,6 +10,7 @@ from dicompack.cli import options
 from dicompack.cli.identities import Passphrases, recipient
 from dicompack.cli.options import TrustOptions
 from dicompack.cli.outcome import Outcome, plural, say_findings, say_signatures
+from dicompack.cli.passwords import password_to_open
 from dicompack.cli.terminal import Terminal, size_text
 from dicompack.report import Member
 
@@ -23,7 +24,7 @@ _RIGHT = ("NUMBER", "SIZE", "PACKED")
     epilog=options.example('dicompack list study.dcmpack --identity me --trust "Clinic A"'),
 )
 @options.package
-@options.identities
+@options.openers
 @options.of_trust
 @options.passphrase_file
 @options.common
@@ -33,6 +34,8 @@ def list_command(
     *,
     package: Path,
     identities: tuple[Path, ...],
+    password: bool,
+    password_file: Path | None,
     trust: TrustOptions,
     passphrase_file: Path | None,
 ) -> Outcome:
@@ -40,7 +43,8 @@ def list_command(
 
     PACKAGE is any one volume, or the folder that holds them.
     """
-    reader = recipient(identities, trust, Passphrases(terminal, passphrase_file))
+    secret = password_to_open(terminal, asked=password, file=password_file)
+    reader = recipient(identities, trust, Passphrases(terminal, passphrase_file), secret)
 
     import dicompack
 

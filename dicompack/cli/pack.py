@@ -10,8 +10,8 @@ import click
 from dicompack.cli import deidentification, options
 from dicompack.cli.deidentification import all_sources, project_key_of
 from dicompack.cli.identities import (
-    DECRYPTION_FILE,
     Passphrases,
+    decryption_file,
     decryption_key,
     recipient_contact,
     signing_key,
@@ -25,13 +25,15 @@ from dicompack.cli.outcome import (
     say_volumes,
     share,
 )
+from dicompack.cli.passwords import password_to_pack, show_password
 from dicompack.cli.system_errors import system_errors
 from dicompack.cli.terminal import Terminal, size_text
 from dicompack.errors import UsageError
 from dicompack.report import Report
 
 if TYPE_CHECKING:
-    from dicompack.crypto.keys import Contact
+    from dicompack.crypto.keys import Contact, DecryptionKey
+    from dicompack.crypto.passwords import Password
     from dicompack.dicom.confidentiality import SiteProfile
     from dicompack.parties import Originator
 
@@ -56,6 +58,14 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="CONTACT",
     help="Who may open it: a contact.pem or a pinned contact's name. Repeatable.",
+)
+@click.option(
+    "--password",
+    is_flag=True,
+    help="Whoever knows a password may open it, too: one is made, and shown once.",
+)
+@click.option(
+    "--password-file", type=PATH, metavar="FILE", help="The same with the password in FILE, one line."
 )
 @click.option(
     "--custodian",
@@ -86,9 +96,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Lossless JPEG 2000, its fast form, JPEG-LS, or as is.",
 )
+@click.option(
+    "--lossy", type=float, metavar="RATIO", help="Lose information: about 1/RATIO of the bytes remain."
+)
 @click.option("--recompress", is_flag=True, help="Compress again what is compressed without loss.")
 @click.option("--paranoid", is_flag=True, help="Prove every frame with a second decoder, too.")
 @options.volume_size
+@options.recovery
 @deidentification.of_sources
 @click.option(
     "--include-other",
@@ -105,6 +119,11 @@ if TYPE_CHECKING:
 @options.max_memory
 @click.option("--temp", type=PATH, metavar="DIR", help="Where encrypted intermediates may lie.")
 @deidentification.on_suspect
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with what a run left that was interrupted or died; takes your own decryption key.",
+)
 @click.option("--force", is_flag=True, help="Overwrite a package of this name.")
 @options.common
 @click.pass_obj
@@ -115,6 +134,8 @@ def pack_command(
     output: Path,
     signer: Path,
     recipients: tuple[str, ...],
+    password: bool,
+    password_file: Path | None,
     custodians: tuple[str, ...],
     identity: Path | None,
     no_self: bool,
@@ -126,9 +147,11 @@ def pack_command(
     burned_in: str,
     map_out: Path | None,
     codec: str,
+    lossy: float | None,
     recompress: bool,
     paranoid: bool,
     volume_size: int | None,
+    recovery: str | None,
     files_from: Path | None,
     exclude: tuple[str, ...],
     include_other: bool,
@@ -138,6 +161,7 @@ def pack_command(
     max_memory: int | None,
     temp: Path | None,
     on_suspect: str,
+    resume: bool,
     force: bool,
 ) -> Outcome:
     """De-identify, compress, sign and encrypt the DICOM files in SRC into one package.
@@ -145,7 +169,8 @@ def pack_command(
     SRC are files and folders; DICOM is found by content, and other files are left out.
     """
     found = all_sources(sources, files_from)
-    originator = _originator(
+    secret = password_to_pack(terminal, made=password, file=password_file)
+    originator, own = _originator(
         Passphrases(terminal, passphrase_file),
         signer=signer,
         identity=None if no_self else identity,
@@ -153,6 +178,7 @@ def pack_command(
         instance_signer=instance_signer,
         contacts=[recipient_contact(text) for text in recipients],
         custodians=tuple(map(recipient_contact, custodians)),
+        password=secret,
     )
 
     import dicompack
@@ -171,19 +197,25 @@ def pack_command(
             codec=codec,
             paranoid=paranoid,
             recompress=recompress,
+            lossy=lossy,
             volume_size=volume_size,
+            recovery=recovery,
             jobs=jobs,
             max_memory=max_memory,
             exclude=exclude,
             include_other=include_other,
             allow_preamble=allow_preamble,
             temp=temp,
+            own=own,
+            resume=resume,
             skip_suspect=on_suspect == "skip",
             force=force,
             hide_signer=hide_signer,
             on_progress=on_progress,
         )
     _say(terminal, report, originator)
+    if secret is not None and password:
+        show_password(terminal, secret)
     return Outcome(report)
 
 
@@ -196,28 +228,34 @@ def _originator(
     instance_signer: Path | None,
     contacts: list[Contact],
     custodians: tuple[Contact, ...],
-) -> Originator:
+    password: Password | None,
+) -> tuple[Originator, DecryptionKey | None]:
+    """Who packs, and the own key that opens what an interrupted run leaves."""
     from dicompack.crypto.certificates import name_of
     from dicompack.crypto.keys import Contact
+    from dicompack.crypto.passwords import PasswordKey
     from dicompack.parties import Originator
 
     signing = signing_key(signer, passphrases)
-    own = identity or (signer if (signer / DECRYPTION_FILE).is_file() else None)
-    if adds_self and own is not None:
-        decryption = decryption_key(own, passphrases).certificate
-        contacts = [*contacts, Contact(name_of(signing.certificate), signing.certificate, decryption)]
+    own = None
+    home = identity or (signer if decryption_file(signer).is_file() else None)
+    if adds_self and home is not None:
+        own = decryption_key(home, passphrases)
+        contacts = [*contacts, Contact(name_of(signing.certificate), signing.certificate, own.certificate)]
     unique = {contact.decryption: contact for contact in reversed(contacts)}
-    if not unique and not custodians:
+    if not unique and not custodians and password is None:
         raise UsageError(
             "nobody could open this package",
             hint="name a --recipient, or use a signer's folder that has a decryption key",
         )
-    return Originator(
+    originator = Originator(
         signing=signing,
         recipients=tuple(reversed(unique.values())),
         instance_signing=signing_key(instance_signer, passphrases) if instance_signer else None,
         custodians=custodians,
+        password=None if password is None else PasswordKey.new(password),
     )
+    return originator, own
 
 
 def _say(terminal: Terminal, report: Report, originator: Originator) -> None:

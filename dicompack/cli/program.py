@@ -31,6 +31,7 @@ _COMMANDS = {
     "list": ("list_command", "List the instances of a package."),
     "verify": ("verify_command", "Check all that unpack checks, and write nothing."),
     "unpack": ("unpack_command", "Check a package and write its instances."),
+    "repair": ("repair_command", "Make missing and damaged volumes again."),
     "rewrap": ("rewrap_command", "Pass a package on to other recipients."),
     "deidentify": ("deidentify_command", "De-identify studies into a folder, without a package."),
     "reidentify": ("reidentify_command", "Give instances their identity back; for custodians."),
@@ -68,9 +69,11 @@ class Program(HelpfulGroup):
         try:
             with system_errors():
                 return super().invoke(ctx)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             ctx.ensure_object(Terminal).end_line()
-            raise InterruptedRunError("interrupted; nothing was left behind") from None
+            hint = "; ".join(getattr(error, "__notes__", ()))  # what can be gone on with
+            left = "nothing half-done was left behind" if hint else "nothing was left behind"
+            raise InterruptedRunError(f"interrupted; {left}", hint=hint or None) from None
 
 
 def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:

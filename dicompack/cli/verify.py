@@ -10,6 +10,7 @@ from dicompack.cli import options
 from dicompack.cli.identities import Passphrases, recipient
 from dicompack.cli.options import TrustOptions
 from dicompack.cli.outcome import Outcome, plural, say_findings, say_signatures
+from dicompack.cli.passwords import password_to_open
 from dicompack.cli.terminal import Terminal
 
 
@@ -19,7 +20,7 @@ from dicompack.cli.terminal import Terminal
     epilog=options.example('dicompack verify study.dcmpack --identity me --trust "Clinic A"'),
 )
 @options.package
-@options.identities
+@options.openers
 @options.of_trust
 @options.receipt("Check this receipt against the package, too.")
 @options.passphrase_file
@@ -32,6 +33,8 @@ def verify_command(
     *,
     package: Path,
     identities: tuple[Path, ...],
+    password: bool,
+    password_file: Path | None,
     trust: TrustOptions,
     receipt: Path | None,
     passphrase_file: Path | None,
@@ -42,7 +45,8 @@ def verify_command(
 
     PACKAGE is any one volume, or the folder that holds them.
     """
-    reader = recipient(identities, trust, Passphrases(terminal, passphrase_file))
+    secret = password_to_open(terminal, asked=password, file=password_file)
+    reader = recipient(identities, trust, Passphrases(terminal, passphrase_file), secret)
 
     import dicompack
 

@@ -10,15 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cryptography import x509
-
 from dicompack import files
 from dicompack.container.digests import ObjectDigest
 from dicompack.container.manifest import Manifest
 from dicompack.container.names import original_name
 from dicompack.container.originals import Custody, CustodyMember, Original, Restoring
 from dicompack.crypto import staging
-from dicompack.crypto.keys import DecryptionKey
+from dicompack.crypto.recipients import Addressee, Opener
 from dicompack.dicom import tags
 from dicompack.dicom.dataset import Buffer, DataSet
 from dicompack.errors import DicomPackError, InputError
@@ -77,6 +75,21 @@ def keep(
     )
 
 
+def kept_path(folder: Path, ticket: str) -> Path:
+    """Where the restoring data of a source wait for the others of its series."""
+    return folder / (ticket + _SUFFIX)
+
+
+def check_kept(folder: Path, ticket: str, key: bytes) -> None:
+    """See that restoring data are what was put aside.
+
+    Raises:
+        BadSignatureError: they are not.
+    """
+    path = kept_path(folder, ticket)
+    staging.open_(key, path.name, path.read_bytes())
+
+
 def _original(name: str, data: Buffer, restoring: bytes) -> Original:
     about = Restoring(1, len(restoring), hashlib.sha256(restoring).hexdigest())
     # What no text can hold comes out as an escape: such names exist on Linux only.
@@ -105,7 +118,7 @@ def collect(
     others: Sequence[PackedOther],
     folder: Path,
     key: bytes,
-    recipients: Sequence[x509.Certificate],
+    recipients: Sequence[Addressee],
     *,
     custody: bool,
 ) -> Collected:
@@ -167,7 +180,7 @@ def _groups(kept: Sequence[tuple[str, str, KeptOriginal]]) -> Iterator[tuple[int
 class OtherSettings:
     """What a worker knows that packs files which are no instances."""
 
-    recipients: tuple[x509.Certificate, ...]
+    recipients: tuple[Addressee, ...]
     folder: str
 
 
@@ -266,7 +279,7 @@ _opened: tuple[int, bytes] = (0, b"")
 
 
 def restored(
-    task: RestoringTask, item: Deidentified | None, keys: Sequence[DecryptionKey]
+    task: RestoringTask, item: Deidentified | None, keys: Sequence[Opener]
 ) -> list[bytes | memoryview]:
     """In a worker: the original file, checked, in pieces.
 

@@ -57,14 +57,16 @@ def test_every_option_of_a_command_is_in_the_specification_and_the_other_way_rou
 
 
 def test_every_command_is_in_the_specification():
-    rows = re.findall(r"^\| `([a-z]+(?: (?:new|show|trust|project))?)[ `].*\|.*\|.*\|$", SPEC, re.MULTILINE)
+    rows = re.findall(
+        r"^\| `([a-z]+(?: (?:new|show|trust|project|password))?)[ `].*\|.*\|.*\|$", SPEC, re.MULTILINE
+    )
     assert set(rows) == set(commands())
 
 
 def test_commands_come_in_the_order_of_work(call):
     ended = call("--help")
     listed = re.findall(r"^  ([a-z]+)  ", ended.out, re.MULTILINE)
-    order = "demo keys plan pack test list verify unpack rewrap deidentify reidentify"
+    order = "demo keys plan pack test list verify unpack repair rewrap deidentify reidentify"
     assert listed == order.split()
 
 
@@ -83,6 +85,7 @@ def test_pack_without_options(library, call, me, clinic):
     (sources, output), options = library.calls["pack"]
     assert (list(sources), output) == ([Path("A"), Path("B/C")], Path("n.dcmpack"))
     originator = options.pop("originator")
+    assert options.pop("own").certificate == clinic.contact.decryption
     assert originator.signing.certificate == clinic.contact.signing
     assert [one.fingerprint for one in originator.recipients] == [clinic.contact.fingerprint]
     assert originator.instance_signing is None
@@ -95,13 +98,16 @@ def test_pack_without_options(library, call, me, clinic):
         "codec": "j2k",
         "paranoid": False,
         "recompress": False,
+        "lossy": None,
         "volume_size": None,
+        "recovery": None,
         "jobs": None,
         "max_memory": None,
         "exclude": (),
         "include_other": False,
         "allow_preamble": False,
         "temp": None,
+        "resume": False,
         "skip_suspect": False,
         "force": False,
         "hide_signer": False,
@@ -120,16 +126,17 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
         "--project-key", tmp_path / "k", "--deidentify", "basic+clean-graphics+retain-uids",
         "--profile", f"{tmp_path / 'site.toml'}:site",
         "--burned-in", "vouch", "--map-out", tmp_path / "maps.csv", "--codec", "htj2k",
-        "--paranoid", "--recompress",
-        "--volume-size", "25M",
+        "--paranoid", "--recompress", "--lossy", "10",
+        "--volume-size", "25M", "--recovery", "7.5%",
         "--jobs", "3", "--max-memory", "2G",
-        "--exclude", "*.txt", "--exclude", "T*", "--temp", tmp_path, "--force",
+        "--exclude", "*.txt", "--exclude", "T*", "--temp", tmp_path, "--force", "--resume",
         "--on-suspect", "skip", "--hide-signer", "--include-other", "--allow-preamble",
         "--passphrase-file", tmp_path / "p",
     )  # fmt: skip
     assert ended.code == 0, ended.err
     _, options = library.calls["pack"]
     originator = options.pop("originator")
+    assert options.pop("own") is not None
     assert originator.signing.certificate == locked.contact.signing
     assert originator.instance_signing.certificate == clinic.contact.signing
     assert [one.decryption for one in originator.recipients] == [
@@ -145,13 +152,16 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
         "codec": "htj2k",
         "paranoid": True,
         "recompress": True,
+        "lossy": 10.0,
         "volume_size": 25_000_000,
+        "recovery": "7.5%",
         "jobs": 3,
         "max_memory": 2_000_000_000,
         "exclude": ("*.txt", "T*"),
         "include_other": True,
         "allow_preamble": True,
         "temp": tmp_path,
+        "resume": True,
         "skip_suspect": True,
         "force": True,
         "hide_signer": True,
