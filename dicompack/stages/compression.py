@@ -104,7 +104,7 @@ def pack(item: Deidentified, encoding: Encoding, handling: Handling = AS_USUAL) 
 
     Raises:
         InputError: the pixel data contradict their description, or an encapsulated frame is not what it
-            should be (PIX-8 to PIX-10).
+            should be (PIX-8 to PIX-11).
     """
     if item.transfer_syntax.encapsulated:
         encapsulation.check(item.data_set, item.transfer_syntax)
