@@ -121,7 +121,7 @@ def test_openssl_opens_what_was_passed_on(passed_on, original, tmp_path, strange
     opened = {}
     for who, package in ((receiver, original), (stranger, passed_on)):
         (tmp_path / "object").write_bytes(Forgery(package).objects["DICOM/00000001"])
-        (tmp_path / "key.p12").write_bytes(who.files.decryption_p12)
+        (tmp_path / "key.p12").write_bytes(who.files.decryption)
         key = subprocess.run(
             [openssl, "pkcs12", "-in", tmp_path / "key.p12", "-nodes", "-passin", "pass:"],
             check=True, capture_output=True,

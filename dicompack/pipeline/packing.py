@@ -16,9 +16,9 @@ from dicompack.container.manifest import Deidentification
 from dicompack.container.names import member_name
 from dicompack.container.redundancy import Fitting, redundancy_of
 from dicompack.container.volume_writer import ReadObject
-from dicompack.crypto.certificates import spki_sha256
 from dicompack.crypto.derivation import ProjectKey
 from dicompack.crypto.keys import DecryptionKey
+from dicompack.crypto.recipients import key_name
 from dicompack.dicom.confidentiality import EDITION, SiteProfile
 from dicompack.dicom.independent_check import check_manifest
 from dicompack.errors import OutputError, UsageError
@@ -49,10 +49,10 @@ from dicompack.pipeline.policies import AS_IS, policy_of, with_vocabularies
 from dicompack.pipeline.resuming import begin, check_resumable, digest_of_settings
 from dicompack.pipeline.source_instances import Refused
 from dicompack.pipeline.unpacking import check_written, member_of
-from dicompack.report import Progress, Report, Skipped
+from dicompack.report import Finding, Progress, Report, Skipped
 from dicompack.stages import package, volumes
 from dicompack.stages.compression import Encoding
-from dicompack.workers import Place, Processes, Workers
+from dicompack.workers import Place, Processes, Workers, frames_of_large
 
 _READ_SIZE = 1 << 20
 
@@ -151,7 +151,7 @@ def pack(
     if project_key is not None:
         originator = replace(originator, project_key=project_key)
     if resume:
-        check_resumable(own)
+        check_resumable(own, originator)
     digest = digest_of_settings(
         originator, project_key, policy, encoding, allow_preamble, include_other, map_out is not None
     )
@@ -168,7 +168,15 @@ def pack(
         keeps = as_is or originator.custodians
         staging_key = work.run.staging_key if keeps else b""
         settings = PackingSettings(
-            originator, encoding, at, str(objects), policy, staging_key, allow_preamble, maps.wanted
+            originator,
+            encoding,
+            at,
+            str(objects),
+            policy,
+            staging_key,
+            allow_preamble,
+            maps.wanted,
+            frames_of_large(place.crews),
         )
         intake: Intake[PackedInstance] = Intake(keeps_others=include_other)
         load_ahead([codec])
@@ -189,6 +197,7 @@ def pack(
         )
         intake.check(skip_suspect, "packed")
         members, findings = intake.settle("packed")
+        findings = [*findings, *_without_encrypted_attributes(originator)]
         done = Deidentification("basic", policy.claimed, EDITION) if policy else None
         others = _pack_others(intake, settings, place, tell) if include_other else []
         sealed = [one.member for one in members]
@@ -234,7 +243,7 @@ def pack(
             bytes_out=size,
             volumes=tuple(path.name for path in written),
             findings=(*findings, *packed.findings, *work.findings(), *about_limits()),
-            recipients=tuple(sorted(spki_sha256(one).hex() for one in originator.recipient_certificates)),
+            recipients=tuple(sorted(key_name(one).hex() for one in originator.addressees)),
             members=tuple(
                 member_of(number, one.member.facts, sum(sealed.size for sealed in one.member.objects))
                 for number, one in enumerate(members, start=1)
@@ -248,7 +257,7 @@ def _pack_others(
     intake: Intake[PackedInstance], settings: PackingSettings, place: Place, on_progress: OnProgress
 ) -> list[PackedOther]:
     """Seal the files that are no instances; what cannot be read is left out with its reason."""
-    known = OtherSettings(settings.originator.recipient_certificates, settings.folder)
+    known = OtherSettings(settings.originator.addressees, settings.folder)
     workers = Workers(start_others, known, pack_other, place, demand_of_source)
     packed = []
     for done, (task, result) in enumerate(workers.run(other_tasks(intake.others)), start=1):
@@ -276,7 +285,7 @@ def _collected(
         others,
         Path(settings.folder),
         settings.staging_key,
-        originator.custodian_certificates if custody else originator.recipient_certificates,
+        originator.custodian_certificates if custody else originator.addressees,
         custody=custody,
     )
 
@@ -290,6 +299,13 @@ def _paths(members: Sequence[PackedInstance], folder: Path) -> Iterator[Path]:
     for one in members:
         for number in range(1, len(one.member.objects) + 1):
             yield object_path(folder, one.facts.ticket, number)
+
+
+def _without_encrypted_attributes(originator: Originator) -> list[Finding]:
+    if not originator.custodians or originator.encrypts_attributes:
+        return []
+    message = "the way back is in the package only: inside an instance it would be locked with RSA, if at all"
+    return [Finding("no-encrypted-attributes", "", message)]
 
 
 def _looking_for(intake: Intake[PackedInstance]) -> Callable[[bytes], None]:
