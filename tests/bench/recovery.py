@@ -12,7 +12,6 @@ import argparse
 import hashlib
 import os
 import random
-import re
 import resource
 import shutil
 import subprocess
