@@ -6,6 +6,7 @@ inheritance where processes are forked, through a pipe where they are not. Proce
 the GIL, and because a decoder may hang, crash, or ask for all memory there is: each task has its limits.
 """
 
+from dicompack.workers.frames import Frames, frames_of_large
 from dicompack.workers.limits import Allowance, Demand, forbid_core_dumps, missing_limits, total_memory
 from dicompack.workers.processes import Processes, available_cores, inherit
 from dicompack.workers.running import Place, WorkerDiedError, Workers
@@ -19,6 +20,8 @@ __all__ = [
     "Demand",
     "available_cores",
     "forbid_core_dumps",
+    "Frames",
+    "frames_of_large",
     "inherit",
     "missing_limits",
     "total_memory",
