@@ -92,7 +92,7 @@ def signing_key(path: Path, passphrases: Passphrases) -> SigningKey:
     """The signing key of an IDENTITY: a folder, a .p12, or a PEM file with key and certificate."""
     from dicompack.crypto.keys import load_signing_key
 
-    file = _file_of_role(path, SIGNING_FILE)
+    file = file_of_role(path, SIGNING_FILE)
     data = read_key_file(file)
     return passphrases.unlock(file.name, lambda ask: load_signing_key(data, ask))
 
@@ -101,12 +101,13 @@ def decryption_key(path: Path, passphrases: Passphrases) -> DecryptionKey:
     """The decryption key of an IDENTITY."""
     from dicompack.crypto.keys import load_decryption_key
 
-    file = _file_of_role(path, DECRYPTION_FILE)
+    file = file_of_role(path, DECRYPTION_FILE)
     data = read_key_file(file)
     return passphrases.unlock(file.name, lambda ask: load_decryption_key(data, ask))
 
 
-def _file_of_role(path: Path, name: str) -> Path:
+def file_of_role(path: Path, name: str) -> Path:
+    """The key file of an IDENTITY."""
     if not path.is_dir():
         return path
     file = path / name

@@ -11,8 +11,10 @@ from dicompack.cli import deidentification, options
 from dicompack.cli.deidentification import all_sources, project_key_of
 from dicompack.cli.identities import (
     DECRYPTION_FILE,
+    SIGNING_FILE,
     Passphrases,
     decryption_key,
+    file_of_role,
     recipient_contact,
     signing_key,
 )
@@ -104,6 +106,7 @@ if TYPE_CHECKING:
 @options.jobs
 @options.max_memory
 @click.option("--temp", type=PATH, metavar="DIR", help="Where encrypted intermediates may lie.")
+@options.of_cluster
 @deidentification.on_suspect
 @click.option(
     "--resume",
@@ -142,6 +145,10 @@ def pack_command(
     jobs: int | None,
     max_memory: int | None,
     temp: Path | None,
+    scheduler: str | None,
+    scheduler_ca: Path | None,
+    scheduler_cert: Path | None,
+    scheduler_key: Path | None,
     on_suspect: str,
     resume: bool,
     force: bool,
@@ -162,7 +169,19 @@ def pack_command(
     )
 
     import dicompack
+    from dicompack.pipeline.remote_packing import KeyPaths
+    from dicompack.workers import Scheduler
 
+    where = paths = None
+    if scheduler is not None:
+        where = Scheduler(scheduler, *map(_absolute, (scheduler_ca, scheduler_cert, scheduler_key)))
+        paths = KeyPaths(
+            str(file_of_role(signer.absolute(), SIGNING_FILE)),
+            str(file_of_role((identity or signer).absolute(), DECRYPTION_FILE)),
+            str(file_of_role(instance_signer.absolute(), SIGNING_FILE)) if instance_signer else None,
+            _absolute(project_key),
+            _absolute(passphrase_file),
+        )
     key = project_key_of(project_key)
     with system_errors(output, temp, map_out), terminal.progress() as on_progress:
         report = dicompack.pack(
@@ -186,6 +205,8 @@ def pack_command(
             temp=temp,
             own=own,
             resume=resume,
+            scheduler=where,
+            key_paths=paths,
             skip_suspect=on_suspect == "skip",
             force=force,
             hide_signer=hide_signer,
@@ -193,6 +214,10 @@ def pack_command(
         )
     _say(terminal, report, originator)
     return Outcome(report)
+
+
+def _absolute(path: Path | None) -> str | None:
+    return str(path.absolute()) if path is not None else None
 
 
 def _originator(

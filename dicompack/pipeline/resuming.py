@@ -84,6 +84,11 @@ class Work:
             self._staging.outlasts = _OUTLASTS
 
     @property
+    def journal_path(self) -> Path:
+        """Where workers of a cluster find it."""
+        return self._staging.path / _JOURNAL
+
+    @property
     def resumable(self) -> bool:
         """Whether another run could go on with this one."""
         return self._journal is not None and self._journal.count > 0
