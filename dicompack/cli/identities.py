@@ -14,12 +14,15 @@ from dicompack.errors import DicomPackError, NoMatchError, UsageError
 
 if TYPE_CHECKING:
     from dicompack.crypto.keys import Contact, DecryptionKey, SigningKey
+    from dicompack.crypto.passwords import Password
     from dicompack.crypto.trust import TrustStore
     from dicompack.parties import Recipient
 
 # The names inside an identity folder, as `keys new` writes them.
 SIGNING_FILE = "signing.p12"
 DECRYPTION_FILE = "decryption.p12"
+# PKCS #12 cannot hold an ML-KEM key yet.
+DECRYPTION_PEM_FILE = "decryption.pem"
 CONTACT_FILE = "contact.pem"
 
 # How often a person may mistype.
@@ -92,7 +95,7 @@ def signing_key(path: Path, passphrases: Passphrases) -> SigningKey:
     """The signing key of an IDENTITY: a folder, a .p12, or a PEM file with key and certificate."""
     from dicompack.crypto.keys import load_signing_key
 
-    file = file_of_role(path, SIGNING_FILE)
+    file = file_of_role(path, path / SIGNING_FILE)
     data = read_key_file(file)
     return passphrases.unlock(file.name, lambda ask: load_signing_key(data, ask))
 
@@ -101,19 +104,24 @@ def decryption_key(path: Path, passphrases: Passphrases) -> DecryptionKey:
     """The decryption key of an IDENTITY."""
     from dicompack.crypto.keys import load_decryption_key
 
-    file = file_of_role(path, DECRYPTION_FILE)
+    file = file_of_role(path, decryption_file(path))
     data = read_key_file(file)
     return passphrases.unlock(file.name, lambda ask: load_decryption_key(data, ask))
 
 
-def file_of_role(path: Path, name: str) -> Path:
-    """The key file of an IDENTITY."""
+def decryption_file(folder: Path) -> Path:
+    """The file of an identity folder that holds the decryption key, if there is one."""
+    other = folder / DECRYPTION_PEM_FILE
+    return other if other.is_file() else folder / DECRYPTION_FILE
+
+
+def file_of_role(path: Path, file: Path) -> Path:
+    """The key file of an IDENTITY: `file` where it is a folder."""
     if not path.is_dir():
         return path
-    file = path / name
     if not file.exists():
         raise UsageError(
-            f"the identity folder has no {name}",
+            f"the identity folder has no {file.name}",
             where=path.name,
             hint="dicompack keys new DIR makes an identity",
         )
@@ -187,9 +195,21 @@ def _pinned_hint() -> str:
     )
 
 
-def recipient(identities: Sequence[Path], anchors: Sequence[str], passphrases: Passphrases) -> Recipient:
-    """Who reads: the decryption keys, and whom to trust."""
+def recipient(
+    identities: Sequence[Path],
+    anchors: Sequence[str],
+    passphrases: Passphrases,
+    password: Password | None = None,
+) -> Recipient:
+    """Who reads: the decryption keys, perhaps a password, and whom to trust.
+
+    Raises:
+        UsageError: there is nothing to open a package with.
+    """
     from dicompack.parties import Recipient
 
+    if not identities and password is None:
+        raise UsageError("nothing to open it with", hint="name your --identity, or open with --password")
     trust = trust_store(anchors)
-    return Recipient(keys=tuple(decryption_key(path, passphrases) for path in identities), trust=trust)
+    keys = (decryption_key(path, passphrases) for path in identities)
+    return Recipient(keys=(*keys, *(() if password is None else (password,))), trust=trust)

@@ -9,6 +9,7 @@ import click
 from dicompack.cli import options
 from dicompack.cli.identities import Passphrases, recipient
 from dicompack.cli.outcome import Outcome, plural, say_findings, say_signatures
+from dicompack.cli.passwords import password_to_open
 from dicompack.cli.terminal import Terminal, size_text
 from dicompack.report import Member
 
@@ -22,7 +23,7 @@ _RIGHT = ("NUMBER", "SIZE", "PACKED")
     epilog=options.example('dicompack list study.dcmpack --identity me --trust "Clinic A"'),
 )
 @options.package
-@options.identities
+@options.openers
 @options.trust
 @options.passphrase_file
 @options.common
@@ -32,6 +33,8 @@ def list_command(
     *,
     package: Path,
     identities: tuple[Path, ...],
+    password: bool,
+    password_file: Path | None,
     trust: tuple[str, ...],
     passphrase_file: Path | None,
 ) -> Outcome:
@@ -39,7 +42,8 @@ def list_command(
 
     PACKAGE is any one volume, or the folder that holds them.
     """
-    reader = recipient(identities, trust, Passphrases(terminal, passphrase_file))
+    secret = password_to_open(terminal, asked=password, file=password_file)
+    reader = recipient(identities, trust, Passphrases(terminal, passphrase_file), secret)
 
     import dicompack
 

@@ -144,15 +144,32 @@ trust = click.option(
     help="Whom to trust, instead of the pinned contacts: a contact.pem, a certificate, or a pinned name. "
     "Repeatable.",
 )
-identities = click.option(
-    "--identity",
-    "identities",
-    required=True,
-    multiple=True,
-    type=PATH,
-    metavar="IDENTITY",
-    help="Your identity: its folder, a .p12, or a PEM file with key and certificate. Repeatable.",
-)
+
+
+def _identities(*, required: bool) -> Callable[[Function], Function]:
+    return click.option(
+        "--identity",
+        "identities",
+        required=required,
+        multiple=True,
+        type=PATH,
+        metavar="IDENTITY",
+        help="Your identity: its folder, a .p12, or a PEM file with key and certificate. Repeatable.",
+    )
+
+
+identities = _identities(required=True)
+
+
+def openers(command: Function) -> Function:
+    """``--identity``, ``--password`` and ``--password-file``: what a package is opened with."""
+    command = click.option(
+        "--password-file", type=PATH, metavar="FILE", help="Open with the password in FILE, one line."
+    )(command)
+    command = click.option("--password", is_flag=True, help="Open with a password; it is asked for.")(command)
+    return _identities(required=False)(command)
+
+
 new_package = click.option(
     "-o",
     "--output",
@@ -166,6 +183,12 @@ volume_size = click.option(
     "--volume-size",
     callback=size_option,
     metavar="SIZE",
-    help="Split into volumes of SIZE: 25M, 4.7G, 512MiB.",
+    help="Split into volumes of at most SIZE: 25M, 4.7G, 512MiB.",
+)
+recovery = click.option(
+    "--recovery",
+    metavar="SHARE|N",
+    help="Recovery volumes: a share such as 10%, or how many; 0 for none.  "
+    "[default: 5%, at least one, with several volumes]",
 )
 package = click.argument("package", type=PATH, metavar="PACKAGE")

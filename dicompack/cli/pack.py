@@ -10,9 +10,9 @@ import click
 from dicompack.cli import deidentification, options
 from dicompack.cli.deidentification import all_sources, project_key_of
 from dicompack.cli.identities import (
-    DECRYPTION_FILE,
     SIGNING_FILE,
     Passphrases,
+    decryption_file,
     decryption_key,
     file_of_role,
     recipient_contact,
@@ -27,6 +27,7 @@ from dicompack.cli.outcome import (
     say_volumes,
     share,
 )
+from dicompack.cli.passwords import password_to_pack, show_password
 from dicompack.cli.system_errors import system_errors
 from dicompack.cli.terminal import Terminal, size_text
 from dicompack.errors import UsageError
@@ -34,6 +35,7 @@ from dicompack.report import Report
 
 if TYPE_CHECKING:
     from dicompack.crypto.keys import Contact, DecryptionKey
+    from dicompack.crypto.passwords import Password
     from dicompack.dicom.confidentiality import SiteProfile
     from dicompack.parties import Originator
 
@@ -58,6 +60,14 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="CONTACT",
     help="Who may open it: a contact.pem or a pinned contact's name. Repeatable.",
+)
+@click.option(
+    "--password",
+    is_flag=True,
+    help="Whoever knows a password may open it, too: one is made, and shown once.",
+)
+@click.option(
+    "--password-file", type=PATH, metavar="FILE", help="The same with the password in FILE, one line."
 )
 @click.option(
     "--custodian",
@@ -88,9 +98,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Lossless JPEG 2000, its fast form, JPEG-LS, or as is.",
 )
+@click.option(
+    "--lossy", type=float, metavar="RATIO", help="Lose information: about 1/RATIO of the bytes remain."
+)
 @click.option("--recompress", is_flag=True, help="Compress again what is compressed without loss.")
 @click.option("--paranoid", is_flag=True, help="Prove every frame with a second decoder, too.")
 @options.volume_size
+@options.recovery
 @deidentification.of_sources
 @click.option(
     "--include-other",
@@ -123,6 +137,8 @@ def pack_command(
     output: Path,
     signer: Path,
     recipients: tuple[str, ...],
+    password: bool,
+    password_file: Path | None,
     custodians: tuple[str, ...],
     identity: Path | None,
     no_self: bool,
@@ -134,9 +150,11 @@ def pack_command(
     burned_in: str,
     map_out: Path | None,
     codec: str,
+    lossy: float | None,
     recompress: bool,
     paranoid: bool,
     volume_size: int | None,
+    recovery: str | None,
     files_from: Path | None,
     exclude: tuple[str, ...],
     include_other: bool,
@@ -158,6 +176,7 @@ def pack_command(
     SRC are files and folders; DICOM is found by content, and other files are left out.
     """
     found = all_sources(sources, files_from)
+    secret = password_to_pack(terminal, made=password, file=password_file)
     originator, own = _originator(
         Passphrases(terminal, passphrase_file),
         signer=signer,
@@ -166,6 +185,7 @@ def pack_command(
         instance_signer=instance_signer,
         contacts=[recipient_contact(text) for text in recipients],
         custodians=tuple(map(recipient_contact, custodians)),
+        password=secret,
     )
 
     import dicompack
@@ -175,10 +195,11 @@ def pack_command(
     where = paths = None
     if scheduler is not None:
         where = Scheduler(scheduler, *map(_absolute, (scheduler_ca, scheduler_cert, scheduler_key)))
+        home, other = (identity or signer).absolute(), instance_signer
         paths = KeyPaths(
-            str(file_of_role(signer.absolute(), SIGNING_FILE)),
-            str(file_of_role((identity or signer).absolute(), DECRYPTION_FILE)),
-            str(file_of_role(instance_signer.absolute(), SIGNING_FILE)) if instance_signer else None,
+            str(file_of_role(signer.absolute(), signer.absolute() / SIGNING_FILE)),
+            str(file_of_role(home, decryption_file(home))),
+            str(file_of_role(other.absolute(), other.absolute() / SIGNING_FILE)) if other else None,
             _absolute(project_key),
             _absolute(passphrase_file),
         )
@@ -196,7 +217,9 @@ def pack_command(
             codec=codec,
             paranoid=paranoid,
             recompress=recompress,
+            lossy=lossy,
             volume_size=volume_size,
+            recovery=recovery,
             jobs=jobs,
             max_memory=max_memory,
             exclude=exclude,
@@ -213,6 +236,8 @@ def pack_command(
             on_progress=on_progress,
         )
     _say(terminal, report, originator)
+    if secret is not None and password:
+        show_password(terminal, secret)
     return Outcome(report)
 
 
@@ -229,20 +254,22 @@ def _originator(
     instance_signer: Path | None,
     contacts: list[Contact],
     custodians: tuple[Contact, ...],
+    password: Password | None,
 ) -> tuple[Originator, DecryptionKey | None]:
     """Who packs, and the own key that opens what an interrupted run leaves."""
     from dicompack.crypto.certificates import name_of
     from dicompack.crypto.keys import Contact
+    from dicompack.crypto.passwords import PasswordKey
     from dicompack.parties import Originator
 
     signing = signing_key(signer, passphrases)
     own = None
-    home = identity or (signer if (signer / DECRYPTION_FILE).is_file() else None)
+    home = identity or (signer if decryption_file(signer).is_file() else None)
     if adds_self and home is not None:
         own = decryption_key(home, passphrases)
         contacts = [*contacts, Contact(name_of(signing.certificate), signing.certificate, own.certificate)]
     unique = {contact.decryption: contact for contact in reversed(contacts)}
-    if not unique and not custodians:
+    if not unique and not custodians and password is None:
         raise UsageError(
             "nobody could open this package",
             hint="name a --recipient, or use a signer's folder that has a decryption key",
@@ -252,6 +279,7 @@ def _originator(
         recipients=tuple(reversed(unique.values())),
         instance_signing=signing_key(instance_signer, passphrases) if instance_signer else None,
         custodians=custodians,
+        password=None if password is None else PasswordKey.new(password),
     )
     return originator, own
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from dicompack import files
 from dicompack.container.digests import ObjectDigest
 from dicompack.container.manifest import FileFacts, ManifestMember
-from dicompack.crypto.keys import DecryptionKey
+from dicompack.crypto.recipients import Opener
 from dicompack.dicom import dicom_file, tags
+from dicompack.dicom.confidentiality.pseudonyms import new_uid
 from dicompack.dicom.dataset import Buffer, Piece
 from dicompack.dicom.encoding import gathered, sha256_of, sizes
 from dicompack.dicom.pixels import at_hand, in_memory
@@ -101,9 +102,9 @@ def _pack(source: Source, settings: PackingSettings) -> PackedInstance:
     if policy is None:
         deidentified, findings = _as_is(source, allow_preamble=settings.allow_preamble)
     else:
-        deidentified = source.deidentified(originator.project_key, policy)
+        deidentified = _derived(source.deidentified(originator.project_key, policy), settings)
         findings = deidentified.findings
-        if originator.custodians:  # ENA-12
+        if originator.encrypts_attributes:  # ENA-12
             custodians = originator.custodian_certificates
             deidentified = reidentification.pack(
                 source.instance, deidentified, originator.signing, custodians, settings.at
@@ -126,7 +127,7 @@ def _pack(source: Source, settings: PackingSettings) -> PackedInstance:
         data_set, folder = source.instance.data_set, Path(settings.folder)
         kept = keep(source.data, data_set, deidentified, source.task, folder, settings.staging_key)
     objects = []
-    parts = envelope.pack_parts(gathered(signed.pieces), size, originator.recipient_certificates)
+    parts = envelope.pack_parts(gathered(signed.pieces), size, originator.addressees)
     for number, sealing in enumerate(parts, start=1):
         written = files.write_again(object_path(settings.folder, source.task.ticket, number), sealing)
         objects.append(SealedObject(written, sealing.digest))
@@ -151,10 +152,6 @@ def _as_is(source: Source, *, allow_preamble: bool) -> tuple[Deidentified, tuple
         raise InputError(f"its preamble begins like {kind}", hint="--allow-preamble packs it all the same")
     if any(source.preamble):
         found.append(Finding("preamble", "", f"its preamble is not empty{f': {kind}' if kind else ''}"))
-    count = len(data_set.items(tags.DIGITAL_SIGNATURES_SEQUENCE))
-    if count:
-        message = f"{count} digital signatures of its own, which only the restored original carries"
-        found.append(Finding("source-signature", "", message))
     bare = data_set.without(tags.MAC_PARAMETERS_SEQUENCE, tags.DIGITAL_SIGNATURES_SEQUENCE)
     return Deidentified(bare, source.instance.transfer_syntax), tuple(found)
 
@@ -181,6 +178,15 @@ def _member(compressed: Compressed, signed: Signed, *, as_is: bool) -> ManifestM
     )
 
 
+def _derived(item: Deidentified, settings: PackingSettings) -> Deidentified:
+    """The lossy instance, where one was asked for; its UID is the same in every run with this project key."""
+    encoding = settings.encoding
+    if encoding.lossy is None:
+        return item
+    name = f"{item.data_set.text(tags.SOP_INSTANCE_UID)} {encoding.codec} {encoding.lossy}"
+    return compression.derive(item, encoding, new_uid(name, settings.originator.project_key.derive))
+
+
 def _findings(compressed: Compressed, signed: Signed) -> list[Finding]:
     found = list(compressed.findings)
     if signed.unsigned_tags:
@@ -196,7 +202,7 @@ def _findings(compressed: Compressed, signed: Signed) -> list[Finding]:
 class UnpackingSettings:
     """What an unpacking worker knows."""
 
-    keys: tuple[DecryptionKey, ...]
+    keys: tuple[Opener, ...]
     instance_signer: bytes
     """DER of the certificate that the MANIFEST names."""
     folder: str
@@ -308,7 +314,7 @@ def _write(target: tuple[str, ...], pieces: Sequence[Piece], settings: Unpacking
 
 
 def _opened(
-    objects: tuple[UnpackObject, ...], keys: tuple[DecryptionKey, ...], target: files.UnnamedFile | None
+    objects: tuple[UnpackObject, ...], keys: tuple[Opener, ...], target: files.UnnamedFile | None
 ) -> Buffer:
     """The signed file, in memory or in `target`; all of it has passed its tags when this returns."""
     pieces: list[bytes] = []

@@ -14,10 +14,11 @@ from dicompack import files
 from dicompack.container.layout import Layout, check_volume_size
 from dicompack.container.manifest import Deidentification
 from dicompack.container.names import member_name
+from dicompack.container.redundancy import Fitting, redundancy_of
 from dicompack.container.volume_writer import ReadObject
-from dicompack.crypto.certificates import spki_sha256
 from dicompack.crypto.derivation import ProjectKey
 from dicompack.crypto.keys import DecryptionKey
+from dicompack.crypto.recipients import key_name
 from dicompack.dicom.confidentiality import EDITION, SiteProfile
 from dicompack.dicom.independent_check import check_manifest
 from dicompack.errors import OutputError, UsageError
@@ -34,6 +35,7 @@ from dicompack.pipeline.instances import (
 )
 from dicompack.pipeline.intake import Intake
 from dicompack.pipeline.map_files import MapFiles
+from dicompack.pipeline.opening import OnProgress, counting, never
 from dicompack.pipeline.originals import (
     Collected,
     OtherSettings,
@@ -52,8 +54,8 @@ from dicompack.pipeline.remote_packing import (
 )
 from dicompack.pipeline.resuming import begin, check_resumable, digest_of_settings
 from dicompack.pipeline.source_instances import Refused
-from dicompack.pipeline.unpacking import OnProgress, check_written, member_of, never
-from dicompack.report import Progress, Report, Skipped
+from dicompack.pipeline.unpacking import check_written, member_of
+from dicompack.report import Finding, Progress, Report, Skipped
 from dicompack.stages import package, volumes
 from dicompack.stages.compression import Encoding
 from dicompack.workers import Cluster, Place, Processes, Scheduler, Workers
@@ -74,7 +76,9 @@ def pack(
     codec: str = "j2k",
     paranoid: bool = False,
     recompress: bool = False,
+    lossy: float | None = None,
     volume_size: int | None = None,
+    recovery: str | int | None = None,
     jobs: int | None = None,
     max_memory: int | None = None,
     exclude: Sequence[str] = (),
@@ -106,7 +110,11 @@ def pack(
         paranoid: prove every frame with a second decoder, too.
         recompress: decode lossless encapsulated pixel data and compress them by the codec; they are delivered
             native.
-        volume_size: bytes of a volume; by default there is one.
+        lossy: a ratio: compress with loss, which makes another instance of each image; only ``j2k`` and
+            ``htj2k``.
+        volume_size: the most bytes of a volume; by default there is one.
+        recovery: recovery volumes: a share such as ``"10%"``, or how many; 0 is none. By default 5 % and
+            at least one where there are several volumes, otherwise none.
         jobs: worker processes; by default one a core.
         max_memory: bytes for all worker processes together; by default what the machine has.
         exclude: patterns of names to leave out.
@@ -135,7 +143,8 @@ def pack(
     output = Path(output)
     as_is = deidentify == AS_IS
     policy = None if as_is else policy_of(deidentify, burned_in, profile)
-    encoding = Encoding(codec, paranoid=paranoid, recompress=recompress)
+    redundancy = redundancy_of(recovery, volume_size)
+    encoding = Encoding(codec, paranoid=paranoid, recompress=recompress, lossy=lossy)
     encoding.check()
     _check_settings(output, originator, volume_size, force)
     _check_originals(
@@ -148,17 +157,21 @@ def pack(
     if not encoding.restorable and (as_is or originator.custodians):
         raise UsageError(
             "originals cannot be restored from pixel data that are delivered in another form",
-            hint="leave out --recompress, or --custodian and --deidentify none",
+            hint="leave out --recompress and --lossy, or --custodian and --deidentify none",
         )
     if project_key is not None:
         originator = replace(originator, project_key=project_key)
     if resume:
-        check_resumable(own)
+        check_resumable(own, originator)
     if scheduler is not None and (own is None or key_paths is None):
         raise UsageError(
             "workers of a cluster open the run's journal with your own decryption key",
             rule="CLI-16",
             hint="name it with --identity, and leave out --no-self",
+        )
+    if scheduler is not None and originator.password is not None:
+        raise UsageError(
+            "a password does not travel to a cluster", rule="CLI-16", hint="pack on this computer"
         )
     digest = digest_of_settings(
         originator, project_key, policy, encoding, allow_preamble, include_other, map_out is not None
@@ -201,6 +214,7 @@ def pack(
         )
         intake.check(skip_suspect, "packed")
         members, findings = intake.settle("packed")
+        findings = [*findings, *_without_encrypted_attributes(originator)]
         done = Deidentification("basic", policy.claimed, EDITION) if policy else None
         others = _pack_others(intake, settings, place, tell) if include_other else []
         sealed = [one.member for one in members]
@@ -212,10 +226,19 @@ def pack(
             ]
         look = _looking_for(intake) if policy else _not_looking
         packed = package.pack(
-            sealed, originator, done, ids, volume_size, at, look, kept.sealed, hide_signer=hide_signer
+            sealed,
+            originator,
+            done,
+            ids,
+            Fitting(redundancy, volume_size),
+            at,
+            look,
+            kept.sealed,
+            hide_signer=hide_signer,
         )
 
-        files.check_room(staging.path, packed.layout.total)
+        size = packed.layout.total + volumes.recovery_total(packed.layout)
+        files.check_room(staging.path, size)
         paths = {member_name(number): path for number, path in enumerate(_paths(members, objects), start=1)}
         paths |= kept.paths
         folder = staging.folder("volumes")
@@ -234,10 +257,10 @@ def pack(
             instances_out=len(members),
             skipped=tuple(intake.skipped),
             bytes_in=intake.bytes_in,
-            bytes_out=packed.layout.total,
+            bytes_out=size,
             volumes=tuple(path.name for path in written),
-            findings=(*findings, *work.findings(), *about_limits()),
-            recipients=tuple(sorted(spki_sha256(one).hex() for one in originator.recipient_certificates)),
+            findings=(*findings, *packed.findings, *work.findings(), *about_limits()),
+            recipients=tuple(sorted(key_name(one).hex() for one in originator.addressees)),
             members=tuple(
                 member_of(number, one.member.facts, sum(sealed.size for sealed in one.member.objects))
                 for number, one in enumerate(members, start=1)
@@ -259,7 +282,7 @@ def _pack_others(
     intake: Intake[PackedInstance], settings: PackingSettings, place: Place, on_progress: OnProgress
 ) -> list[PackedOther]:
     """Seal the files that are no instances; what cannot be read is left out with its reason."""
-    known = OtherSettings(settings.originator.recipient_certificates, settings.folder)
+    known = OtherSettings(settings.originator.addressees, settings.folder)
     workers = Workers(start_others, known, pack_other, place, demand_of_source)
     packed = []
     for done, (task, result) in enumerate(workers.run(other_tasks(intake.others)), start=1):
@@ -287,7 +310,7 @@ def _collected(
         others,
         Path(settings.folder),
         settings.staging_key,
-        originator.custodian_certificates if custody else originator.recipient_certificates,
+        originator.custodian_certificates if custody else originator.addressees,
         custody=custody,
     )
 
@@ -301,6 +324,13 @@ def _paths(members: Sequence[PackedInstance], folder: Path) -> Iterator[Path]:
     for one in members:
         for number in range(1, len(one.member.objects) + 1):
             yield object_path(folder, one.facts.ticket, number)
+
+
+def _without_encrypted_attributes(originator: Originator) -> list[Finding]:
+    if not originator.custodians or originator.encrypts_attributes:
+        return []
+    message = "the way back is in the package only: inside an instance it would be locked with RSA, if at all"
+    return [Finding("no-encrypted-attributes", "", message)]
 
 
 def _looking_for(intake: Intake[PackedInstance]) -> Callable[[bytes], None]:
@@ -354,7 +384,7 @@ def _volumes_of(output: Path) -> list[Path]:
     """Files that have the name of a volume of this package."""
     if not output.parent.is_dir():
         return []
-    volume = re.compile(re.escape(output.name) + r"(\.[0-9]{3,4})?")
+    volume = re.compile(re.escape(output.name) + r"(\.[0-9]{3,4}|\.r[0-9]{2,3})?")
     return sorted(path for path in output.parent.iterdir() if volume.fullmatch(path.name))
 
 
@@ -370,14 +400,9 @@ def write_volumes(
     layout: Layout, read: ReadObject, folder: Path, name: str, on_progress: OnProgress
 ) -> list[Path]:
     """The volumes of a package, in a folder of staging."""
-    done = 0
+    total = layout.total + volumes.recovery_total(layout)
 
-    def count(size: int) -> None:
-        nonlocal done
-        done += size
-        on_progress(Progress("writing", done, layout.total, "bytes"))
-
-    return volumes.pack(layout, read, folder, name, count)
+    return volumes.pack(layout, read, folder, name, counting(on_progress, "writing", total))
 
 
 def _reading(paths: dict[str, Path], objects: dict[str, bytes]) -> ReadObject:

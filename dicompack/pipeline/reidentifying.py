@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from dicompack import files
 from dicompack.crypto.certificates import name_of
+from dicompack.crypto.keys import DecryptionKey
 from dicompack.dicom import dicom_file, tags
 from dicompack.dicom.dataset import DataSet, tag_text
 from dicompack.dicom.dicom_file import is_image
@@ -26,8 +27,9 @@ from dicompack.errors import DicomPackError, InputError, NotDicomError, gravest
 from dicompack.exchange import sources as exchange
 from dicompack.exchange.sources import OtherFile, SourceFile
 from dicompack.parties import Recipient
+from dicompack.pipeline.opening import OnProgress, never
 from dicompack.pipeline.source_instances import MAX_SOURCE
-from dicompack.pipeline.unpacking import OnProgress, never, target_of
+from dicompack.pipeline.unpacking import target_of
 from dicompack.report import Finding, Progress, Report, SignatureVerdict, Skipped
 from dicompack.stages import reidentification
 from dicompack.stages.artifacts import Instance
@@ -150,9 +152,8 @@ class _Run:
         """An instance that has Encrypted Attributes; False for any other."""
         if ENCRYPTED_ATTRIBUTES_SEQUENCE not in item.data_set:
             return False
-        result = reidentification.unpack(
-            item, self.recipient.keys, self._judge, accept_unbound=self.accept_unbound
-        )
+        own = [key for key in self.recipient.keys if isinstance(key, DecryptionKey)]
+        result = reidentification.unpack(item, own, self._judge, accept_unbound=self.accept_unbound)
         self._write(result.data_set, result.transfer_syntax)
         # Only what was written vouches for objects that refer to it.
         self.references.add(item.data_set, result.data_set, result.uids)

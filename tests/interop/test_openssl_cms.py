@@ -66,7 +66,7 @@ def test_openssl_opens_for_each_recipient(openssl: OpenSsl) -> None:
     openssl.file("sealed", data)
     for number, one in enumerate(people):
         contact = openssl.file(f"contact{number}.pem", one.contact_pem)
-        key = key_file(openssl, one.decryption_p12, f"decryption{number}")
+        key = key_file(openssl, one.decryption, f"decryption{number}")
         command = ("cms", "-decrypt", "-binary", "-inform", "DER", "-in", "sealed", "-inkey", key)
         assert openssl(*command, "-recip", contact) == MESSAGE
         assert openssl(*command) == MESSAGE
@@ -107,7 +107,7 @@ def encrypted(openssl: OpenSsl, *options: str) -> bytes:
 
 def test_we_open_what_openssl_seals(openssl: OpenSsl) -> None:
     """In its default definite-length form this is our representation, but for a NULL that we also read."""
-    key = load_decryption_key(identity("A").decryption_p12, never)
+    key = load_decryption_key(identity("A").decryption, never)
     data = encrypted(openssl, "-aes-256-gcm", "-keyid")
     assert enveloped.open_(data, [key]) == MESSAGE
 
@@ -158,7 +158,7 @@ def test_openssl_keys_load(openssl: OpenSsl) -> None:
 
 def test_protected_identity_opens_in_openssl(openssl: OpenSsl) -> None:
     made = new_identity("C", b"secret")
-    openssl.file("c.p12", made.decryption_p12)
+    openssl.file("c.p12", made.decryption)
     text = openssl("pkcs12", "-in", "c.p12", "-passin", "pass:secret", "-nodes")
     assert b"BEGIN PRIVATE KEY" in text
     assert Contact.parse(text[text.index(b"-----BEGIN CERT") :].split(b"Bag Attributes")[0]).decryption

@@ -59,14 +59,16 @@ def test_every_option_of_a_command_is_in_the_specification_and_the_other_way_rou
 
 
 def test_every_command_is_in_the_specification():
-    rows = re.findall(r"^\| `([a-z]+(?: (?:new|show|trust|project))?)[ `].*\|.*\|.*\|$", SPEC, re.MULTILINE)
+    rows = re.findall(
+        r"^\| `([a-z]+(?: (?:new|show|trust|project|password))?)[ `].*\|.*\|.*\|$", SPEC, re.MULTILINE
+    )
     assert set(rows) == set(commands())
 
 
 def test_commands_come_in_the_order_of_work(call):
     ended = call("--help")
     listed = re.findall(r"^  ([a-z]+)  ", ended.out, re.MULTILINE)
-    order = "demo keys plan pack test list verify unpack rewrap deidentify reidentify"
+    order = "demo keys plan pack test list verify unpack repair rewrap deidentify reidentify"
     assert listed == order.split()
 
 
@@ -98,7 +100,9 @@ def test_pack_without_options(library, call, me, clinic):
         "codec": "j2k",
         "paranoid": False,
         "recompress": False,
+        "lossy": None,
         "volume_size": None,
+        "recovery": None,
         "jobs": None,
         "max_memory": None,
         "exclude": (),
@@ -126,8 +130,8 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
         "--project-key", tmp_path / "k", "--deidentify", "basic+clean-graphics+retain-uids",
         "--profile", f"{tmp_path / 'site.toml'}:site",
         "--burned-in", "vouch", "--map-out", tmp_path / "maps.csv", "--codec", "htj2k",
-        "--paranoid", "--recompress",
-        "--volume-size", "25M",
+        "--paranoid", "--recompress", "--lossy", "10",
+        "--volume-size", "25M", "--recovery", "7.5%",
         "--jobs", "3", "--max-memory", "2G",
         "--exclude", "*.txt", "--exclude", "T*", "--temp", tmp_path, "--force", "--resume",
         "--scheduler", "tls://c:1", "--scheduler-ca", tmp_path / "ca",
@@ -154,7 +158,9 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
         "codec": "htj2k",
         "paranoid": True,
         "recompress": True,
+        "lossy": 10.0,
         "volume_size": 25_000_000,
+        "recovery": "7.5%",
         "jobs": 3,
         "max_memory": 2_000_000_000,
         "exclude": ("*.txt", "T*"),
