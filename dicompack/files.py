@@ -580,11 +580,15 @@ def map_for_reading(descriptor: int) -> memoryview:
 
 
 def _mapped(mapping: mmap.mmap) -> memoryview:
-    if hasattr(mmap, "MADV_DONTNEED"):
-        _maps.add(mapping)
-        if _giving_back.acquire(blocking=False):
-            threading.Thread(target=_give_back, daemon=True).start()
+    _maps.add(mapping)
+    give_back_mapped()
     return memoryview(mapping)
+
+
+def give_back_mapped() -> None:
+    """From now on this process gives pages back; a copy of one that does has to begin anew."""
+    if hasattr(mmap, "MADV_DONTNEED") and _giving_back.acquire(blocking=False):
+        threading.Thread(target=_give_back, daemon=True).start()
 
 
 def _give_back() -> None:

@@ -103,10 +103,10 @@ def case(tmp_path, receiver):
     keys = tmp_path / "me"
     keys.mkdir()
     (keys / "signing.p12").write_bytes(identity.signing_p12)
-    (keys / "decryption.p12").write_bytes(identity.decryption_p12)
+    (keys / "decryption.p12").write_bytes(identity.decryption)
     (keys / "passphrases").write_bytes(b"another one\n" + passphrase + b"\n")
     me = dicompack.load_signing_key(identity.signing_p12, lambda: passphrase)
-    own = dicompack.load_decryption_key(identity.decryption_p12, lambda: passphrase)
+    own = dicompack.load_decryption_key(identity.decryption, lambda: passphrase)
     study(tmp_path / "source", NAMES)
     return {
         "sources": [tmp_path / "source"],

@@ -58,7 +58,7 @@ from dicompack.pipeline.unpacking import check_written, member_of
 from dicompack.report import Finding, Progress, Report, Skipped
 from dicompack.stages import package, volumes
 from dicompack.stages.compression import Encoding
-from dicompack.workers import Cluster, Place, Processes, Scheduler, Workers
+from dicompack.workers import Cluster, Place, Processes, Scheduler, Workers, frames_of_large
 
 _READ_SIZE = 1 << 20
 
@@ -189,7 +189,15 @@ def pack(
         keeps = as_is or originator.custodians
         staging_key = work.run.staging_key if keeps else b""
         settings = PackingSettings(
-            originator, encoding, at, str(objects), policy, staging_key, allow_preamble, maps.wanted
+            originator,
+            encoding,
+            at,
+            str(objects),
+            policy,
+            staging_key,
+            allow_preamble,
+            maps.wanted,
+            frames_of_large(place.crews),
         )
         intake: Intake[PackedInstance] = Intake(keeps_others=include_other)
         load_ahead([codec])

@@ -50,7 +50,7 @@ from dicompack.stages.seals import (
     is_hidden,
 )
 from dicompack.stages.volumes import Volumes
-from dicompack.workers import Place, Processes, WorkerDiedError, Workers
+from dicompack.workers import Place, Processes, WorkerDiedError, Workers, frames_of_large
 
 
 def test(
@@ -118,7 +118,9 @@ def check_whole(
     sealed = check_seals(opened.package, _judge(recipient.trust), recipient.keys)  # (2) (3)
     content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
     custody = _custody_of(opened, sealed, content, recipient, wanted=None)
-    settings = UnpackingSettings(recipient.keys, content.instance_signer, "")
+    settings = UnpackingSettings(
+        recipient.keys, content.instance_signer, "", frames=frames_of_large(place.crews)
+    )
     _check_unopened(opened, sealed, content, custody)
     _unpack_members(_tasks(opened, sealed, content, custody), settings, place, on_progress)
     return sealed, content
@@ -192,7 +194,13 @@ def unpack(
         with files.Staging(target) as staging, ReceiptFile(receipt) as receipt_file:
             files.check_room(staging.path, sum(task.size for task in tasks))
             folder = staging.folder("instances")
-            settings = UnpackingSettings(recipient.keys, content.instance_signer, str(folder), keep_signed)
+            settings = UnpackingSettings(
+                recipient.keys,
+                content.instance_signer,
+                str(folder),
+                keep_signed,
+                frames_of_large(place.crews),
+            )
             written = _unpack_members(tasks, settings, place, tell)
             if receipt_signer is not None:
                 at = datetime.now(UTC).replace(microsecond=0)

@@ -7,6 +7,7 @@ the GIL, and because a decoder may hang, crash, or ask for all memory there is: 
 """
 
 from dicompack.workers.cluster import Cluster, Scheduler
+from dicompack.workers.frames import Frames, frames_of_large
 from dicompack.workers.limits import Allowance, Demand, forbid_core_dumps, missing_limits, total_memory
 from dicompack.workers.processes import Processes, available_cores, inherit
 from dicompack.workers.running import Place, WorkerDiedError, Workers
@@ -22,6 +23,8 @@ __all__ = [
     "Demand",
     "available_cores",
     "forbid_core_dumps",
+    "Frames",
+    "frames_of_large",
     "inherit",
     "missing_limits",
     "total_memory",
