@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,13 +10,16 @@ from typing import TYPE_CHECKING, TypeVar
 
 from dicompack.cli.configuration import find_pinned, pinned_contacts
 from dicompack.cli.key_files import read_key_file, read_passphrases
+from dicompack.cli.options import TrustOptions
 from dicompack.cli.terminal import Terminal
 from dicompack.errors import DicomPackError, NoMatchError, UsageError
 
 if TYPE_CHECKING:
+    from cryptography.x509 import CertificateRevocationList
+
     from dicompack.crypto.keys import Contact, DecryptionKey, SigningKey
     from dicompack.crypto.passwords import Password
-    from dicompack.crypto.trust import TrustStore
+    from dicompack.crypto.trust import ExpectedSigner, TrustStore
     from dicompack.parties import Recipient
 
 # The names inside an identity folder, as `keys new` writes them.
@@ -144,17 +148,49 @@ def recipient_contact(text: str) -> Contact:
     return contact
 
 
-def trust_store(anchors: Sequence[str]) -> TrustStore:
-    """The anchors named by ``--trust``; without any, the pinned contacts."""
+_FINGERPRINT = re.compile(r"[A-Z2-7]{32}")
+
+
+def trust_store(given: TrustOptions) -> TrustStore:
+    """The anchors named by ``--trust``; without any, the pinned contacts.
+
+    Raises:
+        NoMatchError: a file is none of what it should be.
+        UsageError: somebody is neither a file nor pinned.
+    """
     # CLI-10
+    from dicompack.crypto.revocation import MAX_SIZE, Revocations, parse
     from dicompack.crypto.trust import TrustStore, load_anchor
+
+    anchors = given.trust
 
     files = {text: find_contact(text) for text in anchors} if anchors else pinned_contacts()
     store = []
     for text, file in files.items():
         with naming(_name_of(text)):
             store.append(load_anchor(text, read_key_file(file)))
-    return TrustStore(tuple(store))
+    lists: list[CertificateRevocationList] = []
+    for path in given.crls:
+        with naming(path.name):
+            lists += parse(read_key_file(path, MAX_SIZE))
+    revocations = Revocations(tuple(lists), given.require_crl)
+    return TrustStore(tuple(store), revocations, _expected(given.expect_signer))
+
+
+def _expected(text: str | None) -> ExpectedSigner | None:
+    from dicompack.crypto.contacts import Contact
+    from dicompack.crypto.trust import ExpectedSigner
+
+    if text is None:
+        return None
+    if _FINGERPRINT.fullmatch("".join(text.split()).upper()):
+        return ExpectedSigner(text)
+    file = find_contact(text)
+    with naming(_name_of(text)):
+        contact = Contact.parse(read_key_file(file))
+    if contact.signing_spki_sha256 is None:
+        raise UsageError("this contact signs nothing", where=_name_of(text), hint="name a signer")
+    return ExpectedSigner(contact.fingerprint, contact.signing_spki_sha256)
 
 
 def _name_of(text: str) -> str:
@@ -197,7 +233,7 @@ def _pinned_hint() -> str:
 
 def recipient(
     identities: Sequence[Path],
-    anchors: Sequence[str],
+    given: TrustOptions,
     passphrases: Passphrases,
     password: Password | None = None,
 ) -> Recipient:
@@ -210,6 +246,6 @@ def recipient(
 
     if not identities and password is None:
         raise UsageError("nothing to open it with", hint="name your --identity, or open with --password")
-    trust = trust_store(anchors)
+    trust = trust_store(given)
     keys = (decryption_key(path, passphrases) for path in identities)
     return Recipient(keys=(*keys, *(() if password is None else (password,))), trust=trust)

@@ -8,6 +8,7 @@ import click
 
 from dicompack.cli import options
 from dicompack.cli.identities import Passphrases, recipient
+from dicompack.cli.options import TrustOptions
 from dicompack.cli.outcome import Outcome, plural, say_findings, say_signatures
 from dicompack.cli.passwords import password_to_open
 from dicompack.cli.terminal import Terminal, size_text
@@ -24,7 +25,7 @@ _RIGHT = ("NUMBER", "SIZE", "PACKED")
 )
 @options.package
 @options.openers
-@options.trust
+@options.of_trust
 @options.passphrase_file
 @options.common
 @click.pass_obj
@@ -35,7 +36,7 @@ def list_command(
     identities: tuple[Path, ...],
     password: bool,
     password_file: Path | None,
-    trust: tuple[str, ...],
+    trust: TrustOptions,
     passphrase_file: Path | None,
 ) -> Outcome:
     """List the instances of a package from its signed manifest; the instances are not read.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
@@ -144,6 +145,43 @@ trust = click.option(
     help="Whom to trust, instead of the pinned contacts: a contact.pem, a certificate, or a pinned name. "
     "Repeatable.",
 )
+crl = click.option(
+    "--crl",
+    "crls",
+    multiple=True,
+    type=PATH,
+    metavar="FILE",
+    help="Revocation lists of the authorities that are trusted, PEM or DER. Repeatable.",
+)
+require_crl = click.option(
+    "--require-crl", is_flag=True, help="Refuse a signer whom no current revocation list covers."
+)
+expect_signer = click.option(
+    "--expect-signer",
+    metavar="CONTACT|FINGERPRINT",
+    help="Demand this signer, of all whom you trust.",
+)
+
+
+class TrustOptions(NamedTuple):
+    """What a call says of whom to trust."""
+
+    trust: tuple[str, ...] = ()
+    expect_signer: str | None = None
+    crls: tuple[Path, ...] = ()
+    require_crl: bool = False
+
+
+def of_trust(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--trust``, ``--expect-signer``, ``--crl`` and ``--require-crl``, which reach the command as one."""
+
+    @wraps(command)
+    def with_trust(*arguments: Any, **given: Any) -> Any:
+        told = TrustOptions(**{name: given.pop(name) for name in TrustOptions._fields})
+        return command(*arguments, trust=told, **given)
+
+    whole: Callable[..., Any] = trust(expect_signer(crl(require_crl(with_trust))))
+    return whole
 
 
 def _identities(*, required: bool) -> Callable[[Function], Function]:

@@ -8,6 +8,7 @@ import click
 
 from dicompack.cli import options
 from dicompack.cli.identities import Passphrases, recipient, recipient_contact, signing_key
+from dicompack.cli.options import TrustOptions
 from dicompack.cli.outcome import Outcome, plural, say_findings, say_signatures, say_volumes
 from dicompack.cli.passwords import password_to_open
 from dicompack.cli.system_errors import system_errors
@@ -32,7 +33,7 @@ from dicompack.cli.terminal import Terminal
     metavar="IDENTITY",
     help="Who passes it on: an identity folder, .p12 or PEM file.",
 )
-@options.trust
+@options.of_trust
 @click.option(
     "--recipient",
     "recipients",
@@ -58,7 +59,7 @@ def rewrap_command(
     password: bool,
     password_file: Path | None,
     signer: Path,
-    trust: tuple[str, ...],
+    trust: TrustOptions,
     recipients: tuple[str, ...],
     no_self: bool,
     volume_size: int | None,

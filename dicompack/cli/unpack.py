@@ -8,6 +8,7 @@ import click
 
 from dicompack.cli import options
 from dicompack.cli.identities import Passphrases, recipient, signing_key
+from dicompack.cli.options import TrustOptions
 from dicompack.cli.outcome import Outcome, plural, say_findings, say_signatures
 from dicompack.cli.passwords import password_to_open
 from dicompack.cli.system_errors import system_errors
@@ -30,7 +31,7 @@ from dicompack.cli.terminal import Terminal, size_text
     help="A new or an empty folder.",
 )
 @options.openers
-@options.trust
+@options.of_trust
 @click.option(
     "--keep-signed",
     is_flag=True,
@@ -61,7 +62,7 @@ def unpack_command(
     identities: tuple[Path, ...],
     password: bool,
     password_file: Path | None,
-    trust: tuple[str, ...],
+    trust: TrustOptions,
     keep_signed: bool,
     originals: bool,
     receipt: Path | None,

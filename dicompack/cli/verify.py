@@ -8,6 +8,7 @@ import click
 
 from dicompack.cli import options
 from dicompack.cli.identities import Passphrases, recipient
+from dicompack.cli.options import TrustOptions
 from dicompack.cli.outcome import Outcome, plural, say_findings, say_signatures
 from dicompack.cli.passwords import password_to_open
 from dicompack.cli.terminal import Terminal
@@ -20,7 +21,7 @@ from dicompack.cli.terminal import Terminal
 )
 @options.package
 @options.openers
-@options.trust
+@options.of_trust
 @options.receipt("Check this receipt against the package, too.")
 @options.passphrase_file
 @options.jobs
@@ -34,7 +35,7 @@ def verify_command(
     identities: tuple[Path, ...],
     password: bool,
     password_file: Path | None,
-    trust: tuple[str, ...],
+    trust: TrustOptions,
     receipt: Path | None,
     passphrase_file: Path | None,
     jobs: int | None,

@@ -62,9 +62,8 @@ AES256_WRAP: Final = der.sequence(der.object_identifier("2.16.840.1.101.3.4.1.45
 WRAPPED_KEY_SIZE: Final = AES256_KEY_SIZE + 8
 
 # Key agreement (RFC 5753 §7.1.2, §7.1.4): standard ECDH, X9.63 KDF
-EC_PUBLIC_KEY: Final = der.sequence(der.object_identifier("1.2.840.10045.2.1"))
-# BouncyCastle writes NULL; RFC 5753 §7.1.2 permits both.
-EC_PUBLIC_KEY_WITH_NULL: Final = der.sequence(der.object_identifier("1.2.840.10045.2.1"), der.null())
+_EC_PUBLIC_KEY: Final = der.object_identifier("1.2.840.10045.2.1")
+EC_PUBLIC_KEY: Final = der.sequence(_EC_PUBLIC_KEY)
 
 
 @dataclass(frozen=True)
@@ -75,6 +74,17 @@ class Curve:
     digest: hashes.HashAlgorithm
     identifier: bytes = field(repr=False)
     """keyEncryptionAlgorithm."""
+    named: bytes = field(repr=False)
+    """OBJECT IDENTIFIER."""
+
+    @property
+    def originator_algorithms(self) -> frozenset[bytes]:
+        """How an originator's key may be called: without parameters, with NULL, or with the curve.
+
+        RFC 5753 §3.1.1 permits all three; BouncyCastle writes NULL or the curve.
+        """
+        with_null = der.sequence(_EC_PUBLIC_KEY, der.null())
+        return frozenset((EC_PUBLIC_KEY, with_null, der.sequence(_EC_PUBLIC_KEY, self.named)))
 
     @property
     def point_size(self) -> int:
@@ -83,10 +93,16 @@ class Curve:
 
 
 P256: Final = Curve(
-    ec.SECP256R1(), hashes.SHA256(), der.sequence(der.object_identifier("1.3.132.1.11.1"), AES256_WRAP)
+    ec.SECP256R1(),
+    hashes.SHA256(),
+    der.sequence(der.object_identifier("1.3.132.1.11.1"), AES256_WRAP),
+    der.object_identifier("1.2.840.10045.3.1.7"),
 )
 P384: Final = Curve(
-    ec.SECP384R1(), hashes.SHA384(), der.sequence(der.object_identifier("1.3.132.1.11.2"), AES256_WRAP)
+    ec.SECP384R1(),
+    hashes.SHA384(),
+    der.sequence(der.object_identifier("1.3.132.1.11.2"), AES256_WRAP),
+    der.object_identifier("1.3.132.0.34"),
 )
 CURVES: Final = {one.curve.name: one for one in (P256, P384)}
 

@@ -14,6 +14,7 @@ from typing import Final, TypeAlias, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, mlkem, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -51,6 +52,9 @@ _PEM: Final = re.compile(rb"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE
 _AUTHORITY_CURVES: Final = frozenset(("secp256r1", "secp384r1", "secp521r1"))
 
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
+
+
+_LIST_DIGESTS = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 
 
 def parse_der(data: bytes | memoryview, error: ErrorClass) -> x509.Certificate:
@@ -197,6 +201,20 @@ def check_authority(certificate: x509.Certificate, error: ErrorClass) -> None:
     key = certificate.public_key()
     if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name not in _AUTHORITY_CURVES:
         check_strength(certificate, error)
+
+
+def check_list_signer(
+    certificate: x509.Certificate, digest: hashes.HashAlgorithm | None, error: ErrorClass
+) -> None:
+    """Check that an authority may sign revocation lists (cRLSign, RFC 5280 §4.2.1.3), and with what it did.
+
+    Raises:
+        error: it may not, or the digest is none of SHA-256, SHA-384, SHA-512.
+    """
+    check_authority(certificate, error)
+    usage = _extension(certificate, x509.KeyUsage)
+    if usage is None or not usage.crl_sign or not isinstance(digest, _LIST_DIGESTS):
+        raise error("this certificate is not that of a signer of revocation lists", rule="TRU-6")
 
 
 def may_sign(certificate: x509.Certificate) -> bool:

@@ -25,7 +25,6 @@ from dicompack.crypto.algorithms import (
     AES256_WRAP,
     CURVES,
     EC_PUBLIC_KEY,
-    EC_PUBLIC_KEY_WITH_NULL,
     WRAPPED_KEY_SIZE,
     Curve,
 )
@@ -102,6 +101,8 @@ class KeyAgreement:
         curve = next((one for one in CURVES.values() if one.identifier == chosen.raw), None)
         if curve is None:  # ENV-4
             raise faults.unsupported("key agreement is not standard ECDH with SHA-256 or SHA-384", chosen)
+        if algorithm not in curve.originator_algorithms:  # ENV-4
+            raise faults.unsupported("the originator's key is not one of that curve", element)
         if len(keys.children) != 1:  # ENV-4
             raise faults.unsupported("a key agreement with several recipients", keys)
         identifier, wrapped_key = _parse_key(keys.children[0])
@@ -117,8 +118,6 @@ def _parse_originator(element: der.Element) -> tuple[bytes, bytes]:
     algorithm = fields.take(der.SEQUENCE)
     point = fields.take(der.BIT_STRING).content
     fields.end()
-    if bytes(algorithm.raw) not in (EC_PUBLIC_KEY, EC_PUBLIC_KEY_WITH_NULL):  # ENV-4
-        raise faults.unsupported("the originator's key is not an elliptic curve's", algorithm)
     if len(point) < 2 or point[0]:  # ENV-4
         raise faults.out_of_range(element)
     return bytes(algorithm.raw), bytes(point[1:])

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, mlkem, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from dicompack.crypto import der, enveloped, recipients
-from dicompack.crypto.algorithms import CURVES, EC_PUBLIC_KEY, EC_PUBLIC_KEY_WITH_NULL, P256
+from dicompack.crypto.algorithms import CURVES, EC_PUBLIC_KEY, P256, P384
 from dicompack.crypto.identities import Algorithm, new_identity
 from dicompack.crypto.keys import DecryptionKey, load_decryption_key
 from dicompack.crypto.passwords import Derivation, Password, PasswordKey
@@ -222,16 +222,18 @@ def test_forms_of_key_agreement() -> None:
     compressed = der.explicit(0, der.encode(0xA1, EC_PUBLIC_KEY, der.bit_string(b"\x02" + bytes(32))))
     refuses(edited(version, compressed, algorithm, keys), FormatError, "ENV-4")
     point = bytes(pki.element(data, *FIRST, 1, 0, 1).raw)
-    with_curve = der.sequence(
-        der.object_identifier("1.2.840.10045.2.1"), der.object_identifier("1.2.840.10045.3.1.7")
-    )
-    refuses(
-        edited(version, der.explicit(0, der.encode(0xA1, with_curve, point)), algorithm, keys),
-        UnsupportedError,
-        "ENV-4",
-    )
-    null = edited(version, der.explicit(0, der.encode(0xA1, EC_PUBLIC_KEY_WITH_NULL, point)), algorithm, keys)
-    assert enveloped.open_(null, [own]) == b"hello"  # as BouncyCastle writes it
+    kind = der.object_identifier("1.2.840.10045.2.1")
+    for called in (
+        der.sequence(kind, P384.named),
+        der.sequence(kind, der.sequence()),
+        der.sequence(P256.named),
+    ):
+        other = der.explicit(0, der.encode(0xA1, called, point))
+        refuses(edited(version, other, algorithm, keys), UnsupportedError, "ENV-4")
+    for called in (der.sequence(kind, der.null()), der.sequence(kind, P256.named)):
+        other = der.explicit(0, der.encode(0xA1, called, point))
+        # as BouncyCastle writes it
+        assert enveloped.open_(edited(version, other, algorithm, keys), [own]) == b"hello"
 
 
 def test_forms_of_key_encapsulation() -> None:
