@@ -565,7 +565,7 @@ def sync_folder(folder: Path) -> None:
 
 # Pages of a mapped file count as this process's memory until they are given back, which costs little: they
 # stay in the system's cache, and come back when they are touched.
-_GIVEN_BACK_EVERY = 0.05  # seconds, in which some 100 MB can be touched
+_GIVEN_BACK_EVERY = 0.02  # seconds, in which some 40 MB can be touched
 _maps: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 _changing_maps = threading.Lock()
 _giving_back = threading.Lock()
