@@ -95,7 +95,13 @@ class Originator:
             UsageError: a contact cannot be a recipient, or a key cannot sign instances.
             UntrustedError: a certificate is not yet valid or has expired.
         """
-        if self.signer_of_instances.private_key.key_size % 16:
+        key = self.signer_of_instances.private_key
+        if not isinstance(key, rsa.RSAPrivateKey):
+            raise UsageError(
+                "instances are signed with RSA, the only kind of key that the standard's profiles know",
+                hint="name an RSA identity with --instance-signer",
+            )
+        if key.key_size % 16:
             # DICOM values are even, and a reader could not tell a pad byte from the signature's last one.
             raise UsageError("a key whose modulus has an odd number of bytes cannot sign instances")
         _check_validity((self.signing, self.signer_of_instances), self.recipient_certificates, at)

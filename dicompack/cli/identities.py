@@ -99,7 +99,7 @@ def signing_key(path: Path, passphrases: Passphrases) -> SigningKey:
     """The signing key of an IDENTITY: a folder, a .p12, or a PEM file with key and certificate."""
     from dicompack.crypto.keys import load_signing_key
 
-    file = _file_of_role(path, path / SIGNING_FILE)
+    file = file_of_role(path, path / SIGNING_FILE)
     data = read_key_file(file)
     return passphrases.unlock(file.name, lambda ask: load_signing_key(data, ask))
 
@@ -108,7 +108,7 @@ def decryption_key(path: Path, passphrases: Passphrases) -> DecryptionKey:
     """The decryption key of an IDENTITY."""
     from dicompack.crypto.keys import load_decryption_key
 
-    file = _file_of_role(path, decryption_file(path))
+    file = file_of_role(path, decryption_file(path))
     data = read_key_file(file)
     return passphrases.unlock(file.name, lambda ask: load_decryption_key(data, ask))
 
@@ -119,7 +119,8 @@ def decryption_file(folder: Path) -> Path:
     return other if other.is_file() else folder / DECRYPTION_FILE
 
 
-def _file_of_role(path: Path, file: Path) -> Path:
+def file_of_role(path: Path, file: Path) -> Path:
+    """The key file of an IDENTITY: `file` where it is a folder."""
     if not path.is_dir():
         return path
     if not file.exists():

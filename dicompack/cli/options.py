@@ -121,6 +121,23 @@ max_memory = click.option(
     metavar="SIZE",
     help="Memory for all worker processes together: 512M, 8G.  [default: what the machine has]",
 )
+
+
+def of_cluster(command: Function) -> Function:
+    """The scheduler of a cluster, and the files of its TLS."""
+    for name, what in (
+        ("key", "Your key for the cluster, PEM."),
+        ("cert", "Your certificate for the cluster, PEM."),
+        ("ca", "The certificate of the cluster's own authority, PEM."),
+    ):
+        command = click.option(f"--scheduler-{name}", type=PATH, metavar="FILE", help=what)(command)
+    return click.option(
+        "--scheduler",
+        metavar="URL",
+        help="Work on instances in a Dask cluster: tls://HOST:PORT; tcp:// on this computer only.",
+    )(command)
+
+
 trust = click.option(
     "--trust",
     multiple=True,

@@ -10,9 +10,11 @@ import click
 from dicompack.cli import deidentification, options
 from dicompack.cli.deidentification import all_sources, project_key_of
 from dicompack.cli.identities import (
+    SIGNING_FILE,
     Passphrases,
     decryption_file,
     decryption_key,
+    file_of_role,
     recipient_contact,
     signing_key,
 )
@@ -118,6 +120,7 @@ if TYPE_CHECKING:
 @options.jobs
 @options.max_memory
 @click.option("--temp", type=PATH, metavar="DIR", help="Where encrypted intermediates may lie.")
+@options.of_cluster
 @deidentification.on_suspect
 @click.option(
     "--resume",
@@ -160,6 +163,10 @@ def pack_command(
     jobs: int | None,
     max_memory: int | None,
     temp: Path | None,
+    scheduler: str | None,
+    scheduler_ca: Path | None,
+    scheduler_cert: Path | None,
+    scheduler_key: Path | None,
     on_suspect: str,
     resume: bool,
     force: bool,
@@ -182,7 +189,20 @@ def pack_command(
     )
 
     import dicompack
+    from dicompack.pipeline.remote_packing import KeyPaths
+    from dicompack.workers import Scheduler
 
+    where = paths = None
+    if scheduler is not None:
+        where = Scheduler(scheduler, *map(_absolute, (scheduler_ca, scheduler_cert, scheduler_key)))
+        home, other = (identity or signer).absolute(), instance_signer
+        paths = KeyPaths(
+            str(file_of_role(signer.absolute(), signer.absolute() / SIGNING_FILE)),
+            str(file_of_role(home, decryption_file(home))),
+            str(file_of_role(other.absolute(), other.absolute() / SIGNING_FILE)) if other else None,
+            _absolute(project_key),
+            _absolute(passphrase_file),
+        )
     key = project_key_of(project_key)
     with system_errors(output, temp, map_out), terminal.progress() as on_progress:
         report = dicompack.pack(
@@ -208,6 +228,8 @@ def pack_command(
             temp=temp,
             own=own,
             resume=resume,
+            scheduler=where,
+            key_paths=paths,
             skip_suspect=on_suspect == "skip",
             force=force,
             hide_signer=hide_signer,
@@ -217,6 +239,10 @@ def pack_command(
     if secret is not None and password:
         show_password(terminal, secret)
     return Outcome(report)
+
+
+def _absolute(path: Path | None) -> str | None:
+    return str(path.absolute()) if path is not None else None
 
 
 def _originator(

@@ -28,6 +28,7 @@ SIGNING_CERTIFICATE: Final = der.object_identifier("1.2.840.113549.1.9.16.2.47")
 ALGORITHM_PROTECTION: Final = der.object_identifier("1.2.840.113549.1.9.52")
 
 _SHA256: Final = der.object_identifier("2.16.840.1.101.3.4.2.1")
+_SHA384: Final = der.object_identifier("2.16.840.1.101.3.4.2.2")
 
 # Digest and signature of SignedData (RFC 5754 §2.2, RFC 3370 §3.2)
 SHA256: Final = der.sequence(_SHA256)
@@ -164,3 +165,32 @@ class Digest(StrEnum):
                 return hashes.SHA384()
             case Digest.SHA512:
                 return hashes.SHA512()
+
+
+@dataclass(frozen=True)
+class SignatureScheme:
+    """What goes together in a SignedData (RFC 5754 §3): the signer's kind of key decides."""
+
+    digest: Digest
+    digest_identifier: bytes = field(repr=False)
+    identifier: bytes = field(repr=False)
+
+
+RSA_SCHEME: Final = SignatureScheme(Digest.SHA256, SHA256, RSA_PKCS1)
+ECDSA_SCHEMES: Final = {
+    "secp256r1": SignatureScheme(
+        Digest.SHA256, SHA256, der.sequence(der.object_identifier("1.2.840.10045.4.3.2"))
+    ),
+    "secp384r1": SignatureScheme(
+        Digest.SHA384, der.sequence(_SHA384), der.sequence(der.object_identifier("1.2.840.10045.4.3.3"))
+    ),
+}
+SIGNATURE_SCHEMES: Final = {one.identifier: one for one in (RSA_SCHEME, *ECDSA_SCHEMES.values())}
+CURVE_ORDERS: Final = {
+    "secp256r1": 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
+    "secp384r1": int(
+        "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973",
+        16,
+    ),
+}
+"""SEC 2 §2.4.2, §2.5.1: (r, s) and (r, n - s) both fit; the smaller s is the one that is written."""

@@ -131,6 +131,23 @@ def check_strength(certificate: x509.Certificate, error: ErrorClass) -> rsa.RSAP
     return key
 
 
+def signer_key(
+    certificate: x509.Certificate, error: ErrorClass
+) -> rsa.RSAPublicKey | ec.EllipticCurvePublicKey:
+    """The public key, if it may sign a SignedData: RSA as above, P-256 or P-384.
+
+    Raises:
+        error: another kind of key, or a weak one.
+    """
+    try:
+        key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm) as cause:
+        raise error("the certificate's key cannot be used", rule="KEY-2") from cause
+    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in CURVES:
+        return key
+    return check_strength(certificate, error)
+
+
 def recipient_key(certificate: x509.Certificate, error: ErrorClass) -> RecipientPublicKey:
     """The public key, if content keys may be encrypted to it: RSA as above, P-256, P-384 or ML-KEM-768.
 
@@ -158,7 +175,7 @@ def check_signer(certificate: x509.Certificate, error: ErrorClass) -> None:
     Raises:
         error: it may not.
     """
-    check_strength(certificate, error)
+    signer_key(certificate, error)
     if not may_sign(certificate):  # KEY-3
         reason = "it is for decryption" if may_decrypt(certificate) else "its key usage does not allow it"
         raise error(f"this certificate does not sign: {reason}", rule="KEY-3")

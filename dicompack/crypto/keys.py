@@ -42,7 +42,8 @@ class SigningKey:
     """A private key that signs, its certificate, and the certificates above it (issuers, possibly none)."""
 
     certificate: x509.Certificate
-    private_key: rsa.RSAPrivateKey = field(repr=False, compare=False)
+    private_key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey = field(repr=False, compare=False)
+    """RSA, P-256 or P-384; an instance's Digital Signature is by RSA."""
     chain: tuple[x509.Certificate, ...] = ()
 
     def __post_init__(self) -> None:
@@ -215,10 +216,10 @@ _Signing = TypeVar("_Signing", bound=SigningKey)
 
 def _signing_key(cls: type[_Signing], found: _Found) -> _Signing:
     certificate, key, pool = found
-    if not isinstance(key, rsa.RSAPrivateKey):  # KEY-2, KEY-3
+    if isinstance(key, mlkem.MLKEM768PrivateKey):  # KEY-2, KEY-3
         if certificates.may_decrypt(certificate) and not certificates.may_sign(certificate):
             raise NoMatchError("this key decrypts, it does not sign", rule="KEY-3", hint="use signing.p12")
-        raise NoMatchError("the private key is not RSA, and does not sign here", rule="KEY-2")
+        raise NoMatchError("the private key is of a kind that does not sign", rule="KEY-2")
     return cls(certificate, key, certificates.ordered_chain(certificate, pool))
 
 

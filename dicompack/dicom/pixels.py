@@ -32,6 +32,7 @@ from dicompack.dicom.pixelformat import (
     PIXEL_DATA,
     PLANAR_CONFIGURATION,
     PixelFormat,
+    float_pixel_data,
     pixel_format,
 )
 from dicompack.errors import FormatError, UnsupportedError
@@ -99,7 +100,10 @@ def native_digest(data_set: DataSet) -> tuple[str, int] | None:
         InputError: see `pixel_format`.
     """
     layout, pixel_data = pixel_format(data_set), data_set.get(PIXEL_DATA)
-    if layout is None or not isinstance(pixel_data, Element):
+    if layout is None:
+        numbers = float_pixel_data(data_set)
+        return (hashlib.sha256(numbers.value).hexdigest(), len(numbers.value)) if numbers else None
+    if not isinstance(pixel_data, Element):
         return None
     size = layout.native_size
     return hashlib.sha256(memoryview(pixel_data.value)[:size]).hexdigest(), size
@@ -160,6 +164,9 @@ def compress(
     """
     layout, pixel_data = pixel_format(data_set), data_set.get(PIXEL_DATA)
     if layout is None:
+        digest_of_numbers = native_digest(data_set)
+        if digest_of_numbers:
+            return Kept("Float Pixel Data have no encapsulated form", *digest_of_numbers)
         return Kept("there are no Pixel Data", None, 0)
     if not isinstance(pixel_data, Element):
         return Kept("Pixel Data are encapsulated already", None, 0)

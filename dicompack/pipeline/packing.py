@@ -46,13 +46,19 @@ from dicompack.pipeline.originals import (
     start_others,
 )
 from dicompack.pipeline.policies import AS_IS, policy_of, with_vocabularies
+from dicompack.pipeline.remote_packing import (
+    KeyPaths,
+    RemoteSettings,
+    remote_settings,
+    start_remote_packing,
+)
 from dicompack.pipeline.resuming import begin, check_resumable, digest_of_settings
 from dicompack.pipeline.source_instances import Refused
 from dicompack.pipeline.unpacking import check_written, member_of
 from dicompack.report import Finding, Progress, Report, Skipped
 from dicompack.stages import package, volumes
 from dicompack.stages.compression import Encoding
-from dicompack.workers import Place, Processes, Workers, frames_of_large
+from dicompack.workers import Cluster, Place, Processes, Scheduler, Workers, frames_of_large
 
 _READ_SIZE = 1 << 20
 
@@ -82,6 +88,8 @@ def pack(
     temp: Path | str | None = None,
     own: DecryptionKey | None = None,
     resume: bool = False,
+    scheduler: Scheduler | None = None,
+    key_paths: KeyPaths | None = None,
     force: bool = False,
     hide_signer: bool = False,
     on_progress: OnProgress | None = None,
@@ -117,6 +125,9 @@ def pack(
         own: the originator's own decryption key. With it a run that is interrupted or dies leaves what it has
             sealed, and a journal that only this key opens; without it nothing.
         resume: go on with what such a run has left.
+        scheduler: of a cluster that does the work on instances; sources, staging and keys have the same paths
+            on all its machines.
+        key_paths: where the cluster's workers find the keys, for keys do not travel.
         force: replace a package of this name.
         hide_signer: let nobody but recipients see who signed; others can then check integrity only.
         on_progress: is told how far the run is.
@@ -152,6 +163,16 @@ def pack(
         originator = replace(originator, project_key=project_key)
     if resume:
         check_resumable(own, originator)
+    if scheduler is not None and (own is None or key_paths is None):
+        raise UsageError(
+            "workers of a cluster open the run's journal with your own decryption key",
+            rule="CLI-16",
+            hint="name it with --identity, and leave out --no-self",
+        )
+    if scheduler is not None and originator.password is not None:
+        raise UsageError(
+            "a password does not travel to a cluster", rule="CLI-16", hint="pack on this computer"
+        )
     digest = digest_of_settings(
         originator, project_key, policy, encoding, allow_preamble, include_other, map_out is not None
     )
@@ -180,14 +201,18 @@ def pack(
         )
         intake: Intake[PackedInstance] = Intake(keeps_others=include_other)
         load_ahead([codec])
+        everywhere: Place = stack.enter_context(Cluster(scheduler)) if scheduler else place
         entries = exchange.find([Path(source) for source in sources], exclude)
-        found = with_vocabularies(entries, policy, place, tell)
+        found = with_vocabularies(entries, policy, everywhere, tell)
+        known: PackingSettings | RemoteSettings = settings
+        if scheduler and key_paths and own:
+            known = remote_settings(settings, key_paths, own, work.journal_path, digest)
         intake.run(
             found,
-            start_packing,
-            settings,
+            _start,
+            known,
             pack_instance,
-            place,
+            everywhere,
             demand_of(policy),
             tell,
             "packing",
@@ -251,6 +276,14 @@ def pack(
             others=tuple(one.original.name for one in others),
             seconds=time.monotonic() - began,
         )
+
+
+def _start(settings: PackingSettings | RemoteSettings) -> None:
+    """Once in each worker, here or elsewhere."""
+    if isinstance(settings, RemoteSettings):
+        start_remote_packing(settings)
+    else:
+        start_packing(settings)
 
 
 def _pack_others(

@@ -84,6 +84,11 @@ class Work:
             self._staging.outlasts = _OUTLASTS
 
     @property
+    def journal_path(self) -> Path:
+        """Where workers of a cluster find it."""
+        return self._staging.path / _JOURNAL
+
+    @property
     def resumable(self) -> bool:
         """Whether another run could go on with this one."""
         return self._journal is not None and self._journal.count > 0
@@ -145,7 +150,11 @@ def begin(
     if not (resume and own is not None and path.is_file()):
         staging.clear()
         run = Run.new(originator.project_key)
-        made = Journal.create(path, run, settings, originator.signing, own) if own is not None else None
+        made = (
+            Journal.create(path, run, settings, originator.signing, own)
+            if own is not None and originator.password is None
+            else None
+        )
         return Work(run, staging.folder(_OBJECTS), staging, made)
     staging.outlasts, staging.outlasts_errors = _OUTLASTS, True
     left = journal.read(path, Record, settings, originator.signing, own)

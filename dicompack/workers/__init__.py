@@ -6,6 +6,7 @@ inheritance where processes are forked, through a pipe where they are not. Proce
 the GIL, and because a decoder may hang, crash, or ask for all memory there is: each task has its limits.
 """
 
+from dicompack.workers.cluster import Cluster, Scheduler
 from dicompack.workers.frames import Frames, frames_of_large
 from dicompack.workers.limits import Allowance, Demand, forbid_core_dumps, missing_limits, total_memory
 from dicompack.workers.processes import Processes, available_cores, inherit
@@ -16,6 +17,8 @@ __all__ = [
     "WorkerDiedError",
     "Place",
     "Processes",
+    "Cluster",
+    "Scheduler",
     "Allowance",
     "Demand",
     "available_cores",

@@ -8,9 +8,17 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from dicompack.crypto import enveloped, signed
-from dicompack.crypto.keys import Contact, NewIdentity, load_decryption_key, load_signing_key, new_identity
+from dicompack.crypto.keys import (
+    Contact,
+    NewIdentity,
+    SigningKey,
+    load_decryption_key,
+    load_signing_key,
+    new_identity,
+)
 from dicompack.errors import BadSignatureError, FormatError, UnsupportedError
 from tests.unit.crypto import pki
 
@@ -92,6 +100,20 @@ def test_openssl_verifies(openssl: OpenSsl, options: tuple[str, ...]) -> None:
 def test_openssl_verifies_a_chain(openssl: OpenSsl, options: tuple[str, ...]) -> None:
     openssl.file("signed", signed.sign(MESSAGE, pki.certified_signer(), pki.NOW))
     anchor = openssl.file("anchor.pem", pki.pem(pki.root()[0]))
+    at = ("-attime", str(int(pki.NOW.timestamp())))
+    command = ("cms", "-verify", "-binary", "-inform", "DER", "-in", "signed", "-purpose", "any", *options)
+    assert openssl(*command, "-CAfile", anchor, *at) == MESSAGE
+
+
+@pytest.mark.parametrize("options", [(), ("-cades",)])
+@pytest.mark.parametrize("curve", [ec.SECP256R1(), ec.SECP384R1()], ids=lambda one: one.name)
+def test_openssl_verifies_a_signer_on_a_curve(
+    openssl: OpenSsl, curve: ec.EllipticCurve, options: tuple[str, ...]
+) -> None:
+    private = ec.generate_private_key(curve)
+    certificate = pki.certificate("on a curve", pki.SIGNS, of=private)
+    openssl.file("signed", signed.sign(MESSAGE, SigningKey(certificate, private), pki.NOW))
+    anchor = openssl.file("anchor.pem", pki.pem(certificate))
     at = ("-attime", str(int(pki.NOW.timestamp())))
     command = ("cms", "-verify", "-binary", "-inform", "DER", "-in", "signed", "-purpose", "any", *options)
     assert openssl(*command, "-CAfile", anchor, *at) == MESSAGE

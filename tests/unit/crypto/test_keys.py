@@ -221,11 +221,18 @@ def test_what_is_no_identity(load: object, data: object, message: str) -> None:
     assert caught.value.rule in ("KEY-1", "KEY-2", "KEY-5")
 
 
-def test_p12_with_another_kind_of_key() -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
+@pytest.mark.parametrize(
+    ("curve", "fine"), [(ec.SECP256R1(), True), (ec.SECP384R1(), True), (ec.SECP521R1(), False)]
+)
+def test_p12_with_a_key_on_a_curve(curve: ec.EllipticCurve, fine: bool) -> None:
+    """KEY-2: P-256 and P-384 sign."""
+    key = ec.generate_private_key(curve)
     certificate = pki.certificate("curve", pki.SIGNS, of=key)
     data = pkcs12.serialize_key_and_certificates(None, key, certificate, None, NoEncryption())
-    with pytest.raises(NoMatchError, match="not RSA") as caught:
+    if fine:
+        assert load_signing_key(data, never).certificate == certificate
+        return
+    with pytest.raises(NoMatchError) as caught:
         load_signing_key(data, never)
     assert caught.value.rule == "KEY-2"
 
