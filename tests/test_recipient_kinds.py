@@ -14,7 +14,8 @@ from dicompack import Originator, Password, PasswordKey, Recipient
 from dicompack.cli.program import run
 from dicompack.crypto.identities import new_identity
 from dicompack.crypto.keys import load_decryption_key
-from dicompack.errors import NoMatchError, UntrustedError, UsageError
+from dicompack.errors import DicomPackError, NoMatchError, UntrustedError, UsageError
+from tests.conftest import trusting
 from tests.packages import packed, study, tree
 
 SECRET = "correct horse battery staple, and some more words"
@@ -73,6 +74,30 @@ def test_password_is_no_origin(tmp_path, sender, recipient):
     with pytest.raises(UntrustedError):
         dicompack.unpack(package, tmp_path / "out", recipient=nobody)
     assert not (tmp_path / "out").exists()
+
+
+def test_password_of_a_hidden_signer(tmp_path, sender, recipient):
+    """The SEAL is opened with it, too."""
+    originator = Originator(sender.signing, (), password=PasswordKey.new(Password(SECRET)))
+    package, _ = packed(tmp_path, originator, hide_signer=True)
+    assert dicompack.verify(package, recipient=Recipient((Password(SECRET),), recipient.trust)).instances_out
+    with pytest.raises(DicomPackError):
+        dicompack.verify(package, recipient=Recipient((Password("wrong"),), recipient.trust))
+
+
+def test_passed_on_to_other_kinds(tmp_path, sender, receiver, recipient, curve, kem):
+    """From a password to keys: content stays, and the password is no way in any more."""
+    package, _ = packed(tmp_path, Originator(sender.signing, (), password=PasswordKey.new(Password(SECRET))))
+    reader = Recipient((Password(SECRET),), trusting(sender, receiver))
+    new = tmp_path / "new.dcmpack"
+    dicompack.rewrap(
+        package, new, recipient=reader, signer=receiver.signing, recipients=(curve.contact, kem.contact)
+    )
+    for one in (curve, kem):
+        assert dicompack.verify(new, recipient=Recipient((key_of(one),), reader.trust)).instances_out == 2
+    with pytest.raises(NoMatchError) as caught:
+        dicompack.verify(new, recipient=reader)
+    assert caught.value.rule == "PKG-14"
 
 
 def test_password_for_a_package_without_one(tmp_path, originator, recipient):
