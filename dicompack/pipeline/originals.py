@@ -19,6 +19,7 @@ from dicompack.crypto import staging
 from dicompack.crypto.recipients import Addressee, Opener
 from dicompack.dicom import tags
 from dicompack.dicom.dataset import Buffer, DataSet
+from dicompack.dicom.source_signatures import source_signatures
 from dicompack.errors import DicomPackError, InputError
 from dicompack.exchange.sources import OtherFile
 from dicompack.pipeline.source_instances import Refused, SourceTask
@@ -71,7 +72,7 @@ def keep(
         study_instance_uid=source.text(tags.STUDY_INSTANCE_UID),
         series_instance_uid=source.text(tags.SERIES_INSTANCE_UID),
         sop_instance_uid=source.text(tags.SOP_INSTANCE_UID),
-        signatures=len(source.items(tags.DIGITAL_SIGNATURES_SEQUENCE)),
+        signatures=sum(1 for _ in source_signatures(source)),
     )
 
 
