@@ -33,6 +33,9 @@ def decompress(source: Path, folder: Path) -> int:
         target = folder / f"{number:06d}.dcm"
         instance = dcmread(path)
         instance.decompress(generate_instance_uid=False)
+        for element in list(instance):  # icons, which would stay compressed
+            if element.VR == "SQ" and any("PixelData" in item for item in element.value):
+                del instance[element.tag]
         instance.save_as(target)
     return len(found)
 
