@@ -25,13 +25,15 @@ MAX_SIZE: Final = 64 << 20
 """Bytes of a file with lists; those of national authorities have some megabytes."""
 
 _PEM: Final = re.compile(rb"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----", re.DOTALL)
-# What changes the meaning of a list (delta lists, lists of a part) makes it none of ours; the rest does not.
+# With these alone a list speaks for all certificates of its issuer.
 _HARMLESS: Final = (
     x509.CRLNumber,
     x509.AuthorityKeyIdentifier,
     x509.FreshestCRL,
     x509.AuthorityInformationAccess,
 )
+# With these, for a part of them: what it names is revoked, what it does not name is not known.
+_PARTIAL: Final = (x509.DeltaCRLIndicator, x509.IssuingDistributionPoint)
 
 
 class Standing(StrEnum):
@@ -61,14 +63,17 @@ class Revocations:
             for one in self.lists:
                 if not _is_by(one, certificate, issuer):
                     continue
+                whole = _has_only(one, _HARMLESS)
+                if not whole and not _names_its_own(one):
+                    continue
                 entry = one.get_revoked_certificate_by_serial_number(certificate.serial_number)
-                if entry is not None and entry.revocation_date_utc <= at:  # TRU-7
+                if entry is not None and not _is_lifted(entry) and entry.revocation_date_utc <= at:  # TRU-7
                     raise UntrustedError(
                         f"the certificate was revoked on {entry.revocation_date_utc:%Y-%m-%d}",
                         rule="TRU-7",
                         hint="do not use the data; ask its owner for what happened",
                     )
-                covered |= _is_of_its_time(one, at)
+                covered |= whole and _is_of_its_time(one, at)
             if not covered and self.demanded:  # TRU-8
                 raise UntrustedError(
                     "no current revocation list covers the signer's certificate, or one above it",
@@ -103,13 +108,41 @@ def _is_by(
     """Whether a list is the issuer's about certificates like this one."""
     if one.issuer != certificate.issuer or one.issuer != issuer.subject:
         return False
-    if any(extension.critical or not isinstance(extension.value, _HARMLESS) for extension in one.extensions):
-        return False
     try:
         certificates.check_list_signer(issuer, one.signature_hash_algorithm, FormatError)
         return one.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]  # its kind was checked
     except (FormatError, UnsupportedAlgorithm, TypeError, ValueError):
         return False
+
+
+def _has_only(
+    one: x509.CertificateRevocationList,
+    harmless: tuple[type[x509.ExtensionType], ...],
+    partial: tuple[type[x509.ExtensionType], ...] = (),
+) -> bool:
+    """Whether a list has no other extensions, and critical are only those that limit it to a part."""
+    return all(
+        isinstance(extension.value, partial)
+        or (isinstance(extension.value, harmless) and not extension.critical)
+        for extension in one.extensions
+    )
+
+
+def _names_its_own(one: x509.CertificateRevocationList) -> bool:
+    """Whether a partial list (RFC 5280 §5.2.4, §5.2.5) names certificates of its own issuer only."""
+    return _has_only(one, _HARMLESS, _PARTIAL) and not any(
+        isinstance(extension.value, x509.IssuingDistributionPoint) and extension.value.indirect_crl
+        for extension in one.extensions
+    )
+
+
+def _is_lifted(entry: x509.RevokedCertificate) -> bool:
+    """Whether a delta list takes an entry back (removeFromCRL, RFC 5280 §5.3.1)."""
+    return any(
+        isinstance(extension.value, x509.CRLReason)
+        and extension.value.reason is x509.ReasonFlags.remove_from_crl
+        for extension in entry.extensions
+    )
 
 
 def _is_of_its_time(one: x509.CertificateRevocationList, at: datetime) -> bool:

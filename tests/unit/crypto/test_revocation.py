@@ -83,6 +83,34 @@ def test_tru_7_a_stale_list_still_revokes():
     assert caught.value.rule == "TRU-7"
 
 
+def point(*, indirect: bool = False) -> x509.IssuingDistributionPoint:
+    return x509.IssuingDistributionPoint(
+        full_name=None,
+        relative_name=None,
+        only_contains_user_certs=not indirect,
+        only_contains_ca_certs=False,
+        only_some_reasons=None,
+        indirect_crl=indirect,
+        only_contains_attribute_certs=False,
+    )
+
+
+@pytest.mark.parametrize("part", [x509.DeltaCRLIndicator(1), point()])
+def test_tru_7_a_list_of_a_part_revokes_what_it_names(part):
+    signer = pki.certified_signer()
+    whole = listed(pki.intermediate())
+    one = listed(pki.intermediate(), signer.certificate, extra=((part, True),))
+    with pytest.raises(UntrustedError) as caught:
+        judged(store(whole, one))
+    assert caught.value.rule == "TRU-7"
+
+
+def test_an_indirect_list_says_nothing_of_its_issuer_s_certificates():
+    signer = pki.certified_signer()
+    one = listed(pki.intermediate(), signer.certificate, extra=((point(indirect=True), True),))
+    assert judged(store(one)).standing is Standing.UNKNOWN
+
+
 def test_revoked_later_is_not_revoked_yet():
     signer = pki.certified_signer()
     trust = store(listed(pki.intermediate(), signer.certificate, at=NOW + DAY / 2))
