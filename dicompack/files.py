@@ -10,12 +10,18 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
+import mmap
 import os
 import re
 import shutil
 import stat
 import sys
+import tempfile
+import threading
+import time
 import unicodedata
+import weakref
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +33,9 @@ _LOCK = "lock"
 _MANY_FILES = 10_240  # the most volumes there can be, and some; macOS takes no more than this
 _ATTEMPTS = 5  # to take a staging folder that another run is just removing
 _OPEN_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_OPEN_GROWING = os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+MAPPED_ABOVE = 64 << 20
+"""Bytes of a file that is not read into memory but mapped."""
 _OPEN_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 _MAX_COMPONENT = 240  # bytes in UTF-8: systems take 255, and a number may have to be added
 # What some system does not take in a name, or takes for something else.
@@ -43,8 +52,13 @@ class Staging:
         OutputError: the parent folder is missing, cannot be written, or another run works on this target.
     """
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target: Path, *, goes_on: bool = False) -> None:
         self.target = target
+        self.outlasts: tuple[str, ...] = ()
+        """What stays for the next run where this one is interrupted."""
+        self.outlasts_errors = False
+        """Whether it stays after an error, too."""
+        self._goes_on = goes_on
         self.path = target.parent / f".{target.name}{STAGING_SUFFIX}"
         self._lock = -1
 
@@ -61,12 +75,18 @@ class Staging:
                 break
         if self._lock < 0:
             raise OutputError("busy: another run works on this target", hint="wait for it to end")
-        self._clear()
+        if not self._goes_on:
+            self.clear()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        stays = self.outlasts_errors or (kind is not None and issubclass(kind, KeyboardInterrupt))
+        if self.outlasts and kind is not None and stays:
+            self.clear(self.outlasts)
+            os.close(self._lock)
+            return
         os.close(self._lock)
         _remove_tree(self.path)
 
@@ -82,10 +102,10 @@ class Staging:
         if not stat.S_ISDIR(facts.st_mode) or not ours:
             raise OutputError("the staging folder's name is taken by something else", hint="remove it")
 
-    def _clear(self) -> None:
+    def clear(self, keep: tuple[str, ...] = ()) -> None:
         """Remove what a run left that has died; the lock told it from one that lives."""
         for entry in self.path.iterdir():
-            if entry.name != _LOCK:
+            if entry.name not in (_LOCK, *keep):
                 _remove_tree(entry)
 
 
@@ -160,23 +180,97 @@ def _write_all(descriptor: int, piece: bytes | memoryview) -> int:
     return done
 
 
-def read_whole(path: Path, limit: int) -> bytes:
-    """The bytes of a source, read once.
+class GrowingFile:
+    """A file in our staging that is added to."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, _OPEN_GROWING)
+
+    def append(self, data: bytes) -> None:
+        """Write at its end."""
+        _write_all(self._descriptor, data)
+
+    def cut(self, size: int) -> None:
+        """Take away what comes after `size` bytes."""
+        os.ftruncate(self._descriptor, size)
+
+    def sync(self) -> None:
+        """Wait until it is on the medium."""
+        os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        """Give it back."""
+        os.close(self._descriptor)
+
+
+def sha256(path: Path) -> bytes:
+    """Of a whole file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+class SourceBytes:
+    """The bytes of a source: read once, or mapped where they are too many.
 
     Raises:
         InputError: it has more than `limit` bytes, or changed while it was read: it is still being written.
     """
-    with path.open("rb") as file:
-        before = os.fstat(file.fileno())
-        if before.st_size > limit:
-            raise InputError(f"{before.st_size} bytes, and this version packs files up to {limit}")
-        data = file.read()
-        after = os.fstat(file.fileno())
-    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or len(
-        data
-    ) != after.st_size:
-        raise InputError("the file changed while it was read", hint="wait until it is complete")
-    return data
+
+    def __init__(self, path: Path, limit: int) -> None:
+        with path.open("rb") as file:
+            facts = os.fstat(file.fileno())
+            if facts.st_size > limit:
+                raise InputError(f"{facts.st_size} bytes, and this version packs files up to {limit}")
+            mapped = facts.st_size > MAPPED_ABOVE
+            self.data: bytes | memoryview = map_for_reading(file.fileno()) if mapped else file.read()
+            self._path = path
+            self._facts = facts.st_size, facts.st_mtime_ns
+            self._check(os.fstat(file.fileno()))
+
+    def check_unchanged(self) -> None:
+        """See that what was mapped is still what it was, now that it has been used.
+
+        Raises:
+            InputError: somebody writes it.
+        """
+        if isinstance(self.data, memoryview):
+            self._check(self._path.stat())
+
+    def _check(self, facts: os.stat_result) -> None:
+        if (facts.st_size, facts.st_mtime_ns) != self._facts or len(self.data) != facts.st_size:
+            raise InputError("the file changed while it was read", hint="wait until it is complete")
+
+
+class UnnamedFile:
+    """A file without a name, mode 0600: it is gone when nobody uses it, and when its process dies.
+
+    Args:
+        folder: whose file system it is in; None: the system's place for such files.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115  # lives as long as this
+        weakref.finalize(self, self._file.close)
+        self.size = 0
+
+    def append(self, piece: bytes | memoryview) -> int:
+        """Add bytes at the end; give the offset where they begin."""
+        start = self.size
+        self.size += _write_all(self._file.fileno(), piece)
+        return start
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Bytes that were added; fewer only where the file ends."""
+        return _read_at(self._file.fileno(), offset, size)
+
+    def mapped(self) -> memoryview:
+        """All that was added, for reading."""
+        return map_for_reading(self._file.fileno())
+
+    def room(self, size: int) -> memoryview:
+        """A place of so many zero bytes to write to, in a file that nothing was added to."""
+        self._file.truncate(size)
+        return _mapped(mmap.mmap(self._file.fileno(), size))
 
 
 class FileAccess:
@@ -192,16 +286,11 @@ class FileAccess:
 
     def read_at(self, offset: int, size: int) -> bytes:
         """`size` bytes from `offset`; fewer only where the file ends."""
-        if hasattr(os, "pread"):
-            piece = os.pread(self._descriptor, size, offset)
-            if len(piece) in (0, size):
-                return piece
-            return piece + self.read_at(offset + len(piece), size - len(piece))
-        os.lseek(self._descriptor, offset, os.SEEK_SET)
-        pieces = bytearray()
-        while len(pieces) < size and (piece := os.read(self._descriptor, size - len(pieces))):
-            pieces += piece
-        return bytes(pieces)
+        return _read_at(self._descriptor, offset, size)
+
+    def mapped(self) -> memoryview:
+        """The whole file; it stays when this is closed."""
+        return map_for_reading(self._descriptor)
 
     def close(self) -> None:
         """Give the file back; once is enough."""
@@ -216,6 +305,21 @@ class FileAccess:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _read_at(descriptor: int, offset: int, size: int) -> bytes:
+    pieces: list[bytes] = []
+    while size:
+        if hasattr(os, "pread"):
+            piece = os.pread(descriptor, size, offset)
+        else:
+            os.lseek(descriptor, offset, os.SEEK_SET)
+            piece = os.read(descriptor, size)
+        if not piece:
+            break
+        pieces.append(piece)
+        offset, size = offset + len(piece), size - len(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def allow_many_files() -> None:
@@ -414,3 +518,51 @@ def sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+# ---------------------------------------------------------------------------------------- mapped files
+
+# Pages of a mapped file count as this process's memory until they are given back, which costs little: they
+# stay in the system's cache, and come back when they are touched.
+_GIVEN_BACK_EVERY = 0.05  # seconds, in which some 100 MB can be touched
+_maps: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
+_giving_back = threading.Lock()
+
+
+def map_for_reading(descriptor: int) -> memoryview:
+    """The bytes of an open file, which may be closed then. They are gone when no view is left.
+
+    Raises:
+        ValueError: the file is empty.
+    """
+    return _mapped(mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ))
+
+
+def _mapped(mapping: mmap.mmap) -> memoryview:
+    if hasattr(mmap, "MADV_DONTNEED"):
+        _maps.add(mapping)
+        if _giving_back.acquire(blocking=False):
+            threading.Thread(target=_give_back, daemon=True).start()
+    return memoryview(mapping)
+
+
+def _give_back() -> None:
+    """While there are mappings, none of their pages stays for long; views remain valid all the time."""
+    try:
+        while mappings := [*_maps]:
+            for mapping in mappings:
+                mapping.madvise(mmap.MADV_DONTNEED)
+            del mapping, mappings
+            time.sleep(_GIVEN_BACK_EVERY)
+    finally:
+        _giving_back.release()
+
+
+def _after_fork() -> None:
+    """Threads do not come along; the next mapping begins another one."""
+    global _giving_back
+    _giving_back = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

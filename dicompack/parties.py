@@ -105,12 +105,21 @@ def _check_count(count: int) -> None:
         )
 
 
+def check_signer_validity(key: SigningKey, at: datetime) -> None:
+    """See that a key may sign at this time.
+
+    Raises:
+        UntrustedError: its certificate is not yet valid or has expired.
+    """
+    own = PinnedContact("the signer", Contact("the signer", signing=key.certificate))
+    TrustStore((own,)).judge(key.certificate, key.chain, at, Role.SIGNER)
+
+
 def _check_validity(
     signers: tuple[SigningKey, ...], recipients: tuple[x509.Certificate, ...], at: datetime
 ) -> None:
     for key in signers:
-        own = PinnedContact("the signer", Contact("the signer", signing=key.certificate))
-        TrustStore((own,)).judge(key.certificate, key.chain, at, Role.SIGNER)
+        check_signer_validity(key, at)
     for certificate in recipients:
         other = PinnedContact("a recipient", Contact("a recipient", decryption=certificate))
         TrustStore((other,)).judge(certificate, (), at, Role.RECIPIENT)

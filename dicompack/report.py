@@ -42,8 +42,8 @@ class SignatureVerdict:
     """The signer is pinned, or its certification path ends in an anchor that has this role."""
     trusted_as: str = ""
     """The pinned contact or anchor it was trusted by."""
-    passed_on: bool = False
-    """A SEAL of somebody who passed the package on, after the originator's."""
+    purpose: str = ""
+    """Of a package: ``sealed`` by its originator, ``passed-on``, or ``received``, which is a receipt's."""
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import time
 from itertools import pairwise
 
 import pytest
 
 import dicompack
+from dicompack import files
 from dicompack.container import manifest
 from dicompack.container.manifest import objects_for
-from dicompack.errors import BadSignatureError
-from dicompack.stages import envelope
+from dicompack.dicom import dicom_file
+from dicompack.errors import BadSignatureError, InputError
+from dicompack.stages import envelope, volumes
 from tests.conftest import trusting
 from tests.hostile.forgery import Forgery
-from tests.packages import packed, tree
+from tests.packages import bundled, packed, tree
 
 INSTANCES = ("CT_small.dcm", "MR_small.dcm", "rtplan.dcm", "liver_1frame.dcm")
 
@@ -24,6 +29,14 @@ def small_parts(monkeypatch):
     monkeypatch.setattr(manifest, "MAXIMUM_PLAINTEXT", 8192)
     for module in (manifest, envelope):
         monkeypatch.setattr(module, "PART_SIZE", 4096)
+
+
+@pytest.fixture
+def small_memory(monkeypatch):
+    """What is mapped, spilled or streamed where it is large."""
+    for module in (files, volumes):
+        monkeypatch.setattr(module, "MAPPED_ABOVE", 1000)
+    monkeypatch.setattr(dicom_file, "LARGE", 1000)
 
 
 @pytest.mark.parametrize(
@@ -62,3 +75,64 @@ def test_parts_in_another_order(tmp_path, originator, recipient, sender, small_p
     with pytest.raises(BadSignatureError) as caught:
         dicompack.unpack(path, tmp_path / "out", recipient=recipient)
     assert caught.value.rule == rule
+
+
+@pytest.mark.parametrize("volume_size", [None, 30_000])
+@pytest.mark.parametrize("codec", ["j2k", "keep"])
+def test_what_is_not_in_memory_comes_out_the_same(
+    tmp_path, originator, recipient, sender, small_memory, monkeypatch, volume_size, codec
+):
+    """The same instances the one and the other way, byte for byte, with objects that volumes cut."""
+    names = (*INSTANCES, "SC_rgb_rle_2frame.dcm", "image_dfl.dcm", "MR_small_bigendian.dcm")
+    key = dicompack.ProjectKey.new()
+    small = {}
+    for folder in ("mapped", "read"):
+        (tmp_path / folder).mkdir()
+        if folder == "read":
+            monkeypatch.undo()
+        package, _ = packed(
+            tmp_path / folder, originator, names, volume_size=volume_size, codec=codec, project_key=key
+        )
+        dicompack.test(package, trust=trusting(sender))
+        dicompack.verify(package, recipient=recipient)
+        dicompack.unpack(package, tmp_path / folder / "out", recipient=recipient)
+        # Two have one UID, and the digest of the signed file, which decides their order, is random.
+        small[folder] = sorted(tree(tmp_path / folder / "out").values())
+        assert not [path for path in (tmp_path / folder).rglob("*") if "staging" in path.name]
+    assert small["mapped"] == small["read"]
+
+
+def test_large_sources_are_planned_and_deidentified(tmp_path, small_memory):
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in INSTANCES:
+        shutil.copy(bundled(name), source)
+    assert dicompack.plan([source], burned_in="vouch").report.instances_in == len(INSTANCES)
+    report = dicompack.deidentify([source], tmp_path / "out", burned_in="vouch")
+    assert report.instances_out == len(tree(tmp_path / "out")) == len(INSTANCES)
+
+
+def test_a_large_source_that_changes_meanwhile_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "MAPPED_ABOVE", 4)
+    path = tmp_path / "x"
+    path.write_bytes(b"0123456789")
+    source = files.SourceBytes(path, 100)
+    assert isinstance(source.data, memoryview)
+    source.check_unchanged()
+    os.utime(path, ns=(1, 1))
+    with pytest.raises(InputError, match="changed"):
+        source.check_unchanged()
+
+
+def test_mapped_bytes_outlive_their_file(tmp_path):
+    unnamed = files.UnnamedFile(tmp_path)
+    assert [unnamed.append(piece) for piece in (b"abc", b"", memoryview(b"defg"))] == [0, 3, 3]
+    view = unnamed.mapped()
+    del unnamed
+    time.sleep(2 * files._GIVEN_BACK_EVERY)  # pages were given back in between
+    assert bytes(view) == b"abcdefg"
+    room = files.UnnamedFile(tmp_path).room(10_000)
+    room[5000] = 7
+    time.sleep(2 * files._GIVEN_BACK_EVERY)
+    assert bytes(room) == bytes(5000) + b"\7" + bytes(4999)
+    assert not any(tmp_path.iterdir())

@@ -57,7 +57,10 @@ def test_new_recipient_gets_the_same_instances(original, passed_on, tmp_path, se
     dicompack.unpack(original, tmp_path / "a", recipient=first, jobs=1)
     report = dicompack.unpack(passed_on, tmp_path / "b", recipient=second, jobs=1)
     assert tree(tmp_path / "a") == tree(tmp_path / "b")
-    assert [(one.passed_on, one.trusted) for one in report.signatures] == [(False, True), (True, True)]
+    assert [(one.purpose, one.trusted) for one in report.signatures] == [
+        ("sealed", True),
+        ("passed-on", True),
+    ]
     assert report.set_id == dicompack.inspect(original, recipient=first).set_id
 
 
@@ -106,7 +109,7 @@ def test_passed_on_twice_and_in_volumes(passed_on, tmp_path, sender, receiver, s
     everybody = trusting(sender, receiver, stranger)
     first = tmp_path / report.volumes[0]
     verified = dicompack.verify(first, recipient=Recipient((sender.decryption,), everybody), jobs=1)
-    assert [one.passed_on for one in verified.signatures] == [False, True, True]
+    assert [one.purpose for one in verified.signatures] == ["sealed", "passed-on", "passed-on"]
     again = tmp_path / "fourth.dcmpack"
     report = rewrap(first, again, sender, receiver, everybody)
     assert len(report.volumes) > 1, "volumes stay as large as they were"

@@ -100,6 +100,11 @@ def common(command: Function) -> Function:
     return _flag_of_terminal("json", "Print one JSON object on stdout at the end.")(command)
 
 
+def receipt(help_text: str) -> Callable[[Function], Function]:
+    """``--receipt``, which writes one or checks one."""
+    return click.option("--receipt", type=PATH, metavar="FILE", help=help_text)
+
+
 passphrase_file = click.option(
     "--passphrase-file",
     type=PATH,

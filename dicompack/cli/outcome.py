@@ -14,6 +14,9 @@ from dicompack.report import Finding, Report, SignatureVerdict, Skipped
 _FEW = 5  # lines of one kind that a person reads; a CD has hundreds of files that are no instances
 
 
+_SIGNERS = {"passed-on": "passed on by", "received": "received by"}
+
+
 @dataclass(frozen=True)
 class Outcome:
     """The end of a command, good or bad."""
@@ -87,7 +90,7 @@ def say_signatures(
     """Three facts for each signature, never one word."""
     for verdict, count in Counter(signatures).items():
         times = f" ({count} signatures)" if count > 1 else ""
-        terminal.say(f"{'passed on by' if verdict.passed_on else 'signer'}: {verdict.signer}{times}")
+        terminal.say(f"{_SIGNERS.get(verdict.purpose, 'signer')}: {verdict.signer}{times}")
         terminal.say(f"  fingerprint {verdict.fingerprint}")
         trusted = _yes(verdict.trusted) if judged else "not judged"
         trusted_as = f", as {verdict.trusted_as}" if verdict.trusted_as else ""

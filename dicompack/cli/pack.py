@@ -31,7 +31,7 @@ from dicompack.errors import UsageError
 from dicompack.report import Report
 
 if TYPE_CHECKING:
-    from dicompack.crypto.keys import Contact
+    from dicompack.crypto.keys import Contact, DecryptionKey
     from dicompack.dicom.confidentiality import SiteProfile
     from dicompack.parties import Originator
 
@@ -105,6 +105,11 @@ if TYPE_CHECKING:
 @options.max_memory
 @click.option("--temp", type=PATH, metavar="DIR", help="Where encrypted intermediates may lie.")
 @deidentification.on_suspect
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with what a run left that was interrupted or died; takes your own decryption key.",
+)
 @click.option("--force", is_flag=True, help="Overwrite a package of this name.")
 @options.common
 @click.pass_obj
@@ -138,6 +143,7 @@ def pack_command(
     max_memory: int | None,
     temp: Path | None,
     on_suspect: str,
+    resume: bool,
     force: bool,
 ) -> Outcome:
     """De-identify, compress, sign and encrypt the DICOM files in SRC into one package.
@@ -145,7 +151,7 @@ def pack_command(
     SRC are files and folders; DICOM is found by content, and other files are left out.
     """
     found = all_sources(sources, files_from)
-    originator = _originator(
+    originator, own = _originator(
         Passphrases(terminal, passphrase_file),
         signer=signer,
         identity=None if no_self else identity,
@@ -178,6 +184,8 @@ def pack_command(
             include_other=include_other,
             allow_preamble=allow_preamble,
             temp=temp,
+            own=own,
+            resume=resume,
             skip_suspect=on_suspect == "skip",
             force=force,
             hide_signer=hide_signer,
@@ -196,28 +204,31 @@ def _originator(
     instance_signer: Path | None,
     contacts: list[Contact],
     custodians: tuple[Contact, ...],
-) -> Originator:
+) -> tuple[Originator, DecryptionKey | None]:
+    """Who packs, and the own key that opens what an interrupted run leaves."""
     from dicompack.crypto.certificates import name_of
     from dicompack.crypto.keys import Contact
     from dicompack.parties import Originator
 
     signing = signing_key(signer, passphrases)
-    own = identity or (signer if (signer / DECRYPTION_FILE).is_file() else None)
-    if adds_self and own is not None:
-        decryption = decryption_key(own, passphrases).certificate
-        contacts = [*contacts, Contact(name_of(signing.certificate), signing.certificate, decryption)]
+    own = None
+    home = identity or (signer if (signer / DECRYPTION_FILE).is_file() else None)
+    if adds_self and home is not None:
+        own = decryption_key(home, passphrases)
+        contacts = [*contacts, Contact(name_of(signing.certificate), signing.certificate, own.certificate)]
     unique = {contact.decryption: contact for contact in reversed(contacts)}
     if not unique and not custodians:
         raise UsageError(
             "nobody could open this package",
             hint="name a --recipient, or use a signer's folder that has a decryption key",
         )
-    return Originator(
+    originator = Originator(
         signing=signing,
         recipients=tuple(reversed(unique.values())),
         instance_signing=signing_key(instance_signer, passphrases) if instance_signer else None,
         custodians=custodians,
     )
+    return originator, own
 
 
 def _say(terminal: Terminal, report: Report, originator: Originator) -> None:

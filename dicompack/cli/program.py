@@ -68,9 +68,11 @@ class Program(HelpfulGroup):
         try:
             with system_errors():
                 return super().invoke(ctx)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             ctx.ensure_object(Terminal).end_line()
-            raise InterruptedRunError("interrupted; nothing was left behind") from None
+            hint = "; ".join(getattr(error, "__notes__", ()))  # what can be gone on with
+            left = "nothing half-done was left behind" if hint else "nothing was left behind"
+            raise InterruptedRunError(f"interrupted; {left}", hint=hint or None) from None
 
 
 def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:

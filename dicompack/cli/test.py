@@ -21,10 +21,11 @@ from dicompack.errors import UsageError
 @options.package
 @options.trust
 @click.option("--integrity-only", is_flag=True, help="Do not judge who signed it.")
+@options.receipt("Check this receipt against the package, too.")
 @options.common
 @click.pass_obj
 def test_command(
-    terminal: Terminal, *, package: Path, trust: tuple[str, ...], integrity_only: bool
+    terminal: Terminal, *, package: Path, trust: tuple[str, ...], integrity_only: bool, receipt: Path | None
 ) -> Outcome:
     """Check integrity, completeness and origin of a package; needs no decryption key.
 
@@ -41,7 +42,7 @@ def test_command(
     import dicompack
 
     with terminal.progress() as on_progress:
-        report = dicompack.test(package, trust=anchors, on_progress=on_progress)
+        report = dicompack.test(package, trust=anchors, receipt=receipt, on_progress=on_progress)
     terminal.say(
         f"complete and unchanged: {plural(report.instances_in, 'instance')} in "
         f"{plural(len(report.volumes), 'volume')}"

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from dicompack.cli import options
-from dicompack.cli.identities import Passphrases, recipient
+from dicompack.cli.identities import Passphrases, recipient, signing_key
 from dicompack.cli.outcome import Outcome, plural, say_findings, say_signatures
 from dicompack.cli.system_errors import system_errors
 from dicompack.cli.terminal import Terminal, size_text
@@ -40,6 +40,13 @@ from dicompack.cli.terminal import Terminal, size_text
     is_flag=True,
     help="Undo de-identification: the files as they were packed, for custodians.",
 )
+@options.receipt("Write a signed receipt there, after everything else; needs --signer.")
+@click.option(
+    "--signer",
+    type=options.PATH,
+    metavar="IDENTITY",
+    help="Who signs the receipt: an identity folder, .p12 or PEM file.",
+)
 @options.passphrase_file
 @options.jobs
 @options.max_memory
@@ -54,6 +61,8 @@ def unpack_command(
     trust: tuple[str, ...],
     keep_signed: bool,
     originals: bool,
+    receipt: Path | None,
+    signer: Path | None,
     passphrase_file: Path | None,
     jobs: int | None,
     max_memory: int | None,
@@ -62,17 +71,21 @@ def unpack_command(
 
     PACKAGE is any one volume, or the folder that holds them.
     """
-    reader = recipient(identities, trust, Passphrases(terminal, passphrase_file))
+    passphrases = Passphrases(terminal, passphrase_file)
+    reader = recipient(identities, trust, passphrases)
+    receipt_signer = signing_key(signer, passphrases) if signer else None
 
     import dicompack
 
-    with system_errors(target), terminal.progress() as on_progress:
+    with system_errors(target, receipt), terminal.progress() as on_progress:
         report = dicompack.unpack(
             package,
             target,
             recipient=reader,
             keep_signed=keep_signed,
             originals=originals,
+            receipt=receipt,
+            receipt_signer=receipt_signer,
             jobs=jobs,
             max_memory=max_memory,
             on_progress=on_progress,
@@ -81,5 +94,7 @@ def unpack_command(
     if report.others:
         terminal.say(f"with {plural(len(report.others), 'other file')}")
     say_signatures(terminal, report.signatures)
+    if receipt is not None:
+        terminal.say(f"receipt: {receipt.name}")
     say_findings(terminal, report.findings)
     return Outcome(report)

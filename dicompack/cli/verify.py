@@ -20,6 +20,7 @@ from dicompack.cli.terminal import Terminal
 @options.package
 @options.identities
 @options.trust
+@options.receipt("Check this receipt against the package, too.")
 @options.passphrase_file
 @options.jobs
 @options.max_memory
@@ -31,6 +32,7 @@ def verify_command(
     package: Path,
     identities: tuple[Path, ...],
     trust: tuple[str, ...],
+    receipt: Path | None,
     passphrase_file: Path | None,
     jobs: int | None,
     max_memory: int | None,
@@ -45,7 +47,12 @@ def verify_command(
 
     with terminal.progress() as on_progress:
         report = dicompack.verify(
-            package, recipient=reader, jobs=jobs, max_memory=max_memory, on_progress=on_progress
+            package,
+            recipient=reader,
+            receipt=receipt,
+            jobs=jobs,
+            max_memory=max_memory,
+            on_progress=on_progress,
         )
     terminal.say(
         f"verified, each with its signature: {plural(report.instances_in, 'instance')} in "

@@ -30,6 +30,9 @@ _STEP = struct.Struct(">BQQ")
 _LITERAL, _COPY = 0, 1
 _PROBES = 16  # places of a value that are looked for, where not all of it is the same
 _PROBE_SIZE = 64
+_SEARCHED = 1 << 24  # bytes at a time, of an original that is not in memory
+_LOOKED_AT = 1 << 26  # bytes of a value in which places to look for are chosen; arrays take more
+_COMPARED = 1 << 28  # bytes of a value that is compared sample by sample, for the same reason
 _MINIMUM_RUN = 64  # equal bytes between two differences that are worth a copy of their own
 
 Buffer = bytes | memoryview
@@ -46,7 +49,7 @@ class Step(NamedTuple):
 # ------------------------------------------------------------------------------------------ there
 
 
-def make(original: bytes, delivered: Sequence[Buffer]) -> bytes:
+def make(original: Buffer, delivered: Sequence[Buffer]) -> bytes:
     """The restoring data of a file, given the delivered form in the pieces that its encoder made."""
     steps: list[Step] = []
     literals: list[Buffer] = []
@@ -69,25 +72,43 @@ def _literal(steps: list[Step], literals: list[Buffer], data: memoryview) -> Non
         literals.append(data)
 
 
-def _shared(original: bytes, begin: int, piece: Buffer) -> list[tuple[int, int, int]]:
+def _shared(original: Buffer, begin: int, piece: Buffer) -> list[tuple[int, int, int]]:
     """What of a piece stands in the original from `begin` on: place there, place in the piece, length."""
     view = memoryview(piece).cast("B")
     tried = set()
+    start = _address(view) - _address(original)
+    if begin <= start <= len(original) - len(view):  # nothing was copied: the piece is a part of the original
+        return [(start, 0, len(view))]
     for at in _telling_places(view):
-        start = original.find(view[at : at + _PROBE_SIZE], begin + at) - at
+        start = _find(original, bytes(view[at : at + _PROBE_SIZE]), begin + at) - at
         if start < begin or start + len(view) > len(original) or start in tried:
             continue
         tried.add(start)
-        if memoryview(original)[start : start + len(view)] == view:
+        if np.array_equal(np.frombuffer(original, np.uint8, len(view), start), np.frombuffer(view, np.uint8)):
             return [(start, 0, len(view))]
         if runs := _equal_runs(original, start, view):
             return runs
     return []
 
 
+def _address(view: Buffer) -> int:
+    return int(np.frombuffer(view, np.uint8).__array_interface__["data"][0])
+
+
+def _find(original: Buffer, probe: bytes, start: int) -> int:
+    """Where a few bytes stand from `start` on; -1 where they do not."""
+    if isinstance(original, bytes):
+        return original.find(probe, start)
+    for at in range(start, len(original), _SEARCHED):
+        found = bytes(original[at : at + _SEARCHED + len(probe) - 1]).find(probe)
+        if found >= 0:
+            return at + found
+    return -1
+
+
 def _telling_places(view: memoryview) -> list[int]:
     """Where a few bytes of a value are likely to stand nowhere else: around a change, not in a background."""
-    data = np.frombuffer(view, np.uint8)
+    data = np.frombuffer(view, np.uint8, min(len(view), _LOOKED_AT))
     changes = np.flatnonzero(data[1:] != data[:-1])
     if not len(changes):
         return [0]
@@ -95,8 +116,10 @@ def _telling_places(view: memoryview) -> list[int]:
     return [int(place) for place in np.clip(chosen, 0, len(view) - _PROBE_SIZE)]
 
 
-def _equal_runs(original: bytes, start: int, view: memoryview) -> list[tuple[int, int, int]]:
+def _equal_runs(original: Buffer, start: int, view: memoryview) -> list[tuple[int, int, int]]:
     """Stretches in which two values of one size are equal, if that is most of them."""
+    if len(view) > _COMPARED:
+        return []
     ours = np.frombuffer(original, np.uint8, len(view), start)
     theirs = np.frombuffer(view, np.uint8)
     different = np.flatnonzero(ours != theirs)

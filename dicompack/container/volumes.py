@@ -97,6 +97,21 @@ class Package:
             pieces.append(data)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
+    def check_crc(self, name: str) -> None:
+        """As `read`, piece by piece, for an object that is not to be in memory. KeyError: there is none.
+
+        Raises:
+            DamagedVolumesError, FormatError: see `read`.
+        """
+        for volume, entry in self._pieces[name]:
+            crc = 0
+            for start in range(0, entry.size, _COMPARE_SIZE):
+                part = min(_COMPARE_SIZE, entry.size - start)
+                crc = zlib.crc32(volume.read_at(entry.data_position + start, part), crc)
+            if crc != self._crcs[entry.name]:  # ZIP-8
+                check_span(volume, entry.data_position, entry.data_position + entry.size)
+                raise _wrong_crc(volume, entry)
+
     def read_at(self, name: str, offset: int, size: int) -> bytes:
         """Some bytes of an object, fewer where it ends. Not checked: `check_frames` or a digest does that."""
         end = offset + size

@@ -13,7 +13,7 @@ ones are bytes that anybody could change. Lengths that depend on the recipients 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
@@ -197,7 +197,20 @@ def open_(data: bytes | memoryview, keys: Sequence[DecryptionKey]) -> bytes:
         NoMatchError: none of ``keys`` is addressed.
         BadSignatureError: anything wrong after that, in one wording (RFC 3218 §2.3.2: no oracle).
     """
-    return _open(_parse(data), keys)[1]
+    pieces: list[bytes] = []
+    _open(_parse(data), keys, pieces.append, MAX_CONTENT)
+    return b"".join(pieces)
+
+
+def open_to(
+    data: bytes | memoryview, keys: Sequence[DecryptionKey], write: Callable[[bytes], object]
+) -> None:
+    """The content, piece by piece, to `write`. Nothing of it is authentic before this has returned.
+
+    Raises:
+        FormatError, UnsupportedError, NoMatchError, BadSignatureError: as `open_`.
+    """
+    _open(_parse(data), keys, write, _PIECE)
 
 
 def rewrap(
@@ -213,14 +226,16 @@ def rewrap(
         FormatError, UnsupportedError, NoMatchError, BadSignatureError: as `open_`.
     """
     envelope = _parse(data)
-    key, _ = _open(envelope, keys)
+    key = _open(envelope, keys, lambda _piece: None, _PIECE)
     return _before_content(
         _recipient_infos(key, recipients), len(envelope.ciphertext)
     ), envelope.content_offset
 
 
-def _open(envelope: _Envelope, keys: Sequence[DecryptionKey]) -> tuple[bytes, bytes]:
-    """Content key and content."""
+def _open(
+    envelope: _Envelope, keys: Sequence[DecryptionKey], write: Callable[[bytes], object], size: int
+) -> bytes:
+    """The content key; the content goes to `write`, `size` bytes at a time."""
     own = {certificates.subject_key_identifier(key.certificate, NoMatchError): key for key in keys}
     addressed = next((one for one in envelope.recipients if one.identifier in own), None)
     if addressed is None:  # ENV-9
@@ -230,14 +245,15 @@ def _open(envelope: _Envelope, keys: Sequence[DecryptionKey]) -> tuple[bytes, by
     content_key = _unwrap(addressed, own[addressed.identifier])
     mode = modes.GCM(bytes(envelope.iv), bytes(envelope.tag), min_tag_length=GCM_TAG_SIZE)
     decryptor = Cipher(algorithms.AES256(content_key), mode).decryptor()
+    for start in range(0, len(envelope.ciphertext), size):
+        write(decryptor.update(envelope.ciphertext[start : start + size]))
     try:
-        plaintext = decryptor.update(envelope.ciphertext)
         decryptor.finalize()
     except InvalidTag as error:  # ENV-10
         raise BadSignatureError(
             "cannot be opened: not what was sealed for this key", rule="ENV-10", hint="do not use the data"
         ) from error
-    return content_key, plaintext
+    return content_key
 
 
 def _unwrap(recipient: _Recipient, key: DecryptionKey) -> bytes:

@@ -2,7 +2,8 @@
 
     12 bytes nonce, ciphertext, 16 bytes tag; the name it lies under is authenticated
 
-The key is made anew for each run and lives in memory only, so what a crash leaves cannot be opened.
+The key is made anew for each run. It lives in memory, and in the run's journal, encrypted to the originator's
+own key (``spec/11-journal.md``): what a crash leaves can be opened by nobody else.
 """
 
 from __future__ import annotations
@@ -35,5 +36,5 @@ def open_(key: bytes, name: str, sealed: bytes) -> bytes:
     """
     try:
         return AESGCM(key).decrypt(sealed[:GCM_IV_SIZE], sealed[GCM_IV_SIZE:], name.encode())
-    except InvalidTag as error:
+    except (InvalidTag, ValueError) as error:  # the latter: too short to have a nonce
         raise BadSignatureError("something in the staging folder was changed", hint="pack again") from error

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from dicompack.dicom.dataset import DataSet, Element, Encapsulated, Node, Sequence
+from dicompack.dicom.dataset import DataSet, Element, Encapsulated, Node, Sequence, bytes_of
 
 ACTIONS = ("removed", "emptied", "replaced", "cleaned", "added", "kept", "empty")
 """What can happen to an attribute, what is lost first; ``empty`` was so, and stays so."""
@@ -88,7 +88,7 @@ def _value(node: Node) -> bytes:
     if isinstance(node, Element):
         value = bytes(node.value)
         return value.rstrip(_PAD) if node.vr in _TEXT_VRS else value
-    parts = node.fragments if isinstance(node, Encapsulated) else tuple(map(repr_of, node.items))
+    parts = map(bytes_of, node.fragments) if isinstance(node, Encapsulated) else map(repr_of, node.items)
     return b"".join(hashlib.blake2b(part, digest_size=16).digest() for part in parts)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 
 from dicompack.dicom import dicom_file, tags
-from dicompack.dicom.dataset import Element, Encapsulated
+from dicompack.dicom.dataset import Element, Encapsulated, bytes_of
 from dicompack.errors import DamagedError
 
 
@@ -25,7 +25,7 @@ def same_samples(source: bytes, delivered: bytes) -> str:
     if before.transfer_syntax != after.transfer_syntax:
         raise DamagedError("delivered in another transfer syntax")
     if isinstance(one, Encapsulated) and isinstance(other, Encapsulated):
-        equal = [bytes(part) for part in one.fragments] == [bytes(part) for part in other.fragments]
+        equal = [*map(bytes_of, one.fragments)] == [*map(bytes_of, other.fragments)]
     elif isinstance(one, Element) and isinstance(other, Element):
         equal = _decoded(source) == _decoded(delivered)
     else:

@@ -9,9 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar, dataclass_transform
+from typing import Protocol, TypeAlias, TypeVar, dataclass_transform
 
 Buffer: TypeAlias = bytes | memoryview
+
+
+class Stored(Protocol):
+    """Bytes that were put aside because there are too many of them; they are read when they are needed."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def read(self) -> bytes:
+        """Get them."""
+
+
+Piece: TypeAlias = Buffer | Stored
 Class = TypeVar("Class")
 
 # Padding that carries no meaning at the end of a string value (PS3.5 §6.2).
@@ -52,7 +65,7 @@ class Encapsulated:
 
     tag: int
     vr: str
-    fragments: tuple[Buffer, ...]
+    fragments: tuple[Piece, ...]
 
 
 Node: TypeAlias = Element | Sequence | Encapsulated
@@ -134,6 +147,11 @@ class DataSet:
 
 
 _WIDTH = {"US": 2, "SS": 2, "UL": 4, "SL": 4}
+
+
+def bytes_of(piece: Piece) -> Buffer:
+    """The bytes, wherever they are."""
+    return piece if isinstance(piece, bytes | memoryview) else piece.read()
 
 
 def tag_text(tag: int) -> str:

@@ -8,10 +8,20 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from dicompack.dicom import encoding, tags
-from dicompack.dicom.dataset import Buffer, DataSet, Element, padded, string_element
+from dicompack.dicom.dataset import (
+    Buffer,
+    DataSet,
+    Element,
+    Encapsulated,
+    Node,
+    Piece,
+    padded,
+    string_element,
+)
 from dicompack.dicom.dictionary import LONG_VRS, SHORT_VRS, dictionary_vr, registered_uid
 from dicompack.dicom.transfer_syntaxes import (
     EXPLICIT_BIG,
@@ -33,6 +43,7 @@ IMPLEMENTATION_VERSION = "DICOMPACK_1"
 
 # A data set of zeros deflates 1032 : 1; medical images stay below 20 : 1 and headers below 200 : 1.
 MAX_INFLATION = 200
+MAX_INFLATED = 1 << 30  # it is held in memory
 MIN_INFLATED_LIMIT = 64 << 20  # small deflated files may be blank images
 
 _PIXEL_CARRIERS = (
@@ -42,6 +53,10 @@ _PIXEL_CARRIERS = (
     tags.SPECTROSCOPY_DATA,
     tags.PIXEL_DATA_PROVIDER_URL,
 )
+LARGE = 128 << 20
+"""Bytes of a file that is not held in memory as a whole."""
+_SAMPLES = (tags.PIXEL_DATA, tags.FLOAT_PIXEL_DATA, tags.DOUBLE_FLOAT_PIXEL_DATA)
+_COMPARED = 1 << 20  # bytes at a time
 # What systems run (CVE-2019-11687): the file is then an image and a program at the same time.
 _EXECUTABLES = {
     b"MZ": "a Windows program",
@@ -204,7 +219,7 @@ def inflate(data: Buffer) -> bytes:
         FormatError: it is not deflated, is truncated, is followed by more than a pad byte, or grows beyond
             what a data set can be (DCM-11).
     """
-    limit = max(MIN_INFLATED_LIMIT, MAX_INFLATION * len(data))
+    limit = min(max(MIN_INFLATED_LIMIT, MAX_INFLATION * len(data)), MAX_INFLATED)
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         result = inflater.decompress(data, limit)
@@ -222,7 +237,7 @@ def inflate(data: Buffer) -> bytes:
 
 def marshal(
     data_set: DataSet, syntax: TransferSyntax, *, deflate: bool = True, any_identity: bool = False
-) -> list[Buffer]:
+) -> list[Piece]:
     """A whole file in pieces: zero preamble, our own File Meta Information, the data set.
 
     With ``deflate=False`` the data set of the deflated Transfer Syntax is left as it is before deflation:
@@ -240,7 +255,8 @@ def marshal(
     body = encoding.marshal(data_set, syntax)
     if syntax.deflated and deflate:
         deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-        body = [padded(b"".join([*map(deflater.compress, body), deflater.flush()]), b"\0")]
+        deflated = [deflater.compress(piece) for piece in encoding.gathered(body)]
+        body = [padded(b"".join([*deflated, deflater.flush()]), b"\0")]
     return [bytes(PREAMBLE_SIZE), PREFIX, *encoding.marshal(meta, EXPLICIT_LITTLE), *body]
 
 
@@ -305,7 +321,7 @@ def is_image(data_set: DataSet) -> bool:
     return sop_class is not None and sop_class.name.removesuffix(" (Retired)").endswith("Image Storage")
 
 
-def parse_canonical(data: bytes) -> DicomFile:
+def parse_canonical(data: Buffer) -> DicomFile:
     """Walk a file that `marshal` wrote, and refuse any other bytes.
 
     Raises:
@@ -317,8 +333,45 @@ def parse_canonical(data: bytes) -> DicomFile:
         raise FormatError(error.message, where=error.where, rule=error.rule) from error
 
 
-def _parse_canonical(data: bytes) -> DicomFile:
+def _parse_canonical(data: Buffer) -> DicomFile:
     file = parse(data)
-    if b"".join(marshal(file.data_set, file.transfer_syntax)) != data:  # DCM-15
+    if not _consists_of(data, marshal(file.data_set, file.transfer_syntax)):  # DCM-15
         raise FormatError("a DICOM file that is not in its one canonical form", rule="DCM-15")
     return file
+
+
+def _consists_of(data: Buffer, pieces: Iterable[Piece]) -> bool:
+    """Whether these are the bytes of `data`, which is never copied as a whole."""
+    view, at = memoryview(data), 0
+    for piece in encoding.gathered(pieces):
+        for start in range(0, len(piece), _COMPARED):
+            part = bytes(piece[start : start + _COMPARED])
+            if bytes(view[at : at + len(part)]) != part:
+                return False
+            at += len(part)
+    return at == len(view)
+
+
+def finished(
+    data_set: DataSet, syntax: TransferSyntax, walk: Callable[[bytes], DicomFile] = parse
+) -> tuple[list[Piece], DicomFile]:
+    """A whole file in pieces, and what a walk of it gives; of a large one, without the bytes of its samples.
+
+    Raises:
+        InputError, FormatError: see `marshal` and `walk`.
+    """
+    pieces = marshal(data_set, syntax)
+    if encoding.sizes(pieces) <= LARGE:
+        whole = encoding.joined(pieces)
+        return [whole], walk(whole)
+    return pieces, walk(encoding.joined(marshal(_without_samples(data_set), syntax)))
+
+
+def _without_samples(data_set: DataSet) -> DataSet:
+    return data_set.replacing(*(_emptied(node) for node in data_set if node.tag in _SAMPLES))
+
+
+def _emptied(node: Node) -> Node:
+    if isinstance(node, Encapsulated):
+        return Encapsulated(node.tag, node.vr, (b"",))
+    return Element(node.tag, node.vr, b"")

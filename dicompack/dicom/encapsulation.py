@@ -9,7 +9,7 @@ from __future__ import annotations
 import zlib
 from typing import Final
 
-from dicompack.dicom.dataset import Buffer, DataSet, Element, Encapsulated
+from dicompack.dicom.dataset import Buffer, DataSet, Element, Encapsulated, bytes_of
 from dicompack.dicom.pixelformat import PIXEL_DATA, PixelFormat, pixel_format
 from dicompack.dicom.transfer_syntaxes import TransferSyntax
 from dicompack.errors import InputError
@@ -38,7 +38,7 @@ def frames_of(data_set: DataSet, layout: PixelFormat) -> list[Buffer] | None:
     pixel_data = data_set.get(PIXEL_DATA)
     if not isinstance(pixel_data, Encapsulated):
         return None
-    table, *fragments = pixel_data.fragments
+    table, *fragments = map(bytes_of, pixel_data.fragments)
     if layout.frames == 1:
         return [fragments[0] if len(fragments) == 1 else b"".join(fragments)]
     if len(fragments) == layout.frames:

@@ -8,12 +8,23 @@ what was written by `marshal` comes out of ``marshal(parse(...))`` byte for byte
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from dicompack.dicom.dataset import Buffer, DataSet, Element, Encapsulated, Node, Sequence, tag_text
+from dicompack.dicom.dataset import (
+    Buffer,
+    DataSet,
+    Element,
+    Encapsulated,
+    Node,
+    Piece,
+    Sequence,
+    bytes_of,
+    tag_text,
+)
 from dicompack.dicom.dictionary import LONG_VRS, SHORT_VRS, WORD_BYTES, dictionary_vr
 from dicompack.dicom.transfer_syntaxes import TransferSyntax
 from dicompack.errors import FormatError
@@ -227,14 +238,14 @@ class _Walk:
         return Encapsulated(tag, vr, tuple(fragments)), at
 
 
-def marshal(data_set: DataSet, syntax: TransferSyntax) -> list[Buffer]:
-    """The bytes of a data set (not deflated), in pieces: values are not copied."""
-    pieces: list[Buffer] = []
+def marshal(data_set: DataSet, syntax: TransferSyntax) -> list[Piece]:
+    """The bytes of a data set (not deflated), in pieces: values are not copied, and those aside not read."""
+    pieces: list[Piece] = []
     _write(data_set, syntax, pieces)
     return pieces
 
 
-def _write(data_set: DataSet, syntax: TransferSyntax, pieces: list[Buffer]) -> int:
+def _write(data_set: DataSet, syntax: TransferSyntax, pieces: list[Piece]) -> int:
     """Append the pieces of a data set; return how many bytes they are."""
     total = 0
     for node in data_set:
@@ -266,7 +277,7 @@ def _write(data_set: DataSet, syntax: TransferSyntax, pieces: list[Buffer]) -> i
     return total
 
 
-def _write_element(node: Element, syntax: TransferSyntax, pieces: list[Buffer]) -> int:
+def _write_element(node: Element, syntax: TransferSyntax, pieces: list[Piece]) -> int:
     value, size = node.value, len(node.value)
     if syntax.big_endian and node.vr in WORD_BYTES:
         value = swapped(value, WORD_BYTES[node.vr])
@@ -312,25 +323,38 @@ def swapped(value: Buffer, width: int) -> bytes:
     return numbers.tobytes() + bytes(value[whole:])
 
 
-def gathered(pieces: Iterable[Buffer]) -> Iterator[Buffer]:
-    """The same bytes in fewer pieces: small ones put together, large ones not copied.
+def joined(pieces: Iterable[Piece]) -> bytes:
+    """All bytes at once."""
+    return b"".join(map(bytes_of, pieces))
+
+
+def gathered(pieces: Iterable[Piece]) -> Iterator[Buffer]:
+    """The bytes in fewer pieces: small ones put together, large ones not copied, those aside read in turn.
 
     A hash has its price for each piece, and most pieces are heads of eight bytes.
     """
     small: list[Buffer] = []
     for piece in pieces:
         if len(piece) < _LARGE:
-            small.append(piece)
+            small.append(bytes_of(piece))
             continue
         if small:
             yield b"".join(small)
             small.clear()
-        yield piece
+        yield bytes_of(piece)
     if small:
         yield b"".join(small)
 
 
-def sizes(pieces: list[Buffer]) -> int:
+def sha256_of(pieces: Iterable[Piece]) -> str:
+    """Of all bytes, in hex."""
+    digest = hashlib.sha256()
+    for piece in gathered(pieces):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def sizes(pieces: Iterable[Piece]) -> int:
     """Bytes in all."""
     return sum(map(len, pieces))
 

@@ -134,7 +134,7 @@ def padded_size(size: int) -> int:
 def statement_on(data_set: DataSet, syntax: TransferSyntax) -> bytes:
     """What is to be signed for a data set without its statement."""
     digest = hashlib.sha256()
-    for piece in encoding.marshal(data_set, syntax):
+    for piece in encoding.gathered(encoding.marshal(data_set, syntax)):
         digest.update(piece)
     return _STATED.format(uid=data_set.text(_BOUND_TO), sha256=digest.hexdigest()).encode("ascii")
 
@@ -146,7 +146,7 @@ def marshal(data_set: DataSet, statement: bytes, syntax: TransferSyntax) -> byte
         FormatError: sequences are nested too deep to be one deeper.
     """
     signed = data_set.replacing(Element(_STATEMENT, "OB", padded(statement, b"\0")))
-    data = b"".join(encoding.marshal(signed, syntax))
+    data = encoding.joined(encoding.marshal(signed, syntax))
     encoding.parse(data, syntax)  # what the custodian does first must not fail there
     return data
 
@@ -200,7 +200,7 @@ def parse(data: bytes, syntax: TransferSyntax) -> tuple[Originals, bytes, bytes]
         data_set.text(_CREATOR) == _OWN_CREATOR,
         len(listed) % 4 == 0,
         all(len(pair) == 2 for pair in pairs),
-        b"".join(encoding.marshal(data_set, syntax)) == data,
+        encoding.joined(encoding.marshal(data_set, syntax)) == data,
         bool(data_set.text(_BOUND_TO)),
         bool(data_set.raw(_STATEMENT)),
     )

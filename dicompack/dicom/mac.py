@@ -18,6 +18,7 @@ from dicompack.dicom.dataset import (
     DataSet,
     Element,
     Node,
+    Piece,
     Sequence,
     number_element,
     padded,
@@ -129,7 +130,7 @@ def new_signature(
 
 def stream(data_set: DataSet, signature: Signature) -> Iterator[Buffer]:
     """The bytes that are signed: the listed elements in data set order, then the signature's own item."""
-    pieces: list[Buffer] = []
+    pieces: list[Piece] = []
     for tag in signature.signed_tags:
         node = data_set.get(tag)
         if node is not None:
@@ -140,7 +141,7 @@ def stream(data_set: DataSet, signature: Signature) -> Iterator[Buffer]:
     return gathered(pieces)
 
 
-def _cover(node: Node, pieces: list[Buffer]) -> None:
+def _cover(node: Node, pieces: list[Piece]) -> None:
     if isinstance(node, Element):
         value, odd = node.value, len(node.value) % 2
         pieces += (header(node.tag, written_vr(node), len(value) + odd, EXPLICIT_LITTLE), value)

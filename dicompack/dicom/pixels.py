@@ -10,7 +10,7 @@ above Bits Stored included, before it takes their place. What does not pass keep
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from dicompack.dicom.codecs import Codec
@@ -19,6 +19,8 @@ from dicompack.dicom.dataset import (
     DataSet,
     Element,
     Encapsulated,
+    Piece,
+    bytes_of,
     number_element,
     padded,
     string_element,
@@ -101,8 +103,23 @@ def native_digest(data_set: DataSet) -> tuple[str, int] | None:
     return hashlib.sha256(memoryview(pixel_data.value)[:size]).hexdigest(), size
 
 
+def at_hand(fragment: bytes) -> Piece:
+    """Fragments stay in memory."""
+    return fragment
+
+
+def in_memory(size: int) -> memoryview:
+    """Zero bytes to be written to."""
+    return memoryview(bytearray(size))
+
+
 def compress(
-    data_set: DataSet, codec: Codec, *, paranoid: bool = False, was_big_endian: bool = False
+    data_set: DataSet,
+    codec: Codec,
+    *,
+    paranoid: bool = False,
+    was_big_endian: bool = False,
+    put: Callable[[bytes], Piece] = at_hand,
 ) -> Compressed | Kept:
     """Native Pixel Data by a codec, proved to come back exactly; anything else is kept, with a reason.
 
@@ -112,6 +129,7 @@ def compress(
         paranoid: prove each frame with a second decoder, too.
         was_big_endian: whether it came in big endian order, in which samples wider than a byte are not
             reordered where their VR says OB.
+        put: takes each fragment and gives what stands for it, where they are too many for the memory.
 
     Raises:
         InputError: see `pixel_format`.
@@ -130,7 +148,7 @@ def compress(
     if reason:
         return Kept(reason, digest, size)
     try:
-        fragments = list(_proved(value, layout, codec, paranoid=paranoid))
+        fragments = [put(one) for one in _proved(value, layout, codec, paranoid=paranoid)]
     except (UnsupportedError, FormatError) as refusal:
         return Kept(refusal.message, digest, size)
 
@@ -157,15 +175,24 @@ def _proved(value: Buffer, layout: PixelFormat, codec: Codec, *, paranoid: bool)
     transform = _is_transformed(layout, codec)
     for frame in samples.frames(value, layout):
         fragment = coder.encode(frame, layout)
-        if coder.decode(fragment, layout, transform=transform) != frame:
+        source = bytes(frame)  # two views are compared sample by sample, a hundred times slower
+        if coder.decode(fragment, layout, transform=transform) != source:
             raise UnsupportedError("samples do not survive the round trip")
-        if paranoid and coder.decode_otherwise(fragment, layout, transform=transform) != frame:
+        if paranoid and coder.decode_otherwise(fragment, layout, transform=transform) != source:
             raise UnsupportedError("a second decoder gives other samples")
         yield padded(fragment, b"\0")
 
 
-def decompress(data_set: DataSet, restore: Restore, codec: Codec) -> DataSet:
+def decompress(
+    data_set: DataSet, restore: Restore, codec: Codec, room: Callable[[int], memoryview] = in_memory
+) -> DataSet:
     """The data set that `compress` was given. Every frame is checked before the first one is decoded.
+
+    Args:
+        data_set: as it travelled.
+        restore: what it does not say.
+        codec: what it was compressed with.
+        room: makes a place of so many zero bytes for the native Pixel Data.
 
     Raises:
         FormatError: the data set, its codestreams or `restore` break a rule (PIX-1 to PIX-7, CMP-1 to CMP-7,
@@ -194,11 +221,13 @@ def decompress(data_set: DataSet, restore: Restore, codec: Codec) -> DataSet:
     from dicompack.dicom.codecs import samples  # see `_proved`
 
     for fragment in fragments:
-        coder.check(fragment, native, transform=transform)
-    value = bytearray(native.native_size + native.native_size % 2)
+        coder.check(bytes_of(fragment), native, transform=transform)
+    value = room(native.native_size + native.native_size % 2)
     for number, fragment in enumerate(fragments):
-        samples.put_frame(value, number, coder.decode(fragment, native, transform=transform), native)
-    return _restored(data_set, restore, memoryview(value).toreadonly())
+        samples.put_frame(
+            value, number, coder.decode(bytes_of(fragment), native, transform=transform), native
+        )
+    return _restored(data_set, restore, value.toreadonly())
 
 
 def _is_transformed(layout: PixelFormat, codec: Codec) -> bool:
@@ -243,7 +272,7 @@ def _obstacle_to_restoring(data_set: DataSet, layout: PixelFormat, pixel_data: E
     return None
 
 
-def _offset_table(fragments: list[Buffer] | list[bytes]) -> bytes:
+def _offset_table(fragments: Sequence[Piece]) -> bytes:
     """The Basic Offset Table (PS3.5 A.4) of one fragment per frame; empty where 32 bits do not reach."""
     offsets = list(_offsets(fragments))
     if offsets[-1] > _MAX_OFFSET:
@@ -251,7 +280,7 @@ def _offset_table(fragments: list[Buffer] | list[bytes]) -> bytes:
     return b"".join(offset.to_bytes(4, "little") for offset in offsets)
 
 
-def _offsets(fragments: list[Buffer] | list[bytes]) -> Iterator[int]:
+def _offsets(fragments: Sequence[Piece]) -> Iterator[int]:
     offset = 0
     for fragment in fragments:
         yield offset

@@ -60,14 +60,14 @@ def native(data_set: DataSet, syntax: TransferSyntax, *, paranoid: bool = False)
 
     from dicompack.dicom.codecs import samples
 
-    value = bytearray(layout.native_size + layout.native_size % 2)
+    value = memoryview(bytearray(layout.native_size + layout.native_size % 2))
     for number, frame in enumerate(frames):
         decoded = decode(frame, layout)
         if paranoid and second is not None and second(frame, layout) != decoded:
             raise UnsupportedError("a second decoder gives other samples")
         samples.put_frame(value, number, decoded, layout)
     vr = "OB" if layout.bits_allocated <= 8 else "OW"
-    changed = [Element(PIXEL_DATA, vr, memoryview(value).toreadonly())]
+    changed = [Element(PIXEL_DATA, vr, value.toreadonly())]
     if layout.photometric_interpretation != data_set.text(PHOTOMETRIC_INTERPRETATION).strip():
         changed.append(string_element(PHOTOMETRIC_INTERPRETATION, "CS", layout.photometric_interpretation))
     if layout.planar_configuration is not None:

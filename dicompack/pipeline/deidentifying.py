@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from dicompack import files
 from dicompack.crypto.derivation import ProjectKey
 from dicompack.dicom import dicom_file, tags
 from dicompack.dicom.confidentiality import SiteProfile
+from dicompack.dicom.encoding import gathered, sha256_of
 from dicompack.exchange import sources as exchange
 from dicompack.pipeline.demands import about_limits, demand_of
 from dicompack.pipeline.intake import Intake
@@ -77,10 +77,10 @@ def _deidentify(source: Source, settings: DeidentifyingSettings) -> Deidentified
     dicom_file.check_identity(data_set)
     dicom_file.check_one_uid(data_set, tags.STUDY_INSTANCE_UID, "Study Instance UID")
     dicom_file.check_one_uid(data_set, tags.SERIES_INSTANCE_UID, "Series Instance UID")
-    file = b"".join(dicom_file.marshal(data_set, result.transfer_syntax))
+    pieces, walked = dicom_file.finished(data_set, result.transfer_syntax)
     facts = source.checked(
         data_set,
-        dicom_file.parse(file),
+        walked,
         (*source.findings, *result.findings),
         key,
         policy,
@@ -91,8 +91,8 @@ def _deidentify(source: Source, settings: DeidentifyingSettings) -> Deidentified
         data_set.text(tags.SOP_INSTANCE_UID),
         data_set.text(tags.STUDY_INSTANCE_UID),
         data_set.text(tags.SERIES_INSTANCE_UID),
-        hashlib.sha256(file).hexdigest(),
-        files.write_again(Path(settings.folder, source.task.ticket), [file]),
+        sha256_of(pieces),
+        files.write_again(Path(settings.folder, source.task.ticket), gathered(pieces)),
     )
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -14,22 +13,25 @@ from dicompack.container.digests import ObjectDigest
 from dicompack.container.manifest import FileFacts, ManifestMember
 from dicompack.crypto.keys import DecryptionKey
 from dicompack.dicom import dicom_file, tags
-from dicompack.dicom.dataset import Buffer
+from dicompack.dicom.dataset import Buffer, Piece
+from dicompack.dicom.encoding import gathered, sha256_of, sizes
+from dicompack.dicom.pixels import at_hand, in_memory
 from dicompack.errors import BadSignatureError, DicomPackError, InputError
 from dicompack.parties import Originator
-from dicompack.pipeline.originals import KeptOriginal, RestoringTask, keep, read_extent, restored
-from dicompack.pipeline.source_instances import Refused, Source, SourceFacts, SourceTask, guarded
+from dicompack.pipeline.originals import KeptOriginal, RestoringTask, keep, restored
+from dicompack.pipeline.source_instances import MAX_SOURCE, Refused, Source, SourceFacts, SourceTask, guarded
 from dicompack.report import Finding
 from dicompack.stages import compression, envelope, reidentification, seals, signature
 from dicompack.stages.artifacts import Compressed, Deidentified, Signed
 from dicompack.stages.compression import Encoding
 from dicompack.stages.deidentification import Policy
 from dicompack.stages.package import SealedMember, SealedObject
-from dicompack.stages.volumes import Extent
+from dicompack.stages.spill import Spill
+from dicompack.stages.volumes import Extent, object_bytes
 from dicompack.workers import inherit
 
-# One envelope holds one instance. openssl cannot open objects much larger, and a worker holds it in memory.
-MAX_INSTANCE = 1 << 30
+# What was tried; native Pixel Data end at 4 GiB, for lengths have 32 bits.
+MAX_INSTANCE = MAX_SOURCE
 _CODE_STRING = re.compile(r"[A-Z0-9_ ]{1,16}")
 
 
@@ -106,10 +108,12 @@ def _pack(source: Source, settings: PackingSettings) -> PackedInstance:
             deidentified = reidentification.pack(
                 source.instance, deidentified, originator.signing, custodians, settings.at
             )
-    compressed = compression.pack(deidentified, settings.encoding)
+    put = Spill(Path(settings.folder)).put if source.size > files.MAPPED_ABOVE else at_hand
+    compressed = compression.pack(deidentified, settings.encoding, put)
     signed = signature.pack(compressed, originator.signer_of_instances, settings.at)
-    if len(signed.file) > MAX_INSTANCE:
-        raise InputError(f"larger than {MAX_INSTANCE} bytes, which is more than one object holds")
+    size = sizes(signed.pieces)
+    if size > MAX_INSTANCE:
+        raise InputError(f"larger than {MAX_INSTANCE} bytes, the most that an instance may have")
     findings = (*source.findings, *findings, *_findings(compressed, signed))
     if policy is None:
         facts = source.as_is(findings)
@@ -122,10 +126,10 @@ def _pack(source: Source, settings: PackingSettings) -> PackedInstance:
         data_set, folder = source.instance.data_set, Path(settings.folder)
         kept = keep(source.data, data_set, deidentified, source.task, folder, settings.staging_key)
     objects = []
-    parts = envelope.pack_parts([signed.file], len(signed.file), originator.recipient_certificates)
+    parts = envelope.pack_parts(gathered(signed.pieces), size, originator.recipient_certificates)
     for number, sealing in enumerate(parts, start=1):
-        size = files.write_again(object_path(settings.folder, source.task.ticket, number), sealing)
-        objects.append(SealedObject(size, sealing.digest))
+        written = files.write_again(object_path(settings.folder, source.task.ticket, number), sealing)
+        objects.append(SealedObject(written, sealing.digest))
     member = _member(compressed, signed, as_is=policy is None)
     return PackedInstance(facts, SealedMember(member, tuple(objects)), kept)
 
@@ -169,9 +173,7 @@ def _member(compressed: Compressed, signed: Signed, *, as_is: bool) -> ManifestM
         study_instance_uid=study if dicom_file.is_uid(study) else "",
         series_instance_uid=series if dicom_file.is_uid(series) else "",
         modality=modality if _CODE_STRING.fullmatch(modality) else "",
-        signed=FileFacts(
-            hashlib.sha256(signed.file).hexdigest(), len(signed.file), compressed.transfer_syntax.uid
-        ),
+        signed=FileFacts(sha256_of(signed.pieces), sizes(signed.pieces), compressed.transfer_syntax.uid),
         delivered=compressed.delivered,
         pixels=compressed.pixels,
         compression=compressed.compression,
@@ -282,27 +284,36 @@ def _restore_other(task: OtherTask, settings: UnpackingSettings) -> Unpacked:
 
 def _unpack(task: UnpackTask, settings: UnpackingSettings) -> Unpacked:
     member = task.member
-    file = b"".join(_opened(one, settings.keys) for one in task.objects)
-    if (hashlib.sha256(file).hexdigest(), len(file)) != (member.signed.sha256, member.signed.size):  # PKG-18
+    large = max(member.signed.size, member.delivered.size) > files.MAPPED_ABOVE
+    scratch = Path(settings.folder).parent if settings.folder else None
+    file = _opened(task.objects, settings.keys, files.UnnamedFile(scratch) if large else None)
+    if (sha256_of([file]), len(file)) != (member.signed.sha256, member.signed.size):  # PKG-18
         raise BadSignatureError("not the signed file that the MANIFEST lists", rule="PKG-18")
     compressed = signature.unpack(file, member, settings.instance_signer)
-    delivered = compression.unpack(compressed, member)
-    whole = dicom_file.marshal(delivered.data_set, delivered.transfer_syntax)
+    room = files.UnnamedFile(scratch).room if large else in_memory
+    delivered = compression.unpack(compressed, member, room)
+    whole: Sequence[Piece] = dicom_file.marshal(delivered.data_set, delivered.transfer_syntax)
     if task.restoring is not None:  # (7)
         whole = restored(task.restoring, delivered, settings.keys)
     return Unpacked(task.number, _write(task.target, [file] if settings.keep_signed else whole, settings))
 
 
-def _write(target: tuple[str, ...], pieces: list[Buffer], settings: UnpackingSettings) -> int:
+def _write(target: tuple[str, ...], pieces: Sequence[Piece], settings: UnpackingSettings) -> int:
     if not settings.folder:
         return 0
     folder = Path(settings.folder)
     path = files.member_path(folder, target)
     files.make_folders(folder, path.parent)
-    return files.write_again(path, pieces)
+    return files.write_again(path, gathered(pieces))
 
 
-def _opened(one: UnpackObject, keys: tuple[DecryptionKey, ...]) -> bytes:
-    sealed = b"".join(map(read_extent, one.extents))
-    seals.check_object(sealed, one.digest, "")  # (6)
-    return envelope.unpack(sealed, keys)
+def _opened(
+    objects: tuple[UnpackObject, ...], keys: tuple[DecryptionKey, ...], target: files.UnnamedFile | None
+) -> Buffer:
+    """The signed file, in memory or in `target`; all of it has passed its tags when this returns."""
+    pieces: list[bytes] = []
+    for one in objects:
+        sealed = object_bytes(one.extents)
+        seals.check_object(sealed, one.digest, "")  # (6)
+        envelope.unpack_to(sealed, keys, target.append if target else pieces.append)
+    return target.mapped() if target else b"".join(pieces)

@@ -68,8 +68,16 @@ class Intake(Generic[One]):
         demand: Callable[[SourceTask], Demand],
         on_progress: OnProgress,
         phase: str,
+        *,
+        earlier: Callable[[SourceTask], One | None] = lambda _task: None,
+        note: Callable[[One], None] = lambda _one: None,
+        first_ticket: int = 0,
     ) -> None:
-        """Let workers do `work` for everything that is found."""
+        """Let workers do `work` for everything that is found.
+
+        What `earlier` gives for a source need not be done; what is done `note` is told of. Tickets are
+        numbers from `first_ticket`.
+        """
         order: dict[str, int] = {}
 
         def tasks() -> Iterator[SourceTask]:
@@ -80,10 +88,14 @@ class Intake(Generic[One]):
                 if isinstance(entry, exchange.OtherFile):
                     self._set_aside(entry)
                     continue
-                ticket = f"{len(order):08d}"
-                order[ticket] = len(order)
                 self.found += 1
-                yield SourceTask(entry.name, str(entry.path), ticket, vocabulary)
+                task = SourceTask(entry.name, str(entry.path), f"{first_ticket + self.found:08d}", vocabulary)
+                done = earlier(task)
+                order[done.facts.ticket if done else task.ticket] = self.found
+                if done:
+                    self._finish(done)
+                else:
+                    yield task
 
         workers = Workers(start, settings, work, place, demand)
         for done, (task, result) in enumerate(workers.run(tasks()), start=1):
@@ -93,9 +105,13 @@ class Intake(Generic[One]):
             elif isinstance(result, Refused):
                 self._refuse(task, result)
             else:
-                self.finished.append(result)
-                self.bytes_in += result.facts.size
+                note(result)
+                self._finish(result)
         self.finished.sort(key=lambda one: order[one.facts.ticket])
+
+    def _finish(self, one: One) -> None:
+        self.finished.append(one)
+        self.bytes_in += one.facts.size
 
     def _set_aside(self, other: exchange.OtherFile) -> None:
         if self.keeps_others:

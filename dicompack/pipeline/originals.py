@@ -20,7 +20,7 @@ from dicompack.container.originals import Custody, CustodyMember, Original, Rest
 from dicompack.crypto import staging
 from dicompack.crypto.keys import DecryptionKey
 from dicompack.dicom import tags
-from dicompack.dicom.dataset import DataSet
+from dicompack.dicom.dataset import Buffer, DataSet
 from dicompack.errors import DicomPackError, InputError
 from dicompack.exchange.sources import OtherFile
 from dicompack.pipeline.source_instances import Refused, SourceTask
@@ -62,7 +62,7 @@ class KeptOriginal:
 
 
 def keep(
-    data: bytes, source: DataSet, delivered: Deidentified, task: SourceTask, folder: Path, key: bytes
+    data: Buffer, source: DataSet, delivered: Deidentified, task: SourceTask, folder: Path, key: bytes
 ) -> KeptOriginal:
     """In a worker: find out what restores a source, and put it aside."""
     restoring = originals.pack(data, delivered)
@@ -77,7 +77,22 @@ def keep(
     )
 
 
-def _original(name: str, data: bytes, restoring: bytes) -> Original:
+def kept_path(folder: Path, ticket: str) -> Path:
+    """Where the restoring data of a source wait for the others of its series."""
+    return folder / (ticket + _SUFFIX)
+
+
+def check_kept(folder: Path, ticket: str, key: bytes) -> None:
+    """See that restoring data are what was put aside.
+
+    Raises:
+        BadSignatureError: they are not.
+    """
+    path = kept_path(folder, ticket)
+    staging.open_(key, path.name, path.read_bytes())
+
+
+def _original(name: str, data: Buffer, restoring: bytes) -> Original:
     about = Restoring(1, len(restoring), hashlib.sha256(restoring).hexdigest())
     # What no text can hold comes out as an escape: such names exist on Linux only.
     readable = name.encode("utf-8", "backslashreplace").decode()
@@ -196,7 +211,7 @@ def pack_other(task: SourceTask) -> PackedOther | Refused:
         OSError: the sealed object cannot be written; an unreadable source is `Refused`.
     """
     try:
-        data = files.read_whole(Path(task.path), MAX_OTHER)
+        data = files.SourceBytes(Path(task.path), MAX_OTHER).data
         restoring = originals.pack_other(data)
     except OSError as error:
         return Refused(task.name, f"cannot be read: {error.strerror}", dicom=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,13 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dicompack import files
-from dicompack.container.layout import Layout, SetIds, check_volume_size
+from dicompack.container.layout import Layout, check_volume_size
 from dicompack.container.manifest import Deidentification
 from dicompack.container.names import member_name
 from dicompack.container.volume_writer import ReadObject
 from dicompack.crypto.certificates import spki_sha256
 from dicompack.crypto.derivation import ProjectKey
-from dicompack.crypto.staging import new_key
+from dicompack.crypto.keys import DecryptionKey
 from dicompack.dicom.confidentiality import EDITION, SiteProfile
 from dicompack.dicom.independent_check import check_manifest
 from dicompack.errors import OutputError, UsageError
@@ -45,6 +44,7 @@ from dicompack.pipeline.originals import (
     start_others,
 )
 from dicompack.pipeline.policies import AS_IS, policy_of, with_vocabularies
+from dicompack.pipeline.resuming import begin, check_resumable, digest_of_settings
 from dicompack.pipeline.source_instances import Refused
 from dicompack.pipeline.unpacking import OnProgress, check_written, member_of, never
 from dicompack.report import Progress, Report, Skipped
@@ -76,6 +76,8 @@ def pack(
     allow_preamble: bool = False,
     skip_suspect: bool = False,
     temp: Path | str | None = None,
+    own: DecryptionKey | None = None,
+    resume: bool = False,
     force: bool = False,
     hide_signer: bool = False,
     on_progress: OnProgress | None = None,
@@ -104,6 +106,9 @@ def pack(
         allow_preamble: pack as it is what begins like a program.
         skip_suspect: leave instances out that cannot be de-identified, instead of refusing to pack.
         temp: folder for sealed objects while the run lasts; by default beside `output`.
+        own: the originator's own decryption key. With it a run that is interrupted or dies leaves what it has
+            sealed, and a journal that only this key opens; without it nothing.
+        resume: go on with what such a run has left.
         force: replace a package of this name.
         hide_signer: let nobody but recipients see who signed; others can then check integrity only.
         on_progress: is told how far the run is.
@@ -136,14 +141,23 @@ def pack(
         )
     if project_key is not None:
         originator = replace(originator, project_key=project_key)
-    at = datetime.now(UTC).replace(microsecond=0)
+    if resume:
+        check_resumable(own)
+    digest = digest_of_settings(
+        originator, project_key, policy, encoding, allow_preamble, include_other, map_out is not None
+    )
     with ExitStack() as stack:
         maps = stack.enter_context(MapFiles(map_out, force=force))
-        staging = stack.enter_context(files.Staging(output))
-        spare = stack.enter_context(files.Staging(Path(temp) / f"{output.name}.objects")) if temp else staging
-        objects = spare.folder("objects")
+        staging = stack.enter_context(files.Staging(output, goes_on=resume and not temp))
+        aside = Path(temp) / f"{output.name}.objects" if temp else None
+        spare = stack.enter_context(files.Staging(aside, goes_on=resume)) if aside else staging
+        work = begin(spare, originator, own, digest, resume=resume)
+        stack.callback(work.close)
+        stack.push(work.tell)
+        at, ids, objects = work.run.at, work.run.ids, work.folder
+        originator = replace(originator, project_key=work.run.project_key)
         keeps = as_is or originator.custodians
-        staging_key = new_key() if keeps else b""
+        staging_key = work.run.staging_key if keeps else b""
         settings = PackingSettings(
             originator, encoding, at, str(objects), policy, staging_key, allow_preamble, maps.wanted
         )
@@ -151,10 +165,21 @@ def pack(
         load_ahead([codec])
         entries = exchange.find([Path(source) for source in sources], exclude)
         found = with_vocabularies(entries, policy, place, tell)
-        intake.run(found, start_packing, settings, pack_instance, place, demand_of(policy), tell, "packing")
+        intake.run(
+            found,
+            start_packing,
+            settings,
+            pack_instance,
+            place,
+            demand_of(policy),
+            tell,
+            "packing",
+            earlier=work.earlier,
+            note=work.note,
+            first_ticket=work.first_ticket,
+        )
         intake.check(skip_suspect, "packed")
         members, findings = intake.settle("packed")
-        ids = SetIds(os.urandom(16), os.urandom(16))
         done = Deidentification("basic", policy.claimed, EDITION) if policy else None
         others = _pack_others(intake, settings, place, tell) if include_other else []
         sealed = [one.member for one in members]
@@ -190,7 +215,7 @@ def pack(
             bytes_in=intake.bytes_in,
             bytes_out=packed.layout.total,
             volumes=tuple(path.name for path in written),
-            findings=(*findings, *about_limits()),
+            findings=(*findings, *work.findings(), *about_limits()),
             recipients=tuple(sorted(spki_sha256(one).hex() for one in originator.recipient_certificates)),
             members=tuple(
                 member_of(number, one.member.facts, sum(sealed.size for sealed in one.member.objects))

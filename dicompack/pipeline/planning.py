@@ -132,9 +132,9 @@ def plan_instance(task: SourceTask) -> PlannedInstance | Refused:
 def _plan(source: Source, settings: PlanningSettings) -> PlannedInstance:
     key, policy = settings.project_key, settings.policy
     result = source.deidentified(key, policy)
-    file = b"".join(dicom_file.marshal(result.data_set, result.transfer_syntax))
+    _, walked = dicom_file.finished(result.data_set, result.transfer_syntax)
     facts = source.checked(
-        result.data_set, dicom_file.parse(file), (*source.findings, *result.findings), key, policy, maps=False
+        result.data_set, walked, (*source.findings, *result.findings), key, policy, maps=False
     )
     attributes: dict[_Key, _Seen] = {}
     for change in changes(source.instance.data_set, result.data_set):

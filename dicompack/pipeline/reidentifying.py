@@ -18,6 +18,7 @@ from dicompack.crypto.certificates import name_of
 from dicompack.dicom import dicom_file, tags
 from dicompack.dicom.dataset import DataSet, tag_text
 from dicompack.dicom.dicom_file import is_image
+from dicompack.dicom.encoding import gathered
 from dicompack.dicom.encrypted_attributes import ENCRYPTED_ATTRIBUTES_SEQUENCE
 from dicompack.dicom.original_references import OriginalReferences
 from dicompack.dicom.transfer_syntaxes import TransferSyntax
@@ -126,7 +127,7 @@ class _Run:
     def guarded(self, entry: SourceFile, work: _Work) -> bool | None:
         """Do something with a file, and keep its error for the end; None where it failed."""
         try:
-            data = files.read_whole(entry.path, MAX_SOURCE)
+            data = files.SourceBytes(entry.path, MAX_SOURCE).data
             file = dicom_file.parse(data)
             if file.is_directory:
                 raise NotDicomError("a DICOMDIR: it describes media, and is no instance")
@@ -201,7 +202,7 @@ class _Run:
         study, series, instance = (uid if _UID.fullmatch(uid) else "" for uid in map(data_set.text, uids))
         path = files.member_path(self.folder, target_of(self.written + 1, study, series, instance))
         files.make_folders(self.folder, path.parent)
-        self.bytes_out += files.write_new(path, pieces, durable=False)
+        self.bytes_out += files.write_new(path, gathered(pieces), durable=False)
         self.written += 1
 
 

@@ -13,7 +13,7 @@ from dicompack.crypto.derivation import ProjectKey
 from dicompack.dicom import dicom_file, tags
 from dicompack.dicom.confidentiality import Option, new_uid
 from dicompack.dicom.confidentiality.pseudonyms import PATIENT_ID
-from dicompack.dicom.dataset import DataSet
+from dicompack.dicom.dataset import Buffer, DataSet
 from dicompack.dicom.dicom_file import DicomFile
 from dicompack.dicom.identifying_values import IdentifyingValues, identifying_values
 from dicompack.dicom.independent_check import check_instance
@@ -27,7 +27,11 @@ from dicompack.stages.deidentification import Policy
 if TYPE_CHECKING:  # word lists, which only cleaning has to read
     from dicompack.dicom.confidentiality.vocabulary import Vocabulary
 
-MAX_SOURCE = 2 << 30  # a source and what is made of it are in a worker's memory at the same time
+MAX_SOURCE = (4 << 30) + (64 << 20)
+"""What was tried: the longest native Pixel Data, and a header. Large ones are never in memory as a whole."""
+
+MAX_SWAPPED = 1 << 30
+"""Of a source in big endian, whose samples are turned round in memory."""
 
 Result = TypeVar("Result")
 
@@ -80,11 +84,13 @@ class SourceFacts:
 class Source:
     """A source that was read and walked: whole, and an instance."""
 
-    def __init__(self, task: SourceTask, data: bytes) -> None:
+    def __init__(self, task: SourceTask, data: Buffer) -> None:
         file = dicom_file.parse(data)
         if file.is_directory:
             raise NotDicomError("a DICOMDIR: it describes media, and is no instance")
         dicom_file.check_complete(file.data_set)
+        if file.transfer_syntax.big_endian and len(data) > MAX_SWAPPED:
+            raise InputError(f"{len(data)} bytes, of a big endian file there may be {MAX_SWAPPED}")
         self.task = task
         self.data = data
         self.preamble = file.preamble
@@ -166,17 +172,19 @@ def guarded(task: SourceTask, work: Callable[[Source], Result]) -> Result | Refu
         OSError: something cannot be written; an unreadable source is `Refused`.
     """
     try:
-        data = files.read_whole(Path(task.path), MAX_SOURCE)
+        source = files.SourceBytes(Path(task.path), MAX_SOURCE)
     except OSError as error:
         return Refused(task.name, f"cannot be read: {error.strerror}", dicom=True)
     except InputError as error:
         return Refused(task.name, error.message, dicom=True)
     try:
-        return work(Source(task, data))
+        result = work(Source(task, source.data))
+        source.check_unchanged()
+        return result
     except NotDicomError as error:
         return Refused(task.name, error.message, dicom=False)
     except DicomPackError as error:
-        return Refused(task.name, str(error), True, isinstance(error, SuspectError), len(data))
+        return Refused(task.name, str(error), True, isinstance(error, SuspectError), len(source.data))
 
 
 def _maps(source: DataSet, result: DataSet, project_key: ProjectKey, policy: Policy) -> Maps:

@@ -14,11 +14,13 @@ from dicompack.container.digests import ObjectDigest
 from dicompack.container.manifest import Manifest, ManifestMember
 from dicompack.container.names import member_name, seal_name
 from dicompack.container.originals import Custody
-from dicompack.container.volumes import Package
 from dicompack.crypto.certificates import fingerprint, name_of
+from dicompack.crypto.keys import SigningKey
+from dicompack.crypto.signed import Signed
 from dicompack.crypto.trust import Trusted, TrustStore
+from dicompack.dicom.dataset import Buffer
 from dicompack.errors import DicomPackError, NoMatchError, UnsupportedError, UsageError, gravest
-from dicompack.parties import Recipient
+from dicompack.parties import Recipient, check_signer_validity
 from dicompack.pipeline.demands import about_limits, demand_of_member
 from dicompack.pipeline.instances import (
     OtherTask,
@@ -32,8 +34,9 @@ from dicompack.pipeline.instances import (
     unpack_instance,
 )
 from dicompack.pipeline.originals import listed_originals, restoring_tasks
+from dicompack.pipeline.receiving import ReceiptFile, read_receipt
 from dicompack.report import Finding, Member, Progress, Report, SignatureVerdict
-from dicompack.stages import volumes
+from dicompack.stages import receipts, volumes
 from dicompack.stages.package import check_custody, check_manifest
 from dicompack.stages.seals import (
     CheckedSeal,
@@ -54,33 +57,45 @@ def never(_progress: Progress) -> None:
     """Progress that nobody wants to hear of."""
 
 
-def test(path: Path | str, *, trust: TrustStore | None, on_progress: OnProgress | None = None) -> Report:
+def test(
+    path: Path | str,
+    *,
+    trust: TrustStore | None,
+    receipt: Path | None = None,
+    on_progress: OnProgress | None = None,
+) -> Report:
     """Check integrity, completeness and origin without any decryption key.
 
     Args:
         path: any volume of the package, or the folder that holds them.
         trust: whom to believe; None checks integrity only.
+        receipt: of somebody who says that he has received this package; it is checked, too.
         on_progress: is told how far the run is.
 
     Raises:
         DamagedError, FormatError, UnsupportedError: the volumes are not whole.
         BadSignatureError, UntrustedError: the origin is not what it should be.
+        UsageError: a receipt is to be checked, and nobody is to be believed.
     """
     began, tell = time.monotonic(), on_progress or never
+    if receipt is not None and trust is None:
+        raise UsageError("a receipt needs somebody to believe", hint="name its signer with --trust")
     with volumes.unpack(Path(path)) as opened:
         sealed = _check_without_key(opened, trust, tell)
-        return _report("test", opened, sealed, began)
+        received = _check_receipt(opened, sealed, receipt, trust) if sealed and trust else ()
+        return _report("test", opened, sealed, began, received=received)
 
 
 def verify(
     path: Path | str,
     *,
     recipient: Recipient,
+    receipt: Path | None = None,
     jobs: int | None = None,
     max_memory: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> Report:
-    """Make every check that `unpack` makes, and write nothing.
+    """Make every check that `unpack` makes, and write nothing; check a receipt, too, if there is one.
 
     Raises:
         DicomPackError: see `unpack`.
@@ -89,7 +104,8 @@ def verify(
     place = Processes(jobs, max_memory)
     with volumes.unpack(Path(path)) as opened:
         sealed, content = check_whole(opened, recipient, place, tell)
-        return _report("verify", opened, sealed, began, content)
+        received = _check_receipt(opened, sealed, receipt, recipient.trust)
+        return _report("verify", opened, sealed, began, content, received=received)
 
 
 def check_whole(
@@ -131,6 +147,8 @@ def unpack(
     recipient: Recipient,
     keep_signed: bool = False,
     originals: bool = False,
+    receipt: Path | None = None,
+    receipt_signer: SigningKey | None = None,
     jobs: int | None = None,
     max_memory: int | None = None,
     on_progress: OnProgress | None = None,
@@ -143,6 +161,8 @@ def unpack(
         recipient: whose keys open it, and whom they believe.
         keep_signed: deliver the instances as they travelled, with their Digital Signature.
         originals: undo de-identification, and deliver the files that were packed; for custodians.
+        receipt: a file to be made, which says that all of it was received.
+        receipt_signer: who says so.
         jobs: worker processes; by default one a core.
         max_memory: bytes for all worker processes together; by default what the machine has.
         on_progress: is told how far the run is.
@@ -153,12 +173,16 @@ def unpack(
         NoMatchError: none of the keys is a recipient's, or a custodian's where originals are asked for.
         UntrustedError: a signer is not trusted.
         BadSignatureError: something is not what its signer signed.
-        UsageError: originals are asked for as they travelled, which they did not.
+        UsageError: originals are asked for as they travelled, which they did not; a receipt without a signer.
     """
     began, tell = time.monotonic(), on_progress or never
     place = Processes(jobs, max_memory)
     if originals and keep_signed:
         raise UsageError("originals carry no signature of ours", hint="choose --originals or --keep-signed")
+    if (receipt is None) != (receipt_signer is None):
+        raise UsageError("a receipt needs a signer", hint="use --receipt and --signer together")
+    if receipt_signer is not None:
+        check_signer_validity(receipt_signer, datetime.now(UTC))
     target = Path(target).absolute()  # of "." nothing lies beside
     files.check_target_folder(target)
     with volumes.unpack(Path(path)) as opened:
@@ -168,13 +192,17 @@ def unpack(
         custody = _custody_of(opened, sealed, content, recipient, wanted=originals)
         _check_unopened(opened, sealed, content, custody)
         tasks = _tasks(opened, sealed, content, custody, keep_signed=keep_signed)
-        with files.Staging(target) as staging:
+        with files.Staging(target) as staging, ReceiptFile(receipt) as receipt_file:
             files.check_room(staging.path, sum(task.size for task in tasks))
             folder = staging.folder("instances")
             settings = UnpackingSettings(recipient.keys, content.instance_signer, str(folder), keep_signed)
             written = _unpack_members(tasks, settings, place, tell)
+            if receipt_signer is not None:
+                at = datetime.now(UTC).replace(microsecond=0)
+                receipt_file.write(receipts.pack(opened.package.ids, sealed, receipt_signer, at))
             files.check_target_folder(target)
             files.publish_folder(folder, target)
+            receipt_file.publish()
         return _report("unpack", opened, sealed, began, content, bytes_out=written, renamed=_renamed(tasks))
 
 
@@ -238,19 +266,25 @@ def _check_without_key(
     """Steps 1 to 3 for all objects; None: who signed is hidden, and nobody asked."""
     _check_frames(opened, on_progress)
     if is_hidden(opened.package):
-        _check_objects(opened.package, check_digests_alone(opened.package), on_progress)
+        _check_objects(opened, check_digests_alone(opened.package), on_progress)
         if trust is not None:
             raise hidden_signer()
         return None
     sealed = check_seals(opened.package, _judge(trust) if trust is not None else None)
-    _check_objects(opened.package, sealed.rows, on_progress)
+    _check_objects(opened, sealed.rows, on_progress)
     return sealed
 
 
-def _check_objects(opened: Package, rows: Mapping[str, ObjectDigest], on_progress: OnProgress) -> None:
+def _check_objects(opened: Volumes, rows: Mapping[str, ObjectDigest], on_progress: OnProgress) -> None:
     """Step 3 for every sealed object."""
+    extents = opened.extents()
     for number, (name, due) in enumerate(rows.items(), start=1):
-        check_object(opened.read(name), due, name)
+        if opened.package.size(name) <= files.MAPPED_ABOVE:
+            data: Buffer = opened.package.read(name)
+        else:
+            opened.package.check_crc(name)
+            data = volumes.object_bytes(extents[name])
+        check_object(data, due, name)
         on_progress(Progress("checking", number, len(rows), "instances"))
 
 
@@ -366,17 +400,31 @@ def member_of(number: int, member: ManifestMember, packed_size: int) -> Member:
 def verdicts_of(sealed: CheckedSeal) -> tuple[SignatureVerdict, ...]:
     """Who sealed the package, and who passed it on."""
     return tuple(
-        SignatureVerdict(
-            signer=name_of(verified.certificate),
-            fingerprint=trusted.fingerprint if trusted else fingerprint([verified.certificate]),
-            intact=True,
-            valid=True,
-            trusted=trusted is not None,
-            trusted_as=trusted.name if trusted else "",
-            passed_on=place > 0,
-        )
+        _verdict(verified, trusted, "passed-on" if place else "sealed")
         for place, (verified, trusted) in enumerate(sealed.signatures)
     )
+
+
+def _verdict(verified: Signed, trusted: Trusted | None, purpose: str) -> SignatureVerdict:
+    return SignatureVerdict(
+        signer=name_of(verified.certificate),
+        fingerprint=trusted.fingerprint if trusted else fingerprint([verified.certificate]),
+        intact=True,
+        valid=True,
+        trusted=trusted is not None,
+        trusted_as=trusted.name if trusted else "",
+        purpose=purpose,
+    )
+
+
+def _check_receipt(
+    opened: Volumes, sealed: CheckedSeal, path: Path | None, trust: TrustStore
+) -> tuple[SignatureVerdict, ...]:
+    """Who has received the package, where there is a receipt to say so."""
+    if path is None:
+        return ()
+    verified, trusted = receipts.unpack(read_receipt(path), opened.package.ids, sealed, _judge(trust))
+    return (_verdict(verified, trusted, "received"),)
 
 
 def _report(
@@ -389,6 +437,7 @@ def _report(
     bytes_out: int = 0,
     complete: str = "checked",
     renamed: Sequence[Finding] = (),
+    received: tuple[SignatureVerdict, ...] = (),
 ) -> Report:
     limits = about_limits() if command in ("verify", "unpack") else ()
     findings = [*opened.findings, *renamed, *limits]
@@ -407,7 +456,7 @@ def _report(
         bytes_out=bytes_out,
         volumes=opened.package.volume_names,
         findings=tuple(findings),
-        signatures=verdicts_of(sealed) if sealed else (),
+        signatures=(*(verdicts_of(sealed) if sealed else ()), *received),
         recipients=sealed.newest.recipients if sealed else (),
         members=tuple(
             member_of(number, member, sum(opened.package.size(member_name(one)) for one in numbers))

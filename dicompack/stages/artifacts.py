@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dicompack.container.digests import ObjectDigest
 from dicompack.container.manifest import Compression, FileFacts, PixelFacts
-from dicompack.dicom.dataset import DataSet
+from dicompack.dicom.dataset import DataSet, Piece
 from dicompack.dicom.dicom_file import DicomFile
 from dicompack.dicom.transfer_syntaxes import TransferSyntax
 from dicompack.report import Finding
@@ -45,9 +45,9 @@ class Compressed:
 class Signed:
     """The bytes of a DICOM File that carries a Digital Signature over everything signable."""
 
-    file: bytes
+    pieces: tuple[Piece, ...]
     walked: DicomFile
-    """What a strict walk of these bytes gives."""
+    """What a strict walk of these bytes gives; of a large file, without the bytes of its samples."""
     signature_uid: str
     unsigned_tags: tuple[int, ...]
     """Top-level elements that the standard keeps out of the signature."""

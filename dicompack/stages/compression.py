@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from dicompack.container.manifest import Compression, FileFacts, ManifestMember, PixelFacts, Restore
 from dicompack.dicom import dicom_file, encapsulation, pixels, recompression
 from dicompack.dicom.codecs import CODECS as ENCODING_CODECS
 from dicompack.dicom.codecs import codec_of, second_decoder_missing
-from dicompack.dicom.dataset import DataSet
-from dicompack.dicom.encoding import gathered
+from dicompack.dicom.dataset import DataSet, Piece
+from dicompack.dicom.encoding import sha256_of, sizes
 from dicompack.dicom.transfer_syntaxes import EXPLICIT_LITTLE, TransferSyntax, transfer_syntax
 from dicompack.errors import BadSignatureError, FormatError, UnsupportedError, UsageError
 from dicompack.report import Finding
@@ -63,8 +63,15 @@ def load(codec: str) -> None:
         ENCODING_CODECS[codec].load()
 
 
-def pack(item: Deidentified, encoding: Encoding) -> Compressed:
+def pack(
+    item: Deidentified, encoding: Encoding, put: Callable[[bytes], Piece] = pixels.at_hand
+) -> Compressed:
     """Compress what can be proved to come back, and say what is to come back.
+
+    Args:
+        item: the instance.
+        encoding: how.
+        put: takes each codestream and gives what stands for it, where they are too many for the memory.
 
     Raises:
         InputError: the pixel data contradict their description, or an encapsulated frame is not what it
@@ -72,9 +79,9 @@ def pack(item: Deidentified, encoding: Encoding) -> Compressed:
     """
     if item.transfer_syntax.encapsulated:
         encapsulation.check(item.data_set, item.transfer_syntax)
-    result, decoded_from = _packed(item, encoding), ""
+    result, decoded_from = _packed(item, encoding, put), ""
     if encoding.recompress and item.transfer_syntax.encapsulated:
-        again = _recompressed(item, encoding)
+        again = _recompressed(item, encoding, put)
         if isinstance(again, pixels.Kept):
             result = again
         else:
@@ -113,7 +120,7 @@ def _findings(
 
 
 def _recompressed(
-    item: Deidentified, encoding: Encoding
+    item: Deidentified, encoding: Encoding, put: Callable[[bytes], Piece]
 ) -> tuple[Deidentified, pixels.Compressed] | pixels.Kept:
     """A native instance and its compressed form; what cannot be decoded or proved stays encapsulated."""
     if pixels.pixel_format(item.data_set) is None:
@@ -125,26 +132,36 @@ def _recompressed(
         data_set = recompression.native(item.data_set, item.transfer_syntax, paranoid=encoding.paranoid)
     except (UnsupportedError, FormatError) as refusal:
         return pixels.Kept(f"not decoded: {refusal.message}", None, 0)
-    result = pixels.compress(data_set, codec, paranoid=encoding.paranoid)
+    result = pixels.compress(data_set, codec, paranoid=encoding.paranoid, put=put)
     if isinstance(result, pixels.Kept):
         return pixels.Kept(f"not recompressed: {result.reason}", None, 0)
     return Deidentified(data_set, EXPLICIT_LITTLE, item.findings), result
 
 
-def _packed(item: Deidentified, encoding: Encoding) -> pixels.Compressed | pixels.Kept:
+def _packed(
+    item: Deidentified, encoding: Encoding, put: Callable[[bytes], Piece]
+) -> pixels.Compressed | pixels.Kept:
     if encoding.codec != "keep":
         return pixels.compress(
             item.data_set,
             codec_of(encoding.codec),
             paranoid=encoding.paranoid,
             was_big_endian=item.transfer_syntax.big_endian,
+            put=put,
         )
     digest = pixels.native_digest(item.data_set)
     return pixels.Kept("as asked for", *(digest or (None, 0)))
 
 
-def unpack(item: Compressed, member: ManifestMember) -> Deidentified:
+def unpack(
+    item: Compressed, member: ManifestMember, room: Callable[[int], memoryview] = pixels.in_memory
+) -> Deidentified:
     """Decompress, and check that what is delivered is what was packed.
+
+    Args:
+        item: the instance as it travelled.
+        member: what the MANIFEST says of it.
+        room: makes a place of so many zero bytes for the native pixel data.
 
     Raises:
         BadSignatureError: pixels or file differ from what the MANIFEST says (CMP-8, CMP-9).
@@ -161,6 +178,7 @@ def unpack(item: Compressed, member: ManifestMember) -> Deidentified:
             data_set,
             pixels.Restore(restore.vr, restore.photometric_interpretation, restore.planar_configuration),
             codec,
+            room,
         )
     digest = pixels.native_digest(data_set)
     due = (member.pixels.sha256, member.pixels.size) if member.pixels else None
@@ -174,9 +192,5 @@ def unpack(item: Compressed, member: ManifestMember) -> Deidentified:
 
 def file_facts(data_set: DataSet, syntax: TransferSyntax) -> FileFacts:
     """Digest and size of an instance as a DICOM File; of the deflated Transfer Syntax before deflation."""
-    digest = hashlib.sha256()
-    size = 0
-    for piece in gathered(dicom_file.marshal(data_set, syntax, deflate=False)):
-        digest.update(piece)
-        size += len(piece)
-    return FileFacts(digest.hexdigest(), size, syntax.uid)
+    pieces = dicom_file.marshal(data_set, syntax, deflate=False)
+    return FileFacts(sha256_of(pieces), sizes(pieces), syntax.uid)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -83,6 +83,15 @@ def digest_of(sealed: Buffer) -> ObjectDigest:
     """
     offset = enveloped.inspect(sealed).content_offset
     return ObjectDigest(hashlib.sha256(sealed).digest(), hashlib.sha256(memoryview(sealed)[offset:]).digest())
+
+
+def unpack_to(sealed: Buffer, keys: Sequence[DecryptionKey], write: Callable[[bytes], object]) -> None:
+    """Open; what was given to `write` is what was sealed only when this has returned.
+
+    Raises:
+        NoMatchError, BadSignatureError: see `unpack`.
+    """
+    enveloped.open_to(sealed, keys, write)
 
 
 def unpack(sealed: Buffer, keys: Sequence[DecryptionKey]) -> bytes:

@@ -16,7 +16,7 @@ from dicompack.container.digests import ObjectDigest
 from dicompack.container.originals import Original
 from dicompack.crypto.keys import DecryptionKey
 from dicompack.dicom import dicom_file
-from dicompack.dicom.dataset import Buffer, DataSet
+from dicompack.dicom.dataset import Buffer, DataSet, bytes_of
 from dicompack.dicom.transfer_syntaxes import TransferSyntax
 from dicompack.errors import BadSignatureError, InputError
 from dicompack.stages import envelope, seals
@@ -25,7 +25,7 @@ from dicompack.stages.artifacts import Deidentified, Sealed
 # -------------------------------------------------------------------------------------------- there
 
 
-def pack(original: bytes, item: Deidentified) -> bytes:
+def pack(original: Buffer, item: Deidentified) -> bytes:
     """The restoring data of a file whose instance is delivered as `item`.
 
     Raises:
@@ -34,12 +34,12 @@ def pack(original: bytes, item: Deidentified) -> bytes:
     return _proved(original, _delivered(item.data_set, item.transfer_syntax))
 
 
-def pack_other(data: bytes) -> bytes:
+def pack_other(data: Buffer) -> bytes:
     """The restoring data of a file that is no instance: all of it."""
     return _proved(data, [])
 
 
-def _proved(original: bytes, delivered: Sequence[Buffer]) -> bytes:
+def _proved(original: Buffer, delivered: Sequence[Buffer]) -> bytes:
     data = restoring.make(original, delivered)
     if len(data) > solid.MAXIMUM_CONTENT - (1 << 20):
         raise InputError("what is needed to restore it is larger than one object holds")
@@ -50,7 +50,7 @@ def _proved(original: bytes, delivered: Sequence[Buffer]) -> bytes:
 
 def _delivered(data_set: DataSet, syntax: TransferSyntax) -> list[Buffer]:
     """The form that `FileFacts` are about, which does not depend on anybody's zlib."""
-    return dicom_file.marshal(data_set, syntax, deflate=False)
+    return [*map(bytes_of, dicom_file.marshal(data_set, syntax, deflate=False))]
 
 
 def seal(items: Iterable[bytes], recipients: Sequence[x509.Certificate]) -> Sealed:

@@ -11,7 +11,7 @@ from dicompack.container.manifest import ManifestMember
 from dicompack.crypto import signatures
 from dicompack.crypto.keys import SigningKey
 from dicompack.dicom import dicom_file, mac
-from dicompack.dicom.dataset import DataSet
+from dicompack.dicom.dataset import Buffer, DataSet
 from dicompack.dicom.transfer_syntaxes import TransferSyntax
 from dicompack.errors import BadSignatureError
 from dicompack.stages.artifacts import Compressed, Signed
@@ -24,12 +24,12 @@ def pack(item: Compressed, key: SigningKey, at: datetime) -> Signed:
     signature = mac.new_signature(item.data_set, item.transfer_syntax.uid, uid, at, certificate)
     value = signatures.sign(key, mac.stream(item.data_set, signature))
     signed = mac.signed_data_set(item.data_set, signature, value)
-    file = b"".join(dicom_file.marshal(signed, item.transfer_syntax))
-    walked = dicom_file.parse_canonical(file)  # what the receiver does first must not fail there
-    return Signed(file, walked, uid, mac.unsignable_tags(item.data_set))
+    # What the receiver does first must not fail there.
+    pieces, walked = dicom_file.finished(signed, item.transfer_syntax, dicom_file.parse_canonical)
+    return Signed(tuple(pieces), walked, uid, mac.unsignable_tags(item.data_set))
 
 
-def unpack(data: bytes, member: ManifestMember, signer: bytes) -> Compressed:
+def unpack(data: Buffer, member: ManifestMember, signer: bytes) -> Compressed:
     """Verify: the signature covers all that can be signed, fits, and is that of the certificate `signer`.
 
     Steps: (1) strict walk and canonical form, (2) instance and Transfer Syntax are those of the MANIFEST,

@@ -13,9 +13,12 @@ from dicompack.container.faults import DamagedVolumesError
 from dicompack.container.layout import Layout
 from dicompack.container.volume_writer import ReadObject, VolumeWriter
 from dicompack.container.volumes import Package, VolumeCondition, join
+from dicompack.dicom.dataset import Buffer
 from dicompack.errors import FormatError, InputError, UnsupportedError
-from dicompack.files import FileAccess, allow_many_files, write_new
+from dicompack.files import MAPPED_ABOVE, FileAccess, UnnamedFile, allow_many_files, write_new
 from dicompack.report import Finding
+
+_READ_SIZE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,26 @@ class Extent:
     path: str
     offset: int
     size: int
+
+
+def object_bytes(extents: Sequence[Extent]) -> Buffer:
+    """The bytes of an object: read; or mapped, and put together in an unnamed file first, if it is large."""
+    if sum(extent.size for extent in extents) <= MAPPED_ABOVE:
+        return b"".join(piece for extent in extents for piece in _pieces(extent, extent.size))
+    if len(extents) == 1:
+        with FileAccess(Path(extents[0].path)) as access:
+            return access.mapped()[extents[0].offset : extents[0].offset + extents[0].size]
+    whole = UnnamedFile(None)  # it is sealed, and may lie anywhere
+    for extent in extents:
+        for piece in _pieces(extent, _READ_SIZE):
+            whole.append(piece)
+    return whole.mapped()
+
+
+def _pieces(extent: Extent, size: int) -> Iterator[bytes]:
+    with FileAccess(Path(extent.path)) as access:
+        for start in range(0, extent.size, size):
+            yield access.read_at(extent.offset + start, min(size, extent.size - start))
 
 
 def pack(

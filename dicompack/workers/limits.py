@@ -31,6 +31,12 @@ PROGRAM: Final = 96 * MIB
 LEAST: Final = 64 * MIB
 """Below this a worker cannot even load a codec: 30 MiB of memory, and address space for its threads."""
 
+AT_ONCE: Final = 64 * MIB
+"""Bytes above which an instance of many frames is worked on frame by frame."""
+
+LARGEST_FRAME: Final = 512 * MIB
+"""Bytes of one frame, which a codec must have whole."""
+
 _CLOCK: Final = 20
 """Times the CPU time that a task may take by the clock: a busy machine is slow, and a hanging task sleeps."""
 
@@ -47,6 +53,8 @@ class Demand:
     """Bytes without which there is no point to begin."""
     seconds: int
     """CPU time."""
+    mapped: int = 0
+    """Bytes of files that are mapped: address space, but no memory that others could miss."""
 
     @property
     def by_the_clock(self) -> int:
@@ -71,9 +79,11 @@ class Allowance:
 
     def of(self, size: int) -> Demand:
         """For a task that works on `size` bytes."""
-        variable = self.memory_per_byte * size
         return Demand(
-            self.memory + variable, LEAST + variable, self.seconds + self.seconds_per_megabyte * size // 10**6
+            self.memory + self.memory_per_byte * min(size, LARGEST_FRAME),
+            LEAST + self.memory_per_byte * min(size, AT_ONCE),
+            self.seconds + self.seconds_per_megabyte * size // 10**6,
+            size,
         )
 
 
@@ -93,7 +103,7 @@ else:
         memory = resource.getrlimit(resource.RLIMIT_AS)
         cpu = resource.getrlimit(resource.RLIMIT_CPU)
         if before:
-            _lower(resource.RLIMIT_AS, before + demand.memory, memory)
+            _lower(resource.RLIMIT_AS, before + demand.memory + demand.mapped, memory)
         _lower(resource.RLIMIT_CPU, int(time.process_time()) + 1 + demand.seconds, cpu)
         try:
             yield

@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dicompack.errors import UsageError
@@ -62,7 +62,7 @@ class Processes:
         share = self._memory // self.crews - PROGRAM
         alone = demand.least > share
         most = self._memory - self.crews * PROGRAM if alone else share
-        return Demand(min(demand.memory, most), demand.least, demand.seconds), alone
+        return replace(demand, memory=min(demand.memory, most)), alone
 
     def hire(self, start: Callable[[Any], None], settings: Any) -> Crew:
         """One more process."""

@@ -48,7 +48,7 @@ def time_stages(study: Path, originator: Originator) -> dict[str, float]:
     )  # not above: it would be loaded in every worker before its time
 
     probes = (
-        Probe(files, "read_whole", "reading", _OWN),
+        Probe(files, "SourceBytes", "reading", _OWN),
         Probe(dicom_file, "parse", "walk", _OWN),
         Probe(deidentification, "pack", "de-identification", _OWN),
         Probe(source_instances, "check_instance", "independent check", _OWN),

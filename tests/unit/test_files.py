@@ -218,13 +218,13 @@ class TestReading:
 
         monkeypatch.setattr(os, "fstat", grow)
         with pytest.raises(InputError, match="changed"):
-            files.read_whole(path, 100)
+            files.SourceBytes(path, 100)
 
     def test_too_large_a_source_is_not_read(self, tmp_path):
         (tmp_path / "x").write_bytes(b"0123456789")
-        assert files.read_whole(tmp_path / "x", 10) == b"0123456789"
+        assert files.SourceBytes(tmp_path / "x", 10).data == b"0123456789"
         with pytest.raises(InputError, match="10 bytes"):
-            files.read_whole(tmp_path / "x", 9)
+            files.SourceBytes(tmp_path / "x", 9)
 
 
 def test_room_is_checked_before_the_work(tmp_path):

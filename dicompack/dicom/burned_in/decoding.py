@@ -15,10 +15,12 @@ from dicompack.dicom.dataset import (
     DataSet,
     Element,
     Encapsulated,
+    bytes_of,
     number_element,
     padded,
     string_element,
 )
+from dicompack.dicom.encoding import joined
 from dicompack.dicom.pixelformat import (
     MAX_NATIVE_SIZE,
     PHOTOMETRIC_INTERPRETATION,
@@ -58,7 +60,7 @@ def decoded(data_set: DataSet, syntax: TransferSyntax) -> tuple[DataSet, Transfe
 def _check_codestreams(pixel_data: Encapsulated, layout: PixelFormat) -> None:
     """BUR-5: bare codestreams, as large as the data set says; that of a single frame may be in pieces."""
     fragments = pixel_data.fragments[1:]
-    streams = [bytes(part[:64]) for part in (fragments[:1] if layout.frames == 1 else fragments)]
+    streams = [bytes(bytes_of(part)[:64]) for part in (fragments[:1] if layout.frames == 1 else fragments)]
     due = (layout.columns, layout.rows, layout.samples_per_pixel)
     for head in streams:
         right, bottom, left, top = (int.from_bytes(head[at : at + 4], "big") for at in (8, 12, 16, 20))
@@ -74,7 +76,7 @@ def _native(data_set: DataSet, syntax: TransferSyntax, layout: PixelFormat) -> D
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            file = dcmread(BytesIO(b"".join(dicom_file.marshal(data_set, syntax))))
+            file = dcmread(BytesIO(joined(dicom_file.marshal(data_set, syntax))))
             samples, told = get_decoder(syntax.uid).as_array(file, raw=True)
         # What decoders raise is theirs: pydicom gathers all of it as RuntimeError, plug-ins add some.
         except (

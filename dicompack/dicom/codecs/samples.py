@@ -33,7 +33,7 @@ def frames(value: Buffer, layout: PixelFormat) -> Iterator[Buffer]:
             yield (packed & (1 << bits) - 1).to_bytes(layout.frame_bytes, "little")
 
 
-def put_frame(value: bytearray, number: int, frame: Buffer, layout: PixelFormat) -> None:
+def put_frame(value: memoryview, number: int, frame: Buffer, layout: PixelFormat) -> None:
     """Set one frame in a value that is zero there: the reverse of `frames`."""
     bits = layout.frame_bits
     first, shift = divmod(number * bits, 8)

@@ -83,6 +83,7 @@ def test_pack_without_options(library, call, me, clinic):
     (sources, output), options = library.calls["pack"]
     assert (list(sources), output) == ([Path("A"), Path("B/C")], Path("n.dcmpack"))
     originator = options.pop("originator")
+    assert options.pop("own").certificate == clinic.contact.decryption
     assert originator.signing.certificate == clinic.contact.signing
     assert [one.fingerprint for one in originator.recipients] == [clinic.contact.fingerprint]
     assert originator.instance_signing is None
@@ -102,6 +103,7 @@ def test_pack_without_options(library, call, me, clinic):
         "include_other": False,
         "allow_preamble": False,
         "temp": None,
+        "resume": False,
         "skip_suspect": False,
         "force": False,
         "hide_signer": False,
@@ -123,13 +125,14 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
         "--paranoid", "--recompress",
         "--volume-size", "25M",
         "--jobs", "3", "--max-memory", "2G",
-        "--exclude", "*.txt", "--exclude", "T*", "--temp", tmp_path, "--force",
+        "--exclude", "*.txt", "--exclude", "T*", "--temp", tmp_path, "--force", "--resume",
         "--on-suspect", "skip", "--hide-signer", "--include-other", "--allow-preamble",
         "--passphrase-file", tmp_path / "p",
     )  # fmt: skip
     assert ended.code == 0, ended.err
     _, options = library.calls["pack"]
     originator = options.pop("originator")
+    assert options.pop("own") is not None
     assert originator.signing.certificate == locked.contact.signing
     assert originator.instance_signing.certificate == clinic.contact.signing
     assert [one.decryption for one in originator.recipients] == [
@@ -152,6 +155,7 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
         "include_other": True,
         "allow_preamble": True,
         "temp": tmp_path,
+        "resume": True,
         "skip_suspect": True,
         "force": True,
         "hide_signer": True,
@@ -333,7 +337,7 @@ def test_unpack(library, call, me, tmp_path):
 
 def test_rewrap(library, call, me, them, clinic, locked, tmp_path):
     signature = SignatureVerdict("Clinic A", "AAAA", True, True, True, "clinic")
-    later = SignatureVerdict("Clinic B", "BBBB", True, True, True, "b", passed_on=True)
+    later = SignatureVerdict("Clinic B", "BBBB", True, True, True, "b", purpose="passed-on")
     library.answers["rewrap"] = Report("rewrap", instances_out=2, signatures=(signature, later))
     passphrases = tmp_path / "passphrases"
     passphrases.write_text("open sesame\n")
@@ -353,6 +357,16 @@ def test_rewrap(library, call, me, them, clinic, locked, tmp_path):
     assert "passed on by: Clinic B" in ended.err
     call("rewrap", "p", "-o", "q.dcmpack", "--identity", me, "--signer", me, "--no-self", "--trust", me)
     assert library.calls["rewrap"][1]["recipients"] == []
+
+
+def test_receipts(library, call, me, tmp_path, clinic):
+    path = tmp_path / "receipt"
+    call("unpack", "p", "-d", tmp_path / "out", "--identity", me, "--receipt", path, "--signer", me)
+    _, options = library.calls["unpack"]
+    assert (options["receipt"], options["receipt_signer"].certificate) == (path, clinic.contact.signing)
+    call("test", "p", "--trust", me, "--receipt", path)
+    call("verify", "p", "--identity", me, "--receipt", path)
+    assert library.calls["test"][1]["receipt"] == library.calls["verify"][1]["receipt"] == path
 
 
 def test_three_facts_for_each_signature(library, call, me):

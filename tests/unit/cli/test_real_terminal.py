@@ -114,7 +114,7 @@ def test_progress_is_drawn_on_a_terminal():
     code = (
         "import dicompack\n"
         "from dicompack.report import Progress, Report\n"
-        "def test(package, *, trust, on_progress):\n"
+        "def test(package, *, trust, receipt, on_progress):\n"
         "    for done in range(5):\n"
         "        on_progress(Progress('checking\\x1b[2J', done, 5, 'bytes'))\n"
         "    on_progress(Progress('reading', 2_000, None, 'instances'))\n"
@@ -142,7 +142,7 @@ def test_progress_is_drawn_on_a_terminal():
 WAITING = (
     "import os, sys, time\n"
     "import dicompack\n"
-    "def test(package, *, trust, on_progress):\n"
+    "def test(package, *, trust, receipt, on_progress):\n"
     "    try:\n"
     "        if os.fork() == 0:\n"
     "            time.sleep(60)\n"

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from dicompack.container.manifest import Compression, FileFacts, ManifestMember
 from dicompack.dicom import dicom_file
 from dicompack.dicom.dataset import DataSet, Element, string_element
+from dicompack.dicom.encoding import joined
 from dicompack.dicom.transfer_syntaxes import EXPLICIT_LITTLE
 from dicompack.errors import BadSignatureError
 from dicompack.stages import signature
@@ -59,12 +60,12 @@ def made(sender) -> Signed:
 
 def refused(made: Signed, member: ManifestMember, signer: bytes, rule: str) -> None:
     with pytest.raises(BadSignatureError) as caught:
-        signature.unpack(made.file, member, signer)
+        signature.unpack(joined(made.pieces), member, signer)
     assert caught.value.rule == rule
 
 
 def test_what_was_signed_verifies_and_is_what_it_was(made, sender):
-    assert signature.unpack(made.file, member_of(made), der(sender)) == ITEM
+    assert signature.unpack(joined(made.pieces), member_of(made), der(sender)) == ITEM
 
 
 def test_another_certificate_sig_5(made, stranger):
@@ -95,17 +96,17 @@ def test_signed_outside_the_certificate_s_validity_sig_4(sender, offset):
 
 
 def test_a_changed_value_key_7(made, sender):
-    changed = replace(made, file=made.file.replace(b"DP-A", b"DP-B"))
+    changed = replace(made, pieces=(joined(made.pieces).replace(b"DP-A", b"DP-B"),))
     refused(changed, member_of(made), der(sender), "KEY-7")
 
 
 def test_an_element_that_was_added_sig_3(made, sender):
-    file = dicom_file.parse(made.file)
+    file = dicom_file.parse(joined(made.pieces))
     added = file.data_set.replacing(Element(0x00104000, "LT", b"forged"))
-    changed = replace(made, file=b"".join(map(bytes, dicom_file.marshal(added, EXPLICIT_LITTLE))))
+    changed = replace(made, pieces=tuple(dicom_file.marshal(added, EXPLICIT_LITTLE)))
     refused(changed, member_of(made), der(sender), "SIG-3")
 
 
 def test_an_unsigned_file_sig_1(made, sender):
-    bare = b"".join(map(bytes, dicom_file.marshal(ITEM.data_set, EXPLICIT_LITTLE)))
-    refused(replace(made, file=bare), member_of(made), der(sender), "SIG-1")
+    bare = tuple(dicom_file.marshal(ITEM.data_set, EXPLICIT_LITTLE))
+    refused(replace(made, pieces=bare), member_of(made), der(sender), "SIG-1")
