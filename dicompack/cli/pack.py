@@ -86,6 +86,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="Lossless JPEG 2000, its fast form, JPEG-LS, or as is.",
 )
+@click.option(
+    "--lossy", type=float, metavar="RATIO", help="Lose information: about 1/RATIO of the bytes remain."
+)
 @click.option("--recompress", is_flag=True, help="Compress again what is compressed without loss.")
 @click.option("--paranoid", is_flag=True, help="Prove every frame with a second decoder, too.")
 @options.volume_size
@@ -131,6 +134,7 @@ def pack_command(
     burned_in: str,
     map_out: Path | None,
     codec: str,
+    lossy: float | None,
     recompress: bool,
     paranoid: bool,
     volume_size: int | None,
@@ -177,6 +181,7 @@ def pack_command(
             codec=codec,
             paranoid=paranoid,
             recompress=recompress,
+            lossy=lossy,
             volume_size=volume_size,
             jobs=jobs,
             max_memory=max_memory,

@@ -45,6 +45,8 @@ __all__ = [
     "compress",
     "decompress",
     "native_digest",
+    "obstacle",
+    "offset_table",
 ]
 
 MAX_FRAME_SAMPLES = 2**28
@@ -142,7 +144,7 @@ def compress(
         return Kept("Pixel Data are encapsulated already", None, 0)
     value = memoryview(pixel_data.value)
     digest, size = hashlib.sha256(value[: layout.native_size]).hexdigest(), layout.native_size
-    reason = _obstacle(data_set, layout, codec) or _obstacle_to_restoring(data_set, layout, pixel_data)
+    reason = obstacle(data_set, layout, codec) or _obstacle_to_restoring(data_set, layout, pixel_data)
     if pixel_data.vr == "OB" and layout.bits_allocated > 8 and was_big_endian:
         reason = "the VR of Pixel Data does not fit Bits Allocated"
     if reason:
@@ -153,7 +155,7 @@ def compress(
         return Kept(refusal.message, digest, size)
 
     changed: list[Element | Encapsulated] = [
-        Encapsulated(PIXEL_DATA, "OB", (_offset_table(fragments), *fragments))
+        Encapsulated(PIXEL_DATA, "OB", (offset_table(fragments), *fragments))
     ]
     if _is_transformed(layout, codec):
         changed.append(string_element(PHOTOMETRIC_INTERPRETATION, "CS", "YBR_RCT"))
@@ -207,14 +209,14 @@ def decompress(
     table, *fragments = pixel_data.fragments
     if len(fragments) != layout.frames:  # CMP-2
         raise FormatError(f"{len(fragments)} fragments for {layout.frames} frames", rule="CMP-2")
-    if table not in (b"", _offset_table(fragments)):  # CMP-3
+    if table not in (b"", offset_table(fragments)):  # CMP-3
         raise FormatError("Basic Offset Table does not fit the fragments", rule="CMP-3")
     transform = codec.transforms and layout.photometric_interpretation == "YBR_RCT"
     if transform:
         layout = replace(layout, photometric_interpretation="RGB")
-    obstacle = _obstacle(data_set, layout, codec)
-    if obstacle or layout.planar_configuration == 1:  # CMP-4
-        raise FormatError(obstacle or "Planar Configuration is not 0", rule="CMP-4")
+    outside = obstacle(data_set, layout, codec)
+    if outside or layout.planar_configuration == 1:  # CMP-4
+        raise FormatError(outside or "Planar Configuration is not 0", rule="CMP-4")
     native = _native_layout(layout, restore)
 
     coder = codec.load()
@@ -234,7 +236,7 @@ def _is_transformed(layout: PixelFormat, codec: Codec) -> bool:
     return codec.transforms and layout.photometric_interpretation == "RGB"
 
 
-def _obstacle(data_set: DataSet, layout: PixelFormat, codec: Codec) -> str | None:
+def obstacle(data_set: DataSet, layout: PixelFormat, codec: Codec) -> str | None:
     """Why this native layout has no place in the codec's Transfer Syntax, whoever encodes it."""
     photometric = layout.photometric_interpretation
     row = codec.rows.get(photometric)
@@ -272,7 +274,7 @@ def _obstacle_to_restoring(data_set: DataSet, layout: PixelFormat, pixel_data: E
     return None
 
 
-def _offset_table(fragments: Sequence[Piece]) -> bytes:
+def offset_table(fragments: Sequence[Piece]) -> bytes:
     """The Basic Offset Table (PS3.5 A.4) of one fragment per frame; empty where 32 bits do not reach."""
     offsets = list(_offsets(fragments))
     if offsets[-1] > _MAX_OFFSET:

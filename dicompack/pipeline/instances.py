@@ -13,6 +13,7 @@ from dicompack.container.digests import ObjectDigest
 from dicompack.container.manifest import FileFacts, ManifestMember
 from dicompack.crypto.keys import DecryptionKey
 from dicompack.dicom import dicom_file, tags
+from dicompack.dicom.confidentiality.pseudonyms import new_uid
 from dicompack.dicom.dataset import Buffer, Piece
 from dicompack.dicom.encoding import gathered, sha256_of, sizes
 from dicompack.dicom.pixels import at_hand, in_memory
@@ -101,7 +102,7 @@ def _pack(source: Source, settings: PackingSettings) -> PackedInstance:
     if policy is None:
         deidentified, findings = _as_is(source, allow_preamble=settings.allow_preamble)
     else:
-        deidentified = source.deidentified(originator.project_key, policy)
+        deidentified = _derived(source.deidentified(originator.project_key, policy), settings)
         findings = deidentified.findings
         if originator.custodians:  # ENA-12
             custodians = originator.custodian_certificates
@@ -179,6 +180,15 @@ def _member(compressed: Compressed, signed: Signed, *, as_is: bool) -> ManifestM
         compression=compressed.compression,
         signature_uid=signed.signature_uid,
     )
+
+
+def _derived(item: Deidentified, settings: PackingSettings) -> Deidentified:
+    """The lossy instance, where one was asked for; its UID is the same in every run with this project key."""
+    encoding = settings.encoding
+    if encoding.lossy is None:
+        return item
+    name = f"{item.data_set.text(tags.SOP_INSTANCE_UID)} {encoding.codec} {encoding.lossy}"
+    return compression.derive(item, encoding, new_uid(name, settings.originator.project_key.derive))
 
 
 def _findings(compressed: Compressed, signed: Signed) -> list[Finding]:

@@ -68,6 +68,7 @@ def pack(
     codec: str = "j2k",
     paranoid: bool = False,
     recompress: bool = False,
+    lossy: float | None = None,
     volume_size: int | None = None,
     jobs: int | None = None,
     max_memory: int | None = None,
@@ -98,6 +99,8 @@ def pack(
         paranoid: prove every frame with a second decoder, too.
         recompress: decode lossless encapsulated pixel data and compress them by the codec; they are delivered
             native.
+        lossy: a ratio: compress with loss, which makes another instance of each image; only ``j2k`` and
+            ``htj2k``.
         volume_size: bytes of a volume; by default there is one.
         jobs: worker processes; by default one a core.
         max_memory: bytes for all worker processes together; by default what the machine has.
@@ -124,7 +127,7 @@ def pack(
     output = Path(output)
     as_is = deidentify == AS_IS
     policy = None if as_is else policy_of(deidentify, burned_in, profile)
-    encoding = Encoding(codec, paranoid=paranoid, recompress=recompress)
+    encoding = Encoding(codec, paranoid=paranoid, recompress=recompress, lossy=lossy)
     encoding.check()
     _check_settings(output, originator, volume_size, force)
     _check_originals(
@@ -137,7 +140,7 @@ def pack(
     if not encoding.restorable and (as_is or originator.custodians):
         raise UsageError(
             "originals cannot be restored from pixel data that are delivered in another form",
-            hint="leave out --recompress, or --custodian and --deidentify none",
+            hint="leave out --recompress and --lossy, or --custodian and --deidentify none",
         )
     if project_key is not None:
         originator = replace(originator, project_key=project_key)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dicompack.container.manifest import Compression, FileFacts, ManifestMember, PixelFacts, Restore
-from dicompack.dicom import dicom_file, encapsulation, pixels, recompression
+from dicompack.dicom import dicom_file, encapsulation, lossy, pixels, recompression
 from dicompack.dicom.codecs import CODECS as ENCODING_CODECS
 from dicompack.dicom.codecs import codec_of, second_decoder_missing
 from dicompack.dicom.dataset import DataSet, Piece
@@ -17,6 +17,9 @@ from dicompack.report import Finding
 from dicompack.stages.artifacts import Compressed, Deidentified
 
 CODECS = (*ENCODING_CODECS, "keep")
+
+MAX_RATIO = 1000
+"""Of a lossy compression; nothing can be seen long before."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +33,13 @@ class Encoding:
     recompress: bool = False
     """Whether lossless encapsulated pixel data are decoded, compressed by the codec, and delivered native."""
 
+    lossy: float | None = None
+    """Ratio of a compression with loss, which makes another instance of each that it is applied to."""
+
     @property
     def restorable(self) -> bool:
         """Whether what is delivered has the pixel data of the source as they stand in it."""
-        return not self.recompress
+        return not self.recompress and self.lossy is None
 
     def check(self) -> None:
         """What can be known to be wrong before the work is done.
@@ -43,6 +49,11 @@ class Encoding:
         """
         if self.codec not in CODECS:
             raise UsageError(f"unknown codec {self.codec!r}", hint=f"what there is: {', '.join(CODECS)}")
+        if self.lossy is not None:
+            if self.codec not in lossy.CODECS_OF_LOSS:
+                raise UsageError(f"there is no loss with the codec {self.codec}", hint="use j2k or htj2k")
+            if not 1 < self.lossy <= MAX_RATIO:
+                raise UsageError(f"the ratio of a lossy compression is above 1 and up to {MAX_RATIO}")
         if self.codec == "keep":
             if self.paranoid or self.recompress:
                 raise UsageError(
@@ -61,6 +72,26 @@ def load(codec: str) -> None:
     """Load a codec with its libraries; that one is missing shows where it is needed."""
     if codec in ENCODING_CODECS and not ENCODING_CODECS[codec].missing:
         ENCODING_CODECS[codec].load()
+
+
+def derive(item: Deidentified, encoding: Encoding, new_uid: str) -> Deidentified:
+    """The instance that takes another's place where loss was asked for; one that is none for loss stays.
+
+    Raises:
+        InputError: the pixel data contradict their description.
+    """
+    if encoding.lossy is None or pixels.pixel_format(item.data_set) is None:
+        return item
+    try:
+        made = lossy.derived(item.data_set, encoding.codec, encoding.lossy, new_uid)
+    except UnsupportedError as refusal:
+        told = Finding("not-lossy", "", f"not compressed with loss: {refusal.message}")
+        return replace(item, findings=(*item.findings, told))
+    message = (
+        f"compressed with loss, {made.ratio:.1f}:1, as asked for: another instance with a UID of its own, "
+        "and what refers to it names its predecessor"
+    )
+    return Deidentified(made.data_set, made.transfer_syntax, (*item.findings, Finding("lossy", "", message)))
 
 
 def pack(

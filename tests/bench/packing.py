@@ -27,7 +27,7 @@ from dicompack.errors import DicomPackError
 from dicompack.pipeline import instances, source_instances
 from dicompack.stages import compression, deidentification, envelope, signature
 from dicompack.stages.deidentification import Policy
-from tests.bench.rivals import BenchError, Ours, Rival, gather
+from tests.bench.rivals import BenchError, Ours, PerFile, gather
 from tests.bench.rounds import Contest, contest
 from tests.bench.stopwatch import Probe, Stopwatch, shares
 
@@ -155,7 +155,7 @@ def bench(study: Path, rounds: int, jobs: Sequence[int]) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="dicompack-bench-") as folder:
         recipient = Path(folder, "recipient.pem")
         recipient.write_bytes(receiver.contact_pem)
-        rival = Rival(_program("gdcmconv"), _program("openssl"), recipient)
+        rival = PerFile(program("gdcmconv"), program("openssl"), recipient)
         same = Path(folder, "study")
         count, left_out = gather(study, same, ours, rival)
         contests = {}
@@ -175,7 +175,8 @@ def bench(study: Path, rounds: int, jobs: Sequence[int]) -> list[str]:
     ]
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
+    """Where a program is."""
     path = shutil.which(name)
     if path is None:
         raise BenchError(f"{name} is not installed")

@@ -24,7 +24,7 @@ class BenchError(Exception):
 
 
 @dataclass(frozen=True)
-class Rival:
+class PerFile:
     """GDCM for stage 2 and OpenSSL for stage 4: a process each per file, as many at once as our jobs."""
 
     gdcmconv: str
@@ -72,11 +72,42 @@ class Rival:
 
 
 @dataclass(frozen=True)
+class Archive:
+    """7-Zip with encrypted names, of the files as they are or of what `dcmcjpls` makes of them before."""
+
+    sevenzip: str
+    level: tuple[str, ...] = ()
+    dcmcjpls: str = ""
+
+    def describe(self) -> str:
+        """The commands."""
+        first = "dcmcjpls, then " if self.dcmcjpls else ""
+        return f"{first}7z a -mhe=on {' '.join(self.level)}".rstrip()
+
+    def run(self, study: Path, jobs: int) -> int:
+        """All files of a folder; gives the bytes of the archive."""
+        with tempfile.TemporaryDirectory(dir=study.parent) as name, ThreadPoolExecutor(jobs) as pool:
+            folder = study
+            if self.dcmcjpls:
+                folder = Path(name, "compressed")
+                folder.mkdir()
+                list(pool.map(lambda path: self._compress(path, folder / path.name), sorted(study.iterdir())))
+            archive = Path(name, "study.7z")
+            options = ["-mhe=on", "-pthrow-away", f"-mmt{jobs}", "-bso0", "-bsp0", *self.level]
+            subprocess.run([self.sevenzip, "a", *options, str(archive), str(folder)], check=True)
+            return archive.stat().st_size
+
+    def _compress(self, source: Path, target: Path) -> None:
+        subprocess.run([self.dcmcjpls, str(source), str(target)], capture_output=True, check=True)
+
+
+@dataclass(frozen=True)
 class Ours:
     """`dicompack.pack` in a new interpreter each time, as whoever runs the command gets it."""
 
     signing_p12: bytes
     contact_pem: bytes
+    codec: str = "j2k"
 
     def originator(self) -> Originator:
         """Who signs, and whom to encrypt to."""
@@ -92,14 +123,14 @@ class Ours:
         with tempfile.TemporaryDirectory(dir=study.parent) as folder:
             target = Path(folder, "study.dcmpack")
             return dicompack.pack(
-                [study], target, originator=self.originator(), burned_in="vouch", jobs=jobs
+                [study], target, originator=self.originator(), burned_in="vouch", jobs=jobs, codec=self.codec
             ).bytes_out
 
 
 # ---------------------------------------------------------------------------------- the same files
 
 
-def gather(study: Path, target: Path, ours: Ours, rival: Rival) -> tuple[int, int]:
+def gather(study: Path, target: Path, ours: Ours, rival: PerFile) -> tuple[int, int]:
     """Copy what both compress; gives the number of those files, and of the others."""
     target.mkdir()
     found = [entry.path for entry in sources.find([study]) if isinstance(entry, sources.SourceFile)]

@@ -363,9 +363,9 @@ def test_large_frames_are_kept_before_anything_is_reserved() -> None:
     with pytest.raises(InputError, match="PIX-6"):
         compress(source, J2K)
     layout = pixels.PixelFormat(16385, 16384, 1, 1, 8, 8, 0, "MONOCHROME2", None)
-    assert "samples" in pixels._obstacle(source, layout, J2K)
+    assert "samples" in pixels.obstacle(source, layout, J2K)
     many = replace(layout, rows=16384, frames=17)
-    assert "length" in pixels._obstacle(source, many, J2K)
+    assert "length" in pixels.obstacle(source, many, J2K)
 
 
 def test_an_encoder_that_lies_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
