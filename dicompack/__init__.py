@@ -31,14 +31,25 @@ if TYPE_CHECKING:
     )
     from dicompack.crypto.trust import TrustStore, load_anchor
     from dicompack.parties import Originator, Recipient
-    from dicompack.pipeline import deidentify, inspect, pack, plan, reidentify, rewrap, test, unpack, verify
+    from dicompack.pipeline import (
+        deidentify,
+        inspect,
+        pack,
+        plan,
+        reidentify,
+        repair,
+        rewrap,
+        test,
+        unpack,
+        verify,
+    )
     from dicompack.pipeline.planning import Plan
     from dicompack.report import Finding, Member, Progress, Report, SignatureVerdict, Skipped
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "pack", "deidentify", "plan", "unpack", "verify", "test", "inspect", "rewrap", "reidentify",
+    "pack", "deidentify", "plan", "unpack", "verify", "test", "inspect", "repair", "rewrap", "reidentify",
     "Originator", "Recipient", "Contact", "SigningKey", "DecryptionKey", "ProjectKey", "TrustStore",
     "new_identity", "load_signing_key", "load_decryption_key", "load_anchor",
     "Report", "Plan", "Member", "Finding", "Skipped", "SignatureVerdict", "Progress",
@@ -55,6 +66,7 @@ _HOMES = {
         "verify",
         "test",
         "inspect",
+        "repair",
         "rewrap",
         "reidentify",
     ),

@@ -25,6 +25,7 @@ import weakref
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from dicompack.errors import InputError, OutputError
 
@@ -172,6 +173,41 @@ def write_new(path: Path, pieces: Iterable[bytes | memoryview], *, durable: bool
     return size
 
 
+class NewFile:
+    """A file that must not exist yet, mode 0600, written at any place.
+
+    After the `with` block it is on the medium; one that could not be finished is removed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor = os.open(path, _OPEN_NEW, 0o600)
+
+    def write_at(self, offset: int, piece: bytes | memoryview) -> None:
+        """Write all of `piece` from `offset` on."""
+        os.lseek(self._descriptor, offset, os.SEEK_SET)
+        _write_all(self._descriptor, piece)
+
+    def __enter__(self) -> NewFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        is_whole = False
+        try:
+            try:
+                if error is None:
+                    os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            is_whole = error is None
+        finally:
+            if not is_whole:
+                self._path.unlink(missing_ok=True)
+
+
 def _write_all(descriptor: int, piece: bytes | memoryview) -> int:
     view = memoryview(piece).cast("B")
     done = 0
@@ -298,7 +334,7 @@ class FileAccess:
         if descriptor >= 0:
             os.close(descriptor)
 
-    def __enter__(self) -> FileAccess:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -331,6 +367,11 @@ def allow_many_files() -> None:
         wanted = _MANY_FILES if hard == resource.RLIM_INFINITY else min(_MANY_FILES, hard)
         if soft != resource.RLIM_INFINITY and soft < wanted:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def temporary_target() -> Path:
+    """A name in the system's folder for temporary files, for a `Staging` folder of this run alone."""
+    return Path(tempfile.gettempdir()) / f"dicompack-{os.getpid()}-{os.urandom(4).hex()}"
 
 
 def check_room(folder: Path, size: int) -> None:

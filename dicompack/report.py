@@ -102,7 +102,7 @@ class Progress:
     """How far a run is."""
 
     phase: str
-    """``finding``, ``packing``, ``writing``, ``checking``, ``unpacking``."""
+    """``finding``, ``packing``, ``writing``, ``checking``, ``repairing``, ``unpacking``."""
     done: int
     total: int | None
     """None where nobody knows yet."""

@@ -262,3 +262,26 @@ def test_originals_for_custodians_stay_theirs(tmp_path, sender, receiver, strang
     with pytest.raises(NoMatchError) as caught:
         dicompack.unpack(on, tmp_path / "no", recipient=other, originals=True, jobs=1)
     assert caught.value.rule == "ORG-7"
+
+
+def test_recovery_volumes_stay_and_their_number_can_be_changed(
+    passed_on, tmp_path, sender, receiver, stranger
+):
+    everybody = trusting(sender, receiver, stranger)
+    settings = {"volume_size": 20_000, "recovery": 3}
+    first = rewrap(
+        passed_on, tmp_path / "q.dcmpack", stranger, sender, trusting(sender, receiver), **settings
+    )
+    assert [name for name in first.volumes if ".r" in name][-1] == "q.dcmpack.r03"
+    path = tmp_path / first.volumes[0]
+    (tmp_path / first.volumes[1]).unlink()
+    again = rewrap(path, tmp_path / "r.dcmpack", sender, stranger, everybody)
+    assert [name for name in again.volumes if ".r" in name][-1] == "r.dcmpack.r03"
+    assert {"missing", "repaired"} <= {finding.kind for finding in again.findings}
+    sizes = [(tmp_path / name).stat().st_size for name in again.volumes]
+    assert max(sizes) <= 20_000
+    dicompack.test(tmp_path / again.volumes[0], trust=everybody)
+    none = rewrap(
+        tmp_path / again.volumes[0], tmp_path / "s.dcmpack", stranger, sender, everybody, recovery=0
+    )
+    assert not [name for name in none.volumes if ".r" in name]

@@ -37,8 +37,9 @@ def test_nothing_is_lost(round_trip):
     assert not report.skipped
     assert not report.partial
     assert len(report.volumes) > 2
-    assert all((folder / name).stat().st_size == 100_000 for name in report.volumes[:-1])
-    assert (folder / report.volumes[-1]).stat().st_size <= 100_000
+    assert report.volumes[-1] == "study.dcmpack.r01"
+    assert all(98_000 < (folder / name).stat().st_size <= 100_000 for name in report.volumes[:-2])
+    assert all((folder / name).stat().st_size <= 100_000 for name in report.volumes)
     assert report.bytes_out == sum((folder / name).stat().st_size for name in report.volumes)
     assert report.bytes_in == sum(path.stat().st_size for path in (folder / "source").iterdir())
     for result, where in ((back, "out"), (signed, "signed")):

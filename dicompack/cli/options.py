@@ -149,6 +149,12 @@ volume_size = click.option(
     "--volume-size",
     callback=size_option,
     metavar="SIZE",
-    help="Split into volumes of SIZE: 25M, 4.7G, 512MiB.",
+    help="Split into volumes of at most SIZE: 25M, 4.7G, 512MiB.",
+)
+recovery = click.option(
+    "--recovery",
+    metavar="SHARE|N",
+    help="Recovery volumes: a share such as 10%, or how many; 0 for none.  "
+    "[default: 5%, at least one, with several volumes]",
 )
 package = click.argument("package", type=PATH, metavar="PACKAGE")

@@ -92,6 +92,7 @@ if TYPE_CHECKING:
 @click.option("--recompress", is_flag=True, help="Compress again what is compressed without loss.")
 @click.option("--paranoid", is_flag=True, help="Prove every frame with a second decoder, too.")
 @options.volume_size
+@options.recovery
 @deidentification.of_sources
 @click.option(
     "--include-other",
@@ -138,6 +139,7 @@ def pack_command(
     recompress: bool,
     paranoid: bool,
     volume_size: int | None,
+    recovery: str | None,
     files_from: Path | None,
     exclude: tuple[str, ...],
     include_other: bool,
@@ -183,6 +185,7 @@ def pack_command(
             recompress=recompress,
             lossy=lossy,
             volume_size=volume_size,
+            recovery=recovery,
             jobs=jobs,
             max_memory=max_memory,
             exclude=exclude,

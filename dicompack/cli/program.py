@@ -31,6 +31,7 @@ _COMMANDS = {
     "list": ("list_command", "List the instances of a package."),
     "verify": ("verify_command", "Check all that unpack checks, and write nothing."),
     "unpack": ("unpack_command", "Check a package and write its instances."),
+    "repair": ("repair_command", "Make missing and damaged volumes again."),
     "rewrap": ("rewrap_command", "Pass a package on to other recipients."),
     "deidentify": ("deidentify_command", "De-identify studies into a folder, without a package."),
     "reidentify": ("reidentify_command", "Give instances their identity back; for custodians."),

@@ -41,6 +41,7 @@ from dicompack.cli.terminal import Terminal
 )
 @click.option("--no-self", is_flag=True, help="Do not stay a recipient yourself.")
 @options.volume_size
+@options.recovery
 @options.passphrase_file
 @options.jobs
 @options.max_memory
@@ -58,6 +59,7 @@ def rewrap_command(
     recipients: tuple[str, ...],
     no_self: bool,
     volume_size: int | None,
+    recovery: str | None,
     passphrase_file: Path | None,
     jobs: int | None,
     max_memory: int | None,
@@ -89,6 +91,7 @@ def rewrap_command(
             signer=signing,
             recipients=contacts,
             volume_size=volume_size,
+            recovery=recovery,
             jobs=jobs,
             max_memory=max_memory,
             force=force,

@@ -26,9 +26,13 @@ from dicompack.container.frames import (
 from dicompack.container.limits import MAXIMUM_DIRECTORY_SIZE
 from dicompack.container.zip_entries import COMMENT_SIZE, END_SIZE, parse_comment, sealed_end_size
 from dicompack.errors import FormatError
+from dicompack.report import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+TAIL_RULES = ("VOL-6", "VOL-7", "VOL-8", "VOL-9")
+"""With one of these, a volume's table or what follows it cannot be relied on."""
 
 _READ_SIZE = 16 * BLOCK_SIZE
 """1 MiB: large enough to be quick, small beside any memory."""
@@ -66,7 +70,6 @@ class VolumeCondition:
     descriptor: Descriptor
     actual_size: int
     faults: tuple[Fault, ...] = ()
-    kind: str = "data"
 
     @property
     def set_id(self) -> bytes:
@@ -102,9 +105,8 @@ def read_exactly(volume: RandomAccess, offset: int, size: int) -> bytes:
     """
     data = volume.read_at(offset, size)
     if len(data) != size:  # VOL-6
-        raise DamagedVolumesError(
-            [f"the file ended at byte {offset + len(data)} while it was read"], rule="VOL-6"
-        )
+        message = f"the file ended at byte {offset + len(data)} while it was read"
+        raise DamagedVolumesError([Finding("truncated", "", message, "VOL-6")])
     return data
 
 
@@ -168,7 +170,7 @@ def _descriptor_of_tail(volume: RandomAccess) -> Descriptor | None:
 def _is_tail_sound(volume: RandomAccess, descriptor: Descriptor) -> bool:
     """Whether every byte of the tail entry is what a writer makes of its table."""
     tail = TailSum(descriptor)
-    position = descriptor.tail_offset + TAIL_HEADER_SIZE
+    position = descriptor.tail_offset + (0 if descriptor.is_recovery else TAIL_HEADER_SIZE)
     for piece in _pieces(volume, position, position + descriptor.table_size):
         tail.update(piece)
     header, last, _ = tail.finish()
@@ -227,16 +229,23 @@ def judged_pieces(
         position += len(piece)
 
 
+def read_table(volume: RandomAccess, descriptor: Descriptor, block: int) -> bytes:
+    """The hash of one block in the table of a data volume."""
+    position = descriptor.tail_offset + TAIL_HEADER_SIZE + block * BLOCK_HASH_SIZE
+    return volume.read_at(position, BLOCK_HASH_SIZE)
+
+
 def check_blocks(
     volume: RandomAccess, condition: VolumeCondition, on_bytes: Callable[[int], None] | None = None
 ) -> tuple[tuple[int, int], ...]:
     """Byte ranges of a volume that are not what was written, by the hash of every block.
 
     Where the table itself is lost (truncated, tail damaged), the blocks cannot be judged, and the result has
-    the ranges of `condition` only.
+    the ranges of `condition` only. A recovery volume has its hashes beside its blocks: `stripes`.
     """
     ranges = [span for fault in condition.faults for span in fault.ranges]
-    if not any(fault.rule in ("VOL-6", "VOL-7", "VOL-8") for fault in condition.faults):
+    lost = any(fault.rule in ("VOL-6", "VOL-7", "VOL-8") for fault in condition.faults)
+    if not lost and not condition.descriptor.is_recovery:
         for _, piece, damaged in judged_pieces(volume, condition.descriptor):
             ranges += damaged
             if on_bytes is not None:

@@ -1,4 +1,4 @@
-"""The first and the last entry of every data volume: what volume this is, and its block hashes.
+"""The first and the last bytes of every volume: what volume this is, and the block hashes of a data volume.
 
 The descriptor stands at byte 64 of the file and again in the tail, so that one overwritten end of a volume
 does not make it nameless. Frames are for accidents; who made a package is the SEAL's question.
@@ -12,19 +12,35 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dicompack.container.limits import MAXIMUM_VOLUME_SIZE, MAXIMUM_VOLUMES, MINIMUM_VOLUME_SIZE
+from dicompack.container.limits import (
+    MAXIMUM_COLUMNS,
+    MAXIMUM_VOLUME_SIZE,
+    MAXIMUM_VOLUMES,
+    MINIMUM_VOLUME_SIZE,
+)
 from dicompack.container.names import head_name, tail_name
+from dicompack.container.striping import (
+    BLOCK_HASH_SIZE,
+    BLOCK_SIZE,
+    HEAD_SIZE,
+    Striping,
+    block_hash,
+)
 from dicompack.container.zip_entries import LOCAL_HEADER_SIZE, local_header
 from dicompack.errors import FormatError, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HEAD_SIZE = 512
+__all__ = [
+    "BLOCK_HASH_SIZE", "BLOCK_SIZE", "DESCRIPTOR_OFFSET", "DESCRIPTOR_SIZE", "FORMAT_VERSION", "HEAD_SIZE",
+    "TAIL_FIXED_SIZE", "TAIL_HEADER_SIZE", "TRAILER_MAGIC", "TRAILER_SIZE", "Descriptor", "TailSum",
+    "block_hash", "head", "largest_tail_offset", "marshal_descriptor", "parse_descriptor", "table_size",
+    "tail_entry_size", "zeros",
+]  # fmt: skip
+
 DESCRIPTOR_OFFSET = 64
 DESCRIPTOR_SIZE = 448
-BLOCK_SIZE = 65_536
-BLOCK_HASH_SIZE = 16
 TRAILER_SIZE = 64
 TAIL_HEADER_SIZE = LOCAL_HEADER_SIZE + 16
 TAIL_FIXED_SIZE = TAIL_HEADER_SIZE + DESCRIPTOR_SIZE + TRAILER_SIZE
@@ -33,8 +49,11 @@ TAIL_FIXED_SIZE = TAIL_HEADER_SIZE + DESCRIPTOR_SIZE + TRAILER_SIZE
 FORMAT_VERSION = 1
 MAGIC = b"DCMPKVOL"
 TRAILER_MAGIC = b"DCMPKTRL"
+RECOVERY_MAGIC = b"DCMPKREC"
 
 _CODE_NONE = 0
+_CODE_CAUCHY = 1
+_FLAG_RECOVERY = 1
 _HASH_SHA256_128 = 1
 _ALIGNMENT_ID = 0xD1C0
 """ZIP extra field of zeros in the head's local header: it puts the descriptor at byte 64."""
@@ -49,7 +68,7 @@ _ZEROS = bytes(1 << 16)
 
 @dataclass(frozen=True)
 class Descriptor:
-    """One data volume's place in its set. Sizes and offsets are in bytes."""
+    """One volume's place in its set. Sizes and offsets are in bytes."""
 
     set_id: bytes
     volume_set: bytes
@@ -66,45 +85,69 @@ class Descriptor:
     volume_size: int
     """Of every volume but the last; 0 where there is one volume only."""
     tail_offset: int
-    """Where the tail entry begins; the table has the hashes of all bytes before it."""
+    """Where the tail begins; in a data volume, the table has the hashes of all bytes before it."""
+    recovery: int = 0
+    """Number of recovery volumes."""
+    is_recovery: bool = False
+    """Whether this is one of them; `index` then counts those."""
+
+    @property
+    def number(self) -> str:
+        """What to call this volume: ``volume 2 of 5``, ``recovery volume 1 of 2``."""
+        if self.is_recovery:
+            return f"recovery volume {self.index} of {self.recovery}"
+        return f"volume {self.index} of {self.count}"
+
+    @property
+    def striping(self) -> Striping:
+        """How the data volumes are cut into blocks."""
+        return Striping(self.count, self.recovery, self.total, self.volume_size)
 
     @property
     def is_last(self) -> bool:
         """Whether the directory follows the tail."""
-        return self.index == self.count
+        return self.index == self.count and not self.is_recovery
 
     @property
     def table_size(self) -> int:
-        """Bytes of block hashes in the tail."""
-        return table_size(self.tail_offset)
+        """Bytes of block hashes in the tail; a recovery volume has them beside its blocks."""
+        return 0 if self.is_recovery else table_size(self.tail_offset)
 
     @property
     def padding(self) -> int:
         """Zeros in the tail that bring the file to its exact size."""
-        return 0 if self.is_last else self.size - self.tail_offset - self.table_size - TAIL_FIXED_SIZE
+        if self.is_last or self.is_recovery:
+            return 0
+        return self.size - self.tail_offset - self.table_size - TAIL_FIXED_SIZE
 
     @property
     def tail_end(self) -> int:
-        """Where the tail entry ends: the file's end, or in the last volume the directory's start."""
+        """Where the tail ends: the file's end, or in the last volume the directory's start."""
+        if self.is_recovery:
+            return self.tail_offset + DESCRIPTOR_SIZE + TRAILER_SIZE
         return self.tail_offset + self.table_size + TAIL_FIXED_SIZE + self.padding
 
     @property
     def set_description(self) -> bytes:
         """SHA-256 over the fields that are equal in all volumes of a set."""
         common = _COMMON.pack(
-            FORMAT_VERSION, self.set_id, self.volume_set, self.count, 0, self.total, self.volume_size,
-            BLOCK_SIZE, _CODE_NONE, _HASH_SHA256_128,
+            FORMAT_VERSION, self.set_id, self.volume_set, self.count, self.recovery, self.total,
+            self.volume_size, BLOCK_SIZE, self._code, _HASH_SHA256_128,
         )  # fmt: skip
         return hashlib.sha256(common).digest()
+
+    @property
+    def _code(self) -> int:
+        return _CODE_CAUCHY if self.recovery else _CODE_NONE
 
 
 def marshal_descriptor(descriptor: Descriptor) -> bytes:
     """The 448 bytes of a descriptor."""
     d = descriptor
     fields = _FIELDS.pack(
-        MAGIC, FORMAT_VERSION, 0, d.set_id, d.volume_set, d.index, d.count, 0,
-        d.size, d.offset, d.total, d.volume_size, d.tail_offset,
-        BLOCK_SIZE, _CODE_NONE, _HASH_SHA256_128, d.set_description,
+        MAGIC, FORMAT_VERSION, _FLAG_RECOVERY * d.is_recovery, d.set_id, d.volume_set,
+        d.index, d.count, d.recovery, d.size, d.offset, d.total, d.volume_size, d.tail_offset,
+        BLOCK_SIZE, d._code, _HASH_SHA256_128, d.set_description,
     )  # fmt: skip
     sealed = fields.ljust(_SEALED_SIZE, b"\0")
     return sealed + hashlib.sha256(sealed).digest()
@@ -133,19 +176,20 @@ def parse_descriptor(raw: bytes) -> Descriptor | None:
         size, offset, total, volume_size, tail_offset,
         block_size, code, block_hash, _,
     ) = _FIELDS.unpack_from(raw)  # fmt: skip
-    if (flags, recovery, block_size, code, block_hash) != (
-        0,
-        0,
-        BLOCK_SIZE,
-        _CODE_NONE,
-        _HASH_SHA256_128,
+    if (
+        flags > _FLAG_RECOVERY
+        or code > _CODE_CAUCHY
+        or (block_size, block_hash) != (BLOCK_SIZE, _HASH_SHA256_128)
     ):  # VOL-5
         raise UnsupportedError(
             "the volume uses a feature that this program does not have",
             rule="VOL-5",
             hint="install a newer DICOMPack",
         )
-    descriptor = Descriptor(set_id, volume_set, index, count, size, offset, total, volume_size, tail_offset)
+    descriptor = Descriptor(
+        set_id, volume_set, index, count, size, offset, total, volume_size, tail_offset,
+        recovery, flags == _FLAG_RECOVERY,
+    )  # fmt: skip
     # The last comparison covers the fields that follow from others, and the reserved zeros.
     if not _is_possible(descriptor) or marshal_descriptor(descriptor) != raw:  # VOL-4
         raise FormatError("the numbers in a volume's descriptor contradict each other", rule="VOL-4")
@@ -153,26 +197,38 @@ def parse_descriptor(raw: bytes) -> Descriptor | None:
 
 
 def _is_possible(d: Descriptor) -> bool:
-    if not (1 <= d.index <= d.count <= MAXIMUM_VOLUMES and d.size <= MAXIMUM_VOLUME_SIZE):
+    if not (1 <= d.index <= (d.recovery if d.is_recovery else d.count) and 1 <= d.count <= MAXIMUM_VOLUMES):
         return False
+    if not _is_set_possible(d):
+        return False
+    if d.is_recovery:
+        end = d.striping.recovery_size
+        return (d.size, d.offset, d.tail_offset) == (end, 0, end - DESCRIPTOR_SIZE - TRAILER_SIZE)
     if not HEAD_SIZE <= d.tail_offset <= d.size or d.tail_end > d.size or d.padding < 0:
         return False
+    return (d.offset, d.size) == ((d.index - 1) * d.volume_size, d.striping.size_of(d.index))
+
+
+def _is_set_possible(d: Descriptor) -> bool:
+    """The fields that are equal in all volumes of a set."""
     if d.count == 1:
-        return (d.volume_size, d.offset, d.total) == (0, 0, d.size)
-    if not MINIMUM_VOLUME_SIZE <= d.volume_size <= MAXIMUM_VOLUME_SIZE:
-        return False
-    before_last = (d.count - 1) * d.volume_size
-    if d.is_last:
-        return d.offset == before_last and d.total == before_last + d.size and d.size <= d.volume_size
-    in_last = d.total - before_last
-    return (
-        d.offset == (d.index - 1) * d.volume_size and d.size == d.volume_size and 0 < in_last <= d.volume_size
-    )
+        possible = d.volume_size == 0 and HEAD_SIZE < d.total <= MAXIMUM_VOLUME_SIZE
+    else:
+        in_last = d.total - (d.count - 1) * d.volume_size
+        possible = (
+            MINIMUM_VOLUME_SIZE <= d.volume_size <= MAXIMUM_VOLUME_SIZE and 0 < in_last <= d.volume_size
+        )
+    return possible and (d.recovery == 0 or d.striping.columns + d.recovery <= MAXIMUM_COLUMNS)
 
 
 def head(descriptor: Descriptor) -> bytes:
-    """The 512 bytes that begin a data volume: ZIP entry ``DCMPACK/H0000001`` with the descriptor."""
+    """The 512 bytes that begin a volume.
+
+    In a data volume: ZIP entry ``DCMPACK/H0000001`` with the descriptor.
+    """
     raw = marshal_descriptor(descriptor)
+    if descriptor.is_recovery:
+        return RECOVERY_MAGIC.ljust(DESCRIPTOR_OFFSET, b"\0") + raw
     name = head_name(descriptor.index)
     zeros = DESCRIPTOR_OFFSET - LOCAL_HEADER_SIZE - len(name) - 4
     extra = struct.pack("<HH", _ALIGNMENT_ID, zeros) + bytes(zeros)
@@ -188,11 +244,6 @@ def largest_tail_offset(volume_size: int) -> int:
     """The last place where the tail can begin so that the volume has `volume_size` bytes."""
     blocks, rest = divmod(volume_size - TAIL_FIXED_SIZE, BLOCK_SIZE + BLOCK_HASH_SIZE)
     return blocks * BLOCK_SIZE + max(0, rest - BLOCK_HASH_SIZE)
-
-
-def block_hash(block: bytes | memoryview) -> bytes:
-    """SHA-256/128 of one block: the first half of its SHA-256."""
-    return hashlib.sha256(block).digest()[:BLOCK_HASH_SIZE]
 
 
 def zeros(count: int) -> Iterator[memoryview]:
@@ -217,12 +268,17 @@ class TailSum:
         self._digest.update(table)
 
     def finish(self) -> tuple[bytes, bytes, int]:
-        """Local header, last 512 bytes (descriptor and trailer), and CRC-32 of the tail entry."""
+        """Local header, last 512 bytes (descriptor and trailer), and CRC-32 of the tail entry.
+
+        The tail of a recovery volume is the last 512 bytes alone.
+        """
         descriptor = self._descriptor
         numbers = _TRAILER.pack(TRAILER_MAGIC, descriptor.table_size, descriptor.padding, 0)
         last = marshal_descriptor(descriptor) + numbers
         self._digest.update(last)
         last += self._digest.digest()
+        if descriptor.is_recovery:
+            return b"", last, 0
         crc = self._crc
         for piece in zeros(descriptor.padding):
             crc = zlib.crc32(piece, crc)

@@ -106,12 +106,17 @@ class Layout:
         return self.volumes[0].descriptor.total
 
     @property
+    def recovery(self) -> int:
+        """Number of recovery volumes."""
+        return self.volumes[0].descriptor.recovery
+
+    @property
     def entry_count(self) -> int:
         """ZIP entries of all volumes: objects and pieces, two frames a volume, README."""
         return sum(len(volume.entries) for volume in self.volumes) + 2 * self.count + 1
 
     def volume_names(self, package_name: str) -> tuple[str, ...]:
-        """File names: ``package_name`` alone, or with ``.001``, ``.002`` and so on."""
+        """File names of the data volumes: ``package_name`` alone, or with ``.001``, ``.002`` and so on."""
         return names.volume_names(package_name, self.count)
 
 
@@ -127,13 +132,26 @@ class _TooSmallError(Exception):
         self.needed = needed
 
 
-def lay_out(objects: Sequence[StoredObject], ids: SetIds, volume_size: int | None) -> Layout:
+class VolumeSizeError(UsageError):
+    """The volume size does not do.
+
+    Attributes:
+        needed: a size in bytes that does.
+    """
+
+    needed = 0
+
+
+def lay_out(
+    objects: Sequence[StoredObject], ids: SetIds, volume_size: int | None, recovery: int = 0
+) -> Layout:
     """Give every object its place; sizes only.
 
     Args:
         objects: members, MANIFEST, DIGESTS, seals, in this order.
         ids: the two ids of the package.
         volume_size: bytes of every volume but the last; None for one volume of any size.
+        recovery: number of recovery volumes, which stands in the descriptors.
 
     Raises:
         UsageError: ZIP-2 names out of order, ZIP-3 an impossible object size, VOL-14 a volume size out of
@@ -146,7 +164,7 @@ def lay_out(objects: Sequence[StoredObject], ids: SetIds, volume_size: int | Non
         raise UsageError(f"an object has less than 1 or more than {MAXIMUM_OBJECT_SIZE} bytes", rule="ZIP-3")
     check_volume_size(volume_size)
     try:
-        return _fill(objects, ids, MAXIMUM_VOLUME_SIZE if volume_size is None else volume_size)
+        return _fill(objects, ids, MAXIMUM_VOLUME_SIZE if volume_size is None else volume_size, recovery)
     except _TooSmallError as error:
         if volume_size is None:
             raise UsageError(
@@ -155,11 +173,13 @@ def lay_out(objects: Sequence[StoredObject], ids: SetIds, volume_size: int | Non
                 hint="ask for volumes",
             ) from None
         needed = _size_that_does(objects, ids, error.needed)
-    raise UsageError(
+    too_small = VolumeSizeError(
         f"the volume size of {volume_size} bytes is too small for {len(objects)} objects",
         rule="VOL-14",
         hint=f"ask for volumes of at least {needed} bytes",
     )
+    too_small.needed = needed
+    raise too_small
 
 
 def check_volume_size(volume_size: int | None) -> None:
@@ -180,14 +200,14 @@ def _size_that_does(objects: Sequence[StoredObject], ids: SetIds, volume_size: i
     while True:
         volume_size = -(-volume_size // 1024) * 1024
         try:
-            _fill(objects, ids, volume_size)
+            _fill(objects, ids, volume_size, 0)
         except _TooSmallError as error:
             volume_size = max(error.needed, volume_size + volume_size // 64)
         else:
             return volume_size
 
 
-def _fill(objects: Sequence[StoredObject], ids: SetIds, volume_size: int) -> Layout:
+def _fill(objects: Sequence[StoredObject], ids: SetIds, volume_size: int, recovery: int) -> Layout:
     """Put the objects into volumes, one after the other; an object is cut only where a volume ends."""
     room = largest_tail_offset(volume_size)
     contents: list[tuple[tuple[Entry, ...], int]] = []
@@ -239,7 +259,7 @@ def _fill(objects: Sequence[StoredObject], ids: SetIds, volume_size: int) -> Lay
     if size_of_last > volume_size:
         raise _TooSmallError(size_of_last)
     contents.append((tuple(entries), position))
-    return _describe(objects, ids, volume_size, contents, size_of_last, directory)
+    return _describe(objects, ids, volume_size, contents, size_of_last, directory, recovery)
 
 
 def _describe(
@@ -249,6 +269,7 @@ def _describe(
     contents: Sequence[tuple[tuple[Entry, ...], int]],
     size_of_last: int,
     directory_size: int,
+    recovery: int,
 ) -> Layout:
     count = len(contents)
     volumes = []
@@ -263,6 +284,7 @@ def _describe(
             total=(count - 1) * volume_size + size_of_last,
             volume_size=0 if count == 1 else volume_size,
             tail_offset=tail_offset,
+            recovery=recovery,
         )
         volumes.append(VolumeLayout(descriptor, entries))
     asked = None if count == 1 else volume_size

@@ -11,6 +11,12 @@ MAXIMUM_SEALS = 9_999
 MAXIMUM_VOLUMES = 9_999
 """Four digits in the number of a piece (``CUT/00000012/0001``), which grows with the volumes."""
 
+MAXIMUM_COLUMNS = 255
+"""Data and parity of the erasure code together: their numbers are different bytes, and one is left over."""
+
+MAXIMUM_VIRTUAL_COLUMNS = 20
+"""Of a package in one file: each of its recovery volumes then is 5 % of it."""
+
 MINIMUM_VOLUME_SIZE = 4_096
 """Head, README and tail of the first volume take about 2.6 KB. The directory often asks for more."""
 

@@ -21,6 +21,7 @@ _NAMED = r"ORIGINAL/[0-9]{8}|CUSTODY|MANIFEST|DIGESTS|SEAL[0-9]{4}"
 _PIECE = re.compile(rf"CUT/([0-9]{{8}}|{_NAMED})/([0-9]{{4}})")
 _OBJECT = re.compile(rf"DICOM/[0-9]{{8}}|{_NAMED}")
 _FRAME = re.compile(r"DCMPACK/[HT][0-9]{7}")
+_RECOVERY_NUMBER = re.compile(r"\.r([0-9]{2,3})$")
 _VOLUME_NUMBER = re.compile(r"\.([0-9]{3,4})$")
 
 
@@ -133,5 +134,22 @@ def is_well_named(file_name: str, index: int, count: int) -> bool:
     """Whether the end of a file's name says what the volume says of itself. Only ever a finding."""
     match = _VOLUME_NUMBER.search(file_name)
     if count == 1:
-        return match is None
+        return match is None and _RECOVERY_NUMBER.search(file_name) is None
     return match is not None and match.group(0) == volume_names("", count)[index - 1]
+
+
+def recovery_names(package_name: str, count: int) -> tuple[str, ...]:
+    """File names of the recovery volumes: ``.r01``, ``.r02`` and so on."""
+    digits = max(2, len(str(count)))
+    return tuple(f"{package_name}.r{index:0{digits}d}" for index in range(1, count + 1))
+
+
+def is_recovery_well_named(file_name: str, index: int, count: int) -> bool:
+    """Whether the end of a file's name says that it is this recovery volume. Only ever a finding."""
+    match = _RECOVERY_NUMBER.search(file_name)
+    return match is not None and match.group(0) == recovery_names("", count)[index - 1]
+
+
+def package_name_of(file_name: str) -> str:
+    """The package's name in the name of a volume."""
+    return _VOLUME_NUMBER.sub("", _RECOVERY_NUMBER.sub("", file_name))

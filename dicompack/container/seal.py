@@ -8,6 +8,7 @@ from typing import Any
 from dicompack.container import canonical_json
 from dicompack.container.faults import ContentsFormatError
 from dicompack.container.limits import (
+    MAXIMUM_COLUMNS,
     MAXIMUM_MEMBERS,
     MAXIMUM_RECIPIENTS,
     MAXIMUM_SEAL_SIZE,
@@ -75,7 +76,7 @@ _SHAPE = Record(
         "originals": integer(0, MAXIMUM_MEMBERS),
         "previous": null_or(SHA256_HEX),
         "recipients": _RECIPIENTS,
-        "recovery_volumes": one_of(0),
+        "recovery_volumes": integer(0, MAXIMUM_COLUMNS - 1),
         "sequence": integer(1, MAXIMUM_SEALS),
         "set_id": SET_ID_HEX,
         "volume_set": SET_ID_HEX,
@@ -146,7 +147,6 @@ def check_supported(value: Any, where: str) -> None:
         return
     newer = type(value.get("format")) is int and value["format"] > FORMAT
     newer |= type(value.get("envelope")) is str and value["envelope"] != ENVELOPE_AEAD
-    newer |= type(value.get("recovery_volumes")) is int and value["recovery_volumes"] > 0
     if newer:  # PKG-9
         raise UnsupportedError(
             "written in a format that this program does not have",

@@ -36,6 +36,7 @@ from dicompack.container.zip_entries import (
     parse_directory,
 )
 from dicompack.errors import FormatError, UsageError
+from dicompack.report import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -62,8 +63,8 @@ class FoundVolume:
         """
         data = self.file.read_at(offset, size)
         if len(data) != size:  # VOL-6
-            fault = f"{self.file_name}: volume {self.condition.index} ended early, while it was read [VOL-6]"
-            raise DamagedVolumesError([fault], rule="VOL-6")
+            message = f"{self.condition.descriptor.number} ended early, while it was read"
+            raise DamagedVolumesError([Finding("truncated", self.file_name, message, "VOL-6")])
         return data
 
 
@@ -85,7 +86,7 @@ def read_structure(volumes: Sequence[FoundVolume]) -> tuple[Layout, dict[str, in
         if sum(item.size for item in objects) > descriptor.total:  # ZIP-3
             raise FormatError("the objects are larger than the volumes", rule="ZIP-3")
         ids = SetIds(descriptor.set_id, descriptor.volume_set)
-        layout = lay_out(objects, ids, descriptor.volume_size or None)  # 2
+        layout = lay_out(objects, ids, descriptor.volume_size or None, descriptor.recovery)  # 2
     except FormatError as error:
         error.where = f"{last.file_name}, directory" + (f", {error.where}" if error.where else "")
         raise
@@ -196,13 +197,13 @@ def check_span(volume: FoundVolume, start: int, end: int) -> None:
     for _, _, damaged in judged_pieces(volume, descriptor, start - start % BLOCK_SIZE, end):
         ranges += [span for span in damaged if span[0] < end]
     if ranges:
-        raise DamagedVolumesError(damage_lines(volume, tuple(ranges)), rule="VOL-10")
+        raise DamagedVolumesError(damage_findings(volume, tuple(ranges)))
 
 
-def damage_lines(volume: FoundVolume, ranges: Sequence[tuple[int, int]]) -> list[str]:
-    """One line for each damaged range of a volume."""
-    index = volume.condition.index
+def damage_findings(volume: FoundVolume, ranges: Sequence[tuple[int, int]]) -> list[Finding]:
+    """A finding for each damaged range of a volume."""
+    what = volume.condition.descriptor.number.partition(" of ")[0]
     return [
-        f"{volume.file_name}: volume {index} is damaged (bytes {start} to {end - 1}) [VOL-10]"
+        Finding("damaged", volume.file_name, f"{what} is damaged (bytes {start} to {end - 1})", "VOL-10")
         for start, end in ranges
     ]

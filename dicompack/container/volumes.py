@@ -15,9 +15,9 @@ from dicompack.container.conditions import (
     merged,
 )
 from dicompack.container.faults import DamagedVolumesError
-from dicompack.container.names import is_well_named
-from dicompack.container.structure import FoundVolume, check_span, damage_lines, read_structure
-from dicompack.errors import FormatError, UnsupportedError, UsageError
+from dicompack.container.structure import FoundVolume, check_span, damage_findings, read_structure
+from dicompack.container.survey import Survey, survey
+from dicompack.errors import FormatError
 from dicompack.report import Finding
 
 if TYPE_CHECKING:
@@ -33,9 +33,10 @@ __all__ = [
     "check_blocks",
     "examine",
     "join",
+    "join_surveyed",
 ]
 
-_COMPARE_SIZE = 1 << 20
+_PIECE_SIZE = 1 << 20
 
 
 class Package:
@@ -46,7 +47,7 @@ class Package:
         volumes: Sequence[FoundVolume],
         layout: Layout,
         crcs: Mapping[str, int],
-        findings: Sequence[Finding],
+        surveyed: Survey,
     ) -> None:
         self._volumes = tuple(volumes)
         self._crcs = crcs
@@ -55,7 +56,8 @@ class Package:
             for entry in volume.entries:
                 self._pieces.setdefault(entry.object_name, []).append((found, entry))
         self.layout = layout
-        self.findings = tuple(findings)
+        self.surveyed = surveyed
+        self.findings = surveyed.findings
 
     @property
     def ids(self) -> SetIds:
@@ -105,8 +107,8 @@ class Package:
         """
         for volume, entry in self._pieces[name]:
             crc = 0
-            for start in range(0, entry.size, _COMPARE_SIZE):
-                part = min(_COMPARE_SIZE, entry.size - start)
+            for start in range(0, entry.size, _PIECE_SIZE):
+                part = min(_PIECE_SIZE, entry.size - start)
                 crc = zlib.crc32(volume.read_at(entry.data_position + start, part), crc)
             if crc != self._crcs[entry.name]:  # ZIP-8
                 check_span(volume, entry.data_position, entry.data_position + entry.size)
@@ -134,7 +136,7 @@ class Package:
             DamagedVolumesError: VOL-10 with all damaged ranges of all volumes.
             FormatError: ZIP-8 a wrong CRC-32 under right block hashes.
         """
-        faults: list[str] = []
+        faults: list[Finding] = []
         wrong: list[FormatError] = []
         for found, volume in zip(self._volumes, self.layout.volumes, strict=True):
             damaged: list[tuple[int, int]] = []
@@ -144,12 +146,12 @@ class Package:
                 sums.update(position, piece)
                 if on_bytes is not None:
                     on_bytes(len(piece))
-            faults += damage_lines(found, merged(damaged))
+            faults += damage_findings(found, merged(damaged))
             wrong += [
                 _wrong_crc(found, entry) for entry, crc in sums.finished if crc != self._crcs[entry.name]
             ]
         if faults:  # VOL-10
-            raise DamagedVolumesError(faults, rule="VOL-10")
+            raise DamagedVolumesError(faults)
         if wrong:  # ZIP-8
             raise wrong[0]
 
@@ -196,118 +198,19 @@ def join(volumes: Mapping[str, RandomAccess]) -> Package:
         FormatError: VOL-1 none of the files is a volume; VOL-4, VOL-12, ZIP-*: bytes that no writer makes.
         UnsupportedError: VOL-2, VOL-5.
         UsageError: VOL-11 volumes of more than one set.
-        DamagedVolumesError: VOL-3, 6, 7, 8, 9, 10, 13, 15: all missing or damaged volumes by name and number.
+        DamagedVolumesError: VOL-3, 6, 7, 8, 9, 10, 13, 15: all missing or damaged data volumes by name and
+            number.
     """
-    found, strangers = _examine_all(volumes)
-    _check_one_set(found)
-    found.sort(key=lambda volume: volume.condition.index)
-    findings = [
-        Finding("not-a-volume", name, "this file is no volume of the package and was left aside", "VOL-1")
-        for name in strangers
-    ]
-    sound, faults, rules = _choose(found, findings)
+    return join_surveyed(survey(volumes))
+
+
+def join_surveyed(surveyed: Survey) -> Package:
+    """Put together what was surveyed; see `join`. Faults of recovery volumes are findings here."""
+    faults = surveyed.faults_of(recovery=False)
     if faults:
-        faults += [
-            f"{name}: not a volume, or nothing of its head and tail is left [VOL-1]" for name in strangers
-        ]
-        raise DamagedVolumesError(faults, rule=rules[0])
+        lost = "not a volume, or nothing of its head and tail is left"
+        strangers = [Finding("not-a-volume", name, lost, "VOL-1") for name in surveyed.strangers]
+        raise DamagedVolumesError([*faults, *strangers, *surveyed.faults_of(recovery=True)])
+    sound = [copies[0] for number, copies in surveyed.found.items() if not number.is_recovery]
     layout, crcs = read_structure(sound)
-    return Package(sound, layout, crcs, findings)
-
-
-def _examine_all(volumes: Mapping[str, RandomAccess]) -> tuple[list[FoundVolume], list[str]]:
-    found, strangers = [], []
-    for name, file in volumes.items():
-        try:
-            found.append(FoundVolume(name, file, examine(file)))
-        except (FormatError, UnsupportedError) as error:
-            if error.rule != "VOL-1":
-                error.where = name
-                raise
-            strangers.append(name)
-    if not found:  # VOL-1
-        where = strangers[0] if len(strangers) == 1 else None
-        raise FormatError(
-            "not a DICOMPack volume, or nothing of its head and tail is left", where=where, rule="VOL-1"
-        )
-    return found, strangers
-
-
-def _check_one_set(found: Sequence[FoundVolume]) -> None:
-    sets: dict[bytes, list[FoundVolume]] = {}
-    for volume in found:
-        sets.setdefault(volume.condition.volume_set, []).append(volume)
-    if len(sets) > 1:  # VOL-11
-        listed = "; ".join(
-            f"{volume_set.hex()[:8]} ({', '.join(volume.file_name for volume in members)})"
-            for volume_set, members in sets.items()
-        )
-        raise UsageError(
-            f"volumes of {len(sets)} sets: {listed}", rule="VOL-11", hint="give the volumes of one set only"
-        )
-    first = found[0]
-    for volume in found[1:]:
-        if (
-            volume.condition.descriptor.set_description != first.condition.descriptor.set_description
-        ):  # VOL-12
-            raise FormatError(
-                f"contradicts {first.file_name}, although both name the same set",
-                where=volume.file_name,
-                rule="VOL-12",
-            )
-
-
-def _choose(
-    found: Sequence[FoundVolume], findings: list[Finding]
-) -> tuple[list[FoundVolume], list[str], list[str]]:
-    """One volume for each number, every fault in one line, and the rules of the faults."""
-    sound: list[FoundVolume] = []
-    faults: list[str] = []
-    rules: list[str] = []
-    by_index: dict[int, FoundVolume] = {}
-    for volume in found:
-        name, condition = volume.file_name, volume.condition
-        for fault in condition.faults:
-            faults.append(
-                f"{name}: volume {condition.index} of {condition.count}: {fault.message} [{fault.rule}]"
-            )
-            rules.append(fault.rule)
-        if not is_well_named(name, condition.index, condition.count):  # VOL-16
-            message = f"the name does not say that this is volume {condition.index} of {condition.count}"
-            findings.append(Finding("misnamed", name, message, "VOL-16"))
-        first = by_index.setdefault(condition.index, volume)
-        if first is volume:
-            sound.append(volume)
-        elif _is_same(first.file, volume.file):
-            findings.append(Finding("duplicate", name, f"the same bytes as {first.file_name}", "VOL-13"))
-        else:  # VOL-13
-            faults.append(
-                f"{name}: volume {condition.index} again, but not the bytes of {first.file_name} [VOL-13]"
-            )
-            rules.append("VOL-13")
-    count = found[0].condition.count
-    for start, end in _gaps(sorted(by_index), count):  # VOL-15
-        what = f"volume {start} of {count} is" if start == end else f"volumes {start} to {end} of {count} are"
-        faults.append(f"{what} missing [VOL-15]")
-        rules.append("VOL-15")
-    return sound, faults, rules
-
-
-def _gaps(present: Sequence[int], count: int) -> list[tuple[int, int]]:
-    """Runs of numbers from 1 to `count` that are not there."""
-    gaps = []
-    expected = 1
-    for index in (*present, count + 1):
-        if index > expected:
-            gaps.append((expected, index - 1))
-        expected = index + 1
-    return gaps
-
-
-def _is_same(one: RandomAccess, other: RandomAccess) -> bool:
-    if one.size != other.size:
-        return False
-    return all(
-        one.read_at(start, _COMPARE_SIZE) == other.read_at(start, _COMPARE_SIZE)
-        for start in range(0, one.size, _COMPARE_SIZE)
-    )
+    return Package(sound, layout, crcs, surveyed)

@@ -1,20 +1,22 @@
-"""Raw signatures: RSA PKCS #1 v1.5 (RFC 8017 §8.2) over a digest of bytes that come in pieces."""
+"""Raw signatures over a digest of pieces: RSA PKCS #1 v1.5 (RFC 8017 §8.2), and ECDSA of other programs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, utils
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
 from dicompack.crypto import certificates, der
 from dicompack.crypto.algorithms import Digest
 from dicompack.crypto.keys import SigningKey
-from dicompack.errors import BadSignatureError, FormatError
+from dicompack.errors import BadSignatureError, FormatError, UnsupportedError
 
-__all__ = ["Digest", "der_length", "sign", "verify"]
+__all__ = ["Digest", "der_length", "sign", "verify", "verify_foreign"]
+
+_CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 
 
 def sign(
@@ -57,6 +59,38 @@ def verify(
             "the signature does not fit the signed bytes", rule="KEY-7", hint="do not use the data"
         ) from error
     return certificate
+
+
+def verify_foreign(
+    certificate_der: bytes, signature: bytes, chunks: Iterable[bytes | memoryview], digest: str
+) -> None:
+    """Check a signature of somebody else's program, RSA or ECDSA; both values may end with a pad byte.
+
+    Raises:
+        UnsupportedError: a digest, key or certificate that proves nothing, or that is not known here.
+        BadSignatureError: the signature does not fit, or there is no certificate.
+    """
+    try:
+        algorithm = Digest(digest).algorithm
+    except ValueError as error:
+        raise UnsupportedError("its digest is too weak, or not known") from error
+    try:
+        certificate = certificates.parse_der(certificate_der[: der_length(certificate_der)], UnsupportedError)
+        key = certificate.public_key()
+    except (UnsupportedError, UnsupportedAlgorithm, ValueError) as error:
+        raise UnsupportedError("its certificate cannot be read") from error
+    prehashed = utils.Prehashed(algorithm)
+    try:
+        if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, _CURVES):
+            value = signature[: der_length(signature)]
+            key.verify(value, _hash(chunks, algorithm), ec.ECDSA(prehashed))
+        elif isinstance(key, rsa.RSAPublicKey) and key.key_size >= certificates.MIN_RSA_BITS:
+            value = signature[: (key.key_size + 7) // 8]
+            key.verify(value, _hash(chunks, algorithm), padding.PKCS1v15(), prehashed)
+        else:
+            raise UnsupportedError("its key is too weak, or of a kind that is not known")
+    except InvalidSignature as error:
+        raise BadSignatureError("it does not fit what it signs: changed since, or encoded anew") from error
 
 
 def der_length(data: bytes | memoryview) -> int:

@@ -8,7 +8,8 @@
       |  signature          PS3.15 Annex C        verify        |
       |  envelope           CMS                   open          |
       |  package            MANIFEST DIGESTS SEAL check         |
-      v  volumes            numbered files        join          |
+      |  volumes            numbered files        join          |
+      v  recovery           Reed-Solomon          repair        |
 
 The first four see one instance at a time and run in worker processes; `INSTANCE_STAGES` walked backwards is
 the way back. Nothing has its final name before everything has passed.
@@ -18,7 +19,19 @@ from dicompack.pipeline.deidentifying import deidentify
 from dicompack.pipeline.packing import pack
 from dicompack.pipeline.planning import plan
 from dicompack.pipeline.reidentifying import reidentify
+from dicompack.pipeline.repairing import repair
 from dicompack.pipeline.rewrapping import rewrap
 from dicompack.pipeline.unpacking import inspect, test, unpack, verify
 
-__all__ = ["pack", "deidentify", "plan", "unpack", "verify", "test", "inspect", "rewrap", "reidentify"]
+__all__ = [
+    "pack",
+    "deidentify",
+    "plan",
+    "unpack",
+    "verify",
+    "test",
+    "inspect",
+    "repair",
+    "rewrap",
+    "reidentify",
+]

@@ -152,10 +152,6 @@ def _as_is(source: Source, *, allow_preamble: bool) -> tuple[Deidentified, tuple
         raise InputError(f"its preamble begins like {kind}", hint="--allow-preamble packs it all the same")
     if any(source.preamble):
         found.append(Finding("preamble", "", f"its preamble is not empty{f': {kind}' if kind else ''}"))
-    count = len(data_set.items(tags.DIGITAL_SIGNATURES_SEQUENCE))
-    if count:
-        message = f"{count} digital signatures of its own, which only the restored original carries"
-        found.append(Finding("source-signature", "", message))
     bare = data_set.without(tags.MAC_PARAMETERS_SEQUENCE, tags.DIGITAL_SIGNATURES_SEQUENCE)
     return Deidentified(bare, source.instance.transfer_syntax), tuple(found)
 

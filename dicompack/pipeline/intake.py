@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from dicompack.dicom.identifying_values import IdentifyingValues
 from dicompack.errors import DicomPackError, InputError, SuspectError
 from dicompack.exchange import sources as exchange
+from dicompack.pipeline.opening import OnProgress
 from dicompack.pipeline.source_instances import Refused, SourceFacts, SourceTask
-from dicompack.pipeline.unpacking import OnProgress
 from dicompack.report import Finding, Progress, Skipped
 from dicompack.workers import Demand, Place, WorkerDiedError, Workers
 

@@ -14,6 +14,7 @@ from dicompack import files
 from dicompack.container.layout import Layout, check_volume_size
 from dicompack.container.manifest import Deidentification
 from dicompack.container.names import member_name
+from dicompack.container.redundancy import Fitting, redundancy_of
 from dicompack.container.volume_writer import ReadObject
 from dicompack.crypto.certificates import spki_sha256
 from dicompack.crypto.derivation import ProjectKey
@@ -34,6 +35,7 @@ from dicompack.pipeline.instances import (
 )
 from dicompack.pipeline.intake import Intake
 from dicompack.pipeline.map_files import MapFiles
+from dicompack.pipeline.opening import OnProgress, counting, never
 from dicompack.pipeline.originals import (
     Collected,
     OtherSettings,
@@ -46,7 +48,7 @@ from dicompack.pipeline.originals import (
 from dicompack.pipeline.policies import AS_IS, policy_of, with_vocabularies
 from dicompack.pipeline.resuming import begin, check_resumable, digest_of_settings
 from dicompack.pipeline.source_instances import Refused
-from dicompack.pipeline.unpacking import OnProgress, check_written, member_of, never
+from dicompack.pipeline.unpacking import check_written, member_of
 from dicompack.report import Progress, Report, Skipped
 from dicompack.stages import package, volumes
 from dicompack.stages.compression import Encoding
@@ -70,6 +72,7 @@ def pack(
     recompress: bool = False,
     lossy: float | None = None,
     volume_size: int | None = None,
+    recovery: str | int | None = None,
     jobs: int | None = None,
     max_memory: int | None = None,
     exclude: Sequence[str] = (),
@@ -101,7 +104,9 @@ def pack(
             native.
         lossy: a ratio: compress with loss, which makes another instance of each image; only ``j2k`` and
             ``htj2k``.
-        volume_size: bytes of a volume; by default there is one.
+        volume_size: the most bytes of a volume; by default there is one.
+        recovery: recovery volumes: a share such as ``"10%"``, or how many; 0 is none. By default 5 % and
+            at least one where there are several volumes, otherwise none.
         jobs: worker processes; by default one a core.
         max_memory: bytes for all worker processes together; by default what the machine has.
         exclude: patterns of names to leave out.
@@ -127,6 +132,7 @@ def pack(
     output = Path(output)
     as_is = deidentify == AS_IS
     policy = None if as_is else policy_of(deidentify, burned_in, profile)
+    redundancy = redundancy_of(recovery, volume_size)
     encoding = Encoding(codec, paranoid=paranoid, recompress=recompress, lossy=lossy)
     encoding.check()
     _check_settings(output, originator, volume_size, force)
@@ -194,10 +200,19 @@ def pack(
             ]
         look = _looking_for(intake) if policy else _not_looking
         packed = package.pack(
-            sealed, originator, done, ids, volume_size, at, look, kept.sealed, hide_signer=hide_signer
+            sealed,
+            originator,
+            done,
+            ids,
+            Fitting(redundancy, volume_size),
+            at,
+            look,
+            kept.sealed,
+            hide_signer=hide_signer,
         )
 
-        files.check_room(staging.path, packed.layout.total)
+        size = packed.layout.total + volumes.recovery_total(packed.layout)
+        files.check_room(staging.path, size)
         paths = {member_name(number): path for number, path in enumerate(_paths(members, objects), start=1)}
         paths |= kept.paths
         folder = staging.folder("volumes")
@@ -216,9 +231,9 @@ def pack(
             instances_out=len(members),
             skipped=tuple(intake.skipped),
             bytes_in=intake.bytes_in,
-            bytes_out=packed.layout.total,
+            bytes_out=size,
             volumes=tuple(path.name for path in written),
-            findings=(*findings, *work.findings(), *about_limits()),
+            findings=(*findings, *packed.findings, *work.findings(), *about_limits()),
             recipients=tuple(sorted(spki_sha256(one).hex() for one in originator.recipient_certificates)),
             members=tuple(
                 member_of(number, one.member.facts, sum(sealed.size for sealed in one.member.objects))
@@ -328,7 +343,7 @@ def _volumes_of(output: Path) -> list[Path]:
     """Files that have the name of a volume of this package."""
     if not output.parent.is_dir():
         return []
-    volume = re.compile(re.escape(output.name) + r"(\.[0-9]{3,4})?")
+    volume = re.compile(re.escape(output.name) + r"(\.[0-9]{3,4}|\.r[0-9]{2,3})?")
     return sorted(path for path in output.parent.iterdir() if volume.fullmatch(path.name))
 
 
@@ -344,14 +359,9 @@ def write_volumes(
     layout: Layout, read: ReadObject, folder: Path, name: str, on_progress: OnProgress
 ) -> list[Path]:
     """The volumes of a package, in a folder of staging."""
-    done = 0
+    total = layout.total + volumes.recovery_total(layout)
 
-    def count(size: int) -> None:
-        nonlocal done
-        done += size
-        on_progress(Progress("writing", done, layout.total, "bytes"))
-
-    return volumes.pack(layout, read, folder, name, count)
+    return volumes.pack(layout, read, folder, name, counting(on_progress, "writing", total))
 
 
 def _reading(paths: dict[str, Path], objects: dict[str, bytes]) -> ReadObject:

@@ -18,9 +18,9 @@ from dicompack.errors import InputError
 from dicompack.exchange import sources as exchange
 from dicompack.pipeline.demands import about_limits, demand_of
 from dicompack.pipeline.intake import Intake
+from dicompack.pipeline.opening import OnProgress, never
 from dicompack.pipeline.policies import policy_of, with_vocabularies
 from dicompack.pipeline.source_instances import Refused, Source, SourceFacts, SourceTask, guarded
-from dicompack.pipeline.unpacking import OnProgress, never
 from dicompack.report import Report
 from dicompack.stages.deidentification import Policy
 from dicompack.workers import Processes

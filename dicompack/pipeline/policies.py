@@ -10,8 +10,8 @@ from dicompack.dicom import tags
 from dicompack.dicom.confidentiality import SiteProfile, parse_deidentify
 from dicompack.exchange.sources import Entry, SourceFile
 from dicompack.pipeline.demands import demand_of_source
+from dicompack.pipeline.opening import OnProgress
 from dicompack.pipeline.source_instances import Refused, Source, SourceTask, guarded
-from dicompack.pipeline.unpacking import OnProgress
 from dicompack.report import Progress
 from dicompack.stages.deidentification import Policy
 from dicompack.workers import Place, WorkerDiedError, Workers

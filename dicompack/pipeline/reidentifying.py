@@ -26,8 +26,9 @@ from dicompack.errors import DicomPackError, InputError, NotDicomError, gravest
 from dicompack.exchange import sources as exchange
 from dicompack.exchange.sources import OtherFile, SourceFile
 from dicompack.parties import Recipient
+from dicompack.pipeline.opening import OnProgress, never
 from dicompack.pipeline.source_instances import MAX_SOURCE
-from dicompack.pipeline.unpacking import OnProgress, never, target_of
+from dicompack.pipeline.unpacking import target_of
 from dicompack.report import Finding, Progress, Report, SignatureVerdict, Skipped
 from dicompack.stages import reidentification
 from dicompack.stages.artifacts import Instance

@@ -14,12 +14,14 @@ from dicompack import files
 from dicompack.container import digests, names
 from dicompack.container.digests import Digests
 from dicompack.container.layout import StoredObject, check_volume_size
+from dicompack.container.redundancy import Fitting, Redundancy, asked_of, redundancy_of
 from dicompack.container.volumes import Package
 from dicompack.crypto.certificates import spki_sha256
 from dicompack.crypto.keys import Contact, DecryptionKey, SigningKey
 from dicompack.parties import Forwarder, Recipient
+from dicompack.pipeline.opening import OnProgress, never, open_package
 from dicompack.pipeline.packing import check_output, remove_stale, write_volumes
-from dicompack.pipeline.unpacking import OnProgress, check_whole, check_written, never, verdicts_of
+from dicompack.pipeline.unpacking import check_whole, check_written, verdicts_of
 from dicompack.report import Finding, Progress, Report
 from dicompack.stages import envelope, seals, volumes
 from dicompack.stages.envelope import Rewrapped
@@ -38,6 +40,7 @@ def rewrap(
     signer: SigningKey,
     recipients: Sequence[Contact],
     volume_size: int | None = None,
+    recovery: str | int | None = None,
     jobs: int | None = None,
     max_memory: int | None = None,
     force: bool = False,
@@ -54,7 +57,9 @@ def rewrap(
         recipient: whose keys open it, and whom they believe.
         signer: who passes it on, and answers for the new address.
         recipients: who can open it from now on.
-        volume_size: bytes of a volume; by default as it was.
+        volume_size: the most bytes of a volume; by default as it was.
+        recovery: recovery volumes, as for `pack`; by default as many as there were, or what `pack` does if
+            a volume size is given.
         jobs: worker processes; by default one a core.
         max_memory: bytes for all worker processes together.
         force: replace a package of this name.
@@ -70,18 +75,24 @@ def rewrap(
     place = Processes(jobs, max_memory)
     forwarder = Forwarder(signer, tuple(recipients))
     check_volume_size(volume_size)
+    redundancy = redundancy_of(recovery, volume_size)
     at = datetime.now(UTC).replace(microsecond=0)
     forwarder.check_validity(at)
     check_output(output, force=force)
     with ExitStack() as stack:
-        opened = stack.enter_context(volumes.unpack(Path(path)))
+        spare = output.with_name(f"{output.name}.volumes")
+        opened = stack.enter_context(open_package(Path(path), spare, tell))
         staging = stack.enter_context(files.Staging(output))
         sealed, content = check_whole(opened, recipient, place, tell)
         package = opened.package
         new = _Rewrapping(package, sealed, recipient.keys, forwarder, tell)
-        size = package.volume_size if volume_size is None else volume_size
-        packed = new.pack(os.urandom(16), at, size)
-        files.check_room(staging.path, packed.layout.total)
+        if volume_size is None:
+            volume_size = asked_of(package.layout)
+            if recovery is None:
+                redundancy = Redundancy(package.layout.recovery)
+        packed = new.pack(os.urandom(16), at, Fitting(redundancy, volume_size))
+        size = packed.layout.total + volumes.recovery_total(packed.layout)
+        files.check_room(staging.path, size)
         folder = staging.folder("volumes")
         read = _Reading(package, new.rewrapped, {**new.objects, **packed.objects})
         written = write_volumes(packed.layout, read, folder, output.name, tell)
@@ -95,9 +106,9 @@ def rewrap(
             instances_in=len(content.members),
             instances_out=len(content.members),
             bytes_in=opened.size,
-            bytes_out=packed.layout.total,
+            bytes_out=size,
             volumes=tuple(path.name for path in written),
-            findings=(*opened.findings, Finding("former-recipients", output.name, CAVEAT)),
+            findings=(*opened.findings, *packed.findings, Finding("former-recipients", output.name, CAVEAT)),
             signatures=verdicts_of(sealed),
             recipients=new.keys,
             seconds=time.monotonic() - began,
@@ -140,7 +151,7 @@ class _Rewrapping:
         new = envelope.rewrap(data, keys, self._forwarder.recipient_certificates)
         return new.head + data[new.offset :]
 
-    def pack(self, volume_set: bytes, at: datetime, volume_size: int | None) -> seals.Packed:
+    def pack(self, volume_set: bytes, at: datetime, fitting: Fitting) -> seals.Packed:
         """The next SEAL, and the place of everything."""
         before = self._sealed.newest
         content = replace(
@@ -156,7 +167,7 @@ class _Rewrapping:
         stored += [StoredObject(name, len(data)) for name, data in self.objects.items()]
         hidden_for = self._forwarder.recipient_certificates if self._sealed.hidden else ()
         signer = self._forwarder.signing
-        return seals.pack(content, self._earlier, stored, signer, at, volume_size, hidden_for)
+        return seals.pack(content, self._earlier, stored, signer, at, fitting, hidden_for)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from dicompack.dicom.independent_check import check_instance
 from dicompack.dicom.references import References, references, uids
 from dicompack.errors import DicomPackError, InputError, NotDicomError, SuspectError
 from dicompack.report import Finding
-from dicompack.stages import deidentification
+from dicompack.stages import deidentification, source_signatures
 from dicompack.stages.artifacts import Deidentified, Instance
 from dicompack.stages.deidentification import Policy
 
@@ -95,7 +95,7 @@ class Source:
         self.data = data
         self.preamble = file.preamble
         self.instance = Instance(file.data_set, file.transfer_syntax)
-        self.findings = tuple(_about_meta(file))
+        self.findings = (*_about_meta(file), *source_signatures.findings(file.data_set))
         self.sha256 = hashlib.sha256(data).digest()
         self.size = len(data)
 

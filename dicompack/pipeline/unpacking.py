@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from cryptography import x509
 
 from dicompack import files
 from dicompack.container.digests import ObjectDigest
+from dicompack.container.faults import RepairableVolumesError
 from dicompack.container.manifest import Manifest, ManifestMember
 from dicompack.container.names import member_name, seal_name
 from dicompack.container.originals import Custody
@@ -33,6 +34,7 @@ from dicompack.pipeline.instances import (
     start_unpacking,
     unpack_instance,
 )
+from dicompack.pipeline.opening import OnProgress, check_frames, check_recovery, never, open_package
 from dicompack.pipeline.originals import listed_originals, restoring_tasks
 from dicompack.pipeline.receiving import ReceiptFile, read_receipt
 from dicompack.report import Finding, Member, Progress, Report, SignatureVerdict
@@ -49,12 +51,6 @@ from dicompack.stages.seals import (
 )
 from dicompack.stages.volumes import Volumes
 from dicompack.workers import Place, Processes, WorkerDiedError, Workers
-
-OnProgress = Callable[[Progress], None]
-
-
-def never(_progress: Progress) -> None:
-    """Progress that nobody wants to hear of."""
 
 
 def test(
@@ -80,9 +76,12 @@ def test(
     began, tell = time.monotonic(), on_progress or never
     if receipt is not None and trust is None:
         raise UsageError("a receipt needs somebody to believe", hint="name its signer with --trust")
-    with volumes.unpack(Path(path)) as opened:
+    with open_package(Path(path), files.temporary_target(), tell) as opened:
         sealed = _check_without_key(opened, trust, tell)
         received = _check_receipt(opened, sealed, receipt, trust) if sealed and trust else ()
+        if opened.repaired:
+            raise RepairableVolumesError(opened.repaired)
+        check_recovery(opened)
         return _report("test", opened, sealed, began, received=received)
 
 
@@ -102,7 +101,7 @@ def verify(
     """
     began, tell = time.monotonic(), on_progress or never
     place = Processes(jobs, max_memory)
-    with volumes.unpack(Path(path)) as opened:
+    with open_package(Path(path), files.temporary_target(), tell) as opened:
         sealed, content = check_whole(opened, recipient, place, tell)
         received = _check_receipt(opened, sealed, receipt, recipient.trust)
         return _report("verify", opened, sealed, began, content, received=received)
@@ -111,12 +110,11 @@ def verify(
 def check_whole(
     opened: Volumes, recipient: Recipient, place: Place, on_progress: OnProgress
 ) -> tuple[CheckedSeal, Manifest]:
-    """Every check there is.
+    """Every check there is, but those of step 1.
 
     Raises:
         DicomPackError: see `unpack`.
     """
-    _check_frames(opened, on_progress)
     sealed = check_seals(opened.package, _judge(recipient.trust), recipient.keys)  # (2) (3)
     content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
     custody = _custody_of(opened, sealed, content, recipient, wanted=None)
@@ -133,7 +131,7 @@ def inspect(path: Path | str, *, recipient: Recipient) -> Report:
         DicomPackError: see `unpack`.
     """
     began = time.monotonic()
-    with volumes.unpack(Path(path)) as opened:
+    with open_package(Path(path), files.temporary_target(), never, every_byte=False) as opened:
         judge = _judge(recipient.trust)
         sealed = check_seals(opened.package, judge, recipient.keys)
         content = check_manifest(opened.package, sealed, recipient.keys, judge)
@@ -185,8 +183,7 @@ def unpack(
         check_signer_validity(receipt_signer, datetime.now(UTC))
     target = Path(target).absolute()  # of "." nothing lies beside
     files.check_target_folder(target)
-    with volumes.unpack(Path(path)) as opened:
-        _check_frames(opened, tell)
+    with open_package(Path(path), target.with_name(f"{target.name}.volumes"), tell) as opened:
         sealed = check_seals(opened.package, _judge(recipient.trust), recipient.keys)  # (2) (3)
         content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
         custody = _custody_of(opened, sealed, content, recipient, wanted=originals)
@@ -235,7 +232,20 @@ def _custody_of(
 def check_written(folder: Path, on_progress: OnProgress) -> None:
     """Read a package back that was just written, with the receiver's own code; says nothing of origin."""
     with volumes.unpack(folder) as opened:
-        _check_without_key(opened, None, on_progress)
+        check_volumes(opened, on_progress)
+
+
+def check_volumes(opened: Volumes, on_progress: OnProgress) -> CheckedSeal | None:
+    """Every check that needs no key, and none of origin: volumes, recovery volumes, SEAL, DIGESTS, objects.
+
+    Gives what the SEALs say; None where they are hidden.
+
+    Raises:
+        DicomPackError: see `test`.
+    """
+    check_frames(opened, on_progress)  # (1)
+    check_recovery(opened)
+    return _check_without_key(opened, None, never)
 
 
 def _judge(trust: TrustStore) -> Judge:
@@ -247,24 +257,10 @@ def _judge(trust: TrustStore) -> Judge:
     return judge
 
 
-def _check_frames(opened: Volumes, on_progress: OnProgress) -> None:
-    """Step 1: damage is judged before signatures."""
-    done = 0
-
-    def count(size: int) -> None:
-        nonlocal done
-        done += size
-        on_progress(Progress("checking", done, opened.size, "bytes"))
-
-    opened.package.check_frames(count)  # (1)
-    on_progress(Progress("checking", opened.size, opened.size, "bytes"))
-
-
 def _check_without_key(
     opened: Volumes, trust: TrustStore | None, on_progress: OnProgress
 ) -> CheckedSeal | None:
-    """Steps 1 to 3 for all objects; None: who signed is hidden, and nobody asked."""
-    _check_frames(opened, on_progress)
+    """Steps 2 and 3 for all objects; None: who signed is hidden, and nobody asked."""
     if is_hidden(opened.package):
         _check_objects(opened, check_digests_alone(opened.package), on_progress)
         if trust is not None:
@@ -454,7 +450,7 @@ def _report(
         instances_out=count,
         bytes_in=opened.size,
         bytes_out=bytes_out,
-        volumes=opened.package.volume_names,
+        volumes=opened.volume_names,
         findings=tuple(findings),
         signatures=(*(verdicts_of(sealed) if sealed else ()), *received),
         recipients=sealed.newest.recipients if sealed else (),

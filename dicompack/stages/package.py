@@ -35,6 +35,7 @@ from dicompack.container.manifest import (
     RecipientKey,
 )
 from dicompack.container.originals import Custody, CustodyMember, Original
+from dicompack.container.redundancy import Fitting
 from dicompack.container.seal import Seal
 from dicompack.container.volumes import Package
 from dicompack.crypto import signed
@@ -78,7 +79,7 @@ def pack(
     originator: Originator,
     deidentification: Deidentification | None,
     ids: SetIds,
-    volume_size: int | None,
+    fitting: Fitting,
     at: datetime,
     look: Callable[[bytes], None] = lambda _content: None,
     restoring: SealedOriginals | None = None,
@@ -87,8 +88,8 @@ def pack(
 ) -> Packed:
     """CUSTODY, MANIFEST, DIGESTS and SEAL for members and restoring data that stand in their final order.
 
-    `look` sees the MANIFEST before it is sealed, and may raise. With `hide_signer` nobody but recipients can
-    see who signed.
+    `look` sees the MANIFEST before it is sealed, and may raise. `fitting` finds volume size and recovery.
+    With `hide_signer` nobody but recipients can see who signed.
     """
     restoring = restoring or SealedOriginals()
     recipients = originator.recipient_certificates
@@ -136,8 +137,8 @@ def pack(
         custody=bool(restoring.custody),
     )
     hidden_for = recipients if hide_signer else ()
-    packed = seals.pack(content_of_seal, (), stored, originator.signing, at, volume_size, hidden_for)
-    return Packed(packed.layout, {**objects, **packed.objects})
+    packed = seals.pack(content_of_seal, (), stored, originator.signing, at, fitting, hidden_for)
+    return Packed(packed.layout, {**objects, **packed.objects}, packed.findings)
 
 
 def _objects_of(content: Manifest) -> int:

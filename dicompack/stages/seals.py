@@ -15,7 +15,8 @@ from cryptography import x509
 
 from dicompack.container import digests, names, seal
 from dicompack.container.digests import Digests, ObjectDigest
-from dicompack.container.layout import Layout, SetIds, StoredObject, lay_out
+from dicompack.container.layout import Layout, SetIds, StoredObject
+from dicompack.container.redundancy import MAXIMUM_ROUNDS, Fitting
 from dicompack.container.seal import Seal
 from dicompack.container.volumes import Package
 from dicompack.crypto import enveloped, signed
@@ -24,13 +25,10 @@ from dicompack.crypto.signed import Signed
 from dicompack.crypto.trust import Trusted
 from dicompack.dicom.dataset import Buffer
 from dicompack.errors import BadSignatureError, FormatError, UntrustedError
+from dicompack.report import Finding
 from dicompack.stages import envelope
 
 Judge = Callable[[x509.Certificate, tuple[x509.Certificate, ...]], Trusted]
-
-# A SEAL says how many volumes there are, and its own size may change that number: two rounds are enough,
-# more would mean that it swings.
-_MAX_ROUNDS = 5
 
 
 @dataclass(frozen=True)
@@ -39,6 +37,7 @@ class Packed:
 
     layout: Layout
     objects: dict[str, bytes]
+    findings: tuple[Finding, ...] = ()
 
 
 # ------------------------------------------------------------------------------------------ there
@@ -50,32 +49,31 @@ def pack(
     stored: Sequence[StoredObject],
     signer: SigningKey,
     at: datetime,
-    volume_size: int | None,
+    fitting: Fitting,
     hidden_for: Sequence[x509.Certificate] = (),
 ) -> Packed:
     """The newest SEAL after `earlier` ones, and the place of everything; gives all SEALs as objects.
 
     Args:
-        content: of the SEAL; the number of volumes is found here.
+        content: of the SEAL; the numbers of volumes are found here.
         earlier: the objects of the SEALs before it.
         stored: all other objects.
         signer: who makes this SEAL.
         at: when.
-        volume_size: bytes of a volume; None for one.
+        fitting: finds them, from the volume size and the recovery that were asked for.
         hidden_for: those who may see the signer; empty: everybody.
     """
     seals = {names.seal_name(number): data for number, data in enumerate(earlier, start=1)}
     newest = names.seal_name(content.sequence)
     ids = SetIds(content.set_id, content.volume_set)
-    count = 1
-    for _ in range(_MAX_ROUNDS):
-        made = signed.sign(seal.marshal(replace(content, data_volumes=count)), signer, at)
+    for _ in range(MAXIMUM_ROUNDS):
+        numbered = replace(content, data_volumes=fitting.count, recovery_volumes=fitting.recovery)
+        made = signed.sign(seal.marshal(numbered), signer, at)
         seals[newest] = envelope.pack(made, hidden_for).whole if hidden_for else made
         every = [*stored, *(StoredObject(name, len(data)) for name, data in seals.items())]
-        layout = lay_out(every, ids, volume_size)
-        if layout.count == count:
-            return Packed(layout, seals)
-        count = layout.count
+        layout = fitting.lay_out(every, ids)
+        if fitting.is_settled(layout):
+            return Packed(layout, seals, fitting.findings)
     raise AssertionError("the number of volumes does not settle")
 
 
@@ -180,7 +178,8 @@ def _check_volumes(package: Package, newest: Seal, where: str) -> None:
     if newest.volume_set != package.ids.volume_set:  # PKG-11
         raise BadSignatureError("the SEAL is that of other volumes", where=where, rule="PKG-11")
     due = names.sealed_names(newest.objects, newest.originals, custody=newest.custody)
-    if newest.data_volumes != package.layout.count or _sealed_names(package) != due:  # PKG-11
+    stated = (newest.data_volumes, newest.recovery_volumes)
+    if stated != (package.layout.count, package.layout.recovery) or _sealed_names(package) != due:  # PKG-11
         raise BadSignatureError(
             "the SEAL does not fit the package's objects or volumes", where=where, rule="PKG-11"
         )

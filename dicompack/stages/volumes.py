@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from dicompack.container.bad_sectors import read_around, unreadable
 from dicompack.container.conditions import examine
 from dicompack.container.faults import DamagedVolumesError
 from dicompack.container.layout import Layout
+from dicompack.container.survey import Survey, number_of, survey
 from dicompack.container.volume_writer import ReadObject, VolumeWriter
-from dicompack.container.volumes import Package, VolumeCondition, join
+from dicompack.container.volumes import Package, VolumeCondition, join_surveyed
 from dicompack.dicom.dataset import Buffer
 from dicompack.errors import FormatError, InputError, UnsupportedError
 from dicompack.files import MAPPED_ABOVE, FileAccess, UnnamedFile, allow_many_files, write_new
 from dicompack.report import Finding
+from dicompack.stages import recovery
 
 _READ_SIZE = 1 << 20
 
@@ -53,12 +56,20 @@ def _pieces(extent: Extent, size: int) -> Iterator[bytes]:
 def pack(
     layout: Layout, read: ReadObject, folder: Path, name: str, on_bytes: Callable[[int], None]
 ) -> list[Path]:
-    """Write the volumes of a package called `name` into a folder; gives their paths in order."""
+    """Write the volumes of a package called `name` into a folder; gives their paths, data volumes first."""
     writer = VolumeWriter(layout, read)
     paths = [folder / volume_name for volume_name in layout.volume_names(name)]
     for index, path in enumerate(paths, start=1):
         write_new(path, _counted(writer.chunks(index), on_bytes))
-    return paths
+    if layout.recovery == 0:
+        return paths
+    return paths + recovery.pack(layout.volumes[0].descriptor, paths, folder, name, on_bytes)
+
+
+def recovery_total(layout: Layout) -> int:
+    """Bytes of all recovery volumes."""
+    descriptor = layout.volumes[0].descriptor
+    return layout.recovery * descriptor.striping.recovery_size if layout.recovery else 0
 
 
 def _counted(
@@ -69,14 +80,46 @@ def _counted(
         on_bytes(len(chunk))
 
 
+class VolumeFile(FileAccess):
+    """A volume that is read in spite of bad places: they read as zeros, and are named.
+
+    Zeros do not have the hash of what was there, so that a bad place is damage like any other.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.unreadable: set[tuple[int, int]] = set()
+        """Start and end of each sector that the system could not read."""
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """`size` bytes from `offset`; fewer only where the file ends."""
+        end = max(offset, min(self.size, offset + size))
+        data, bad = read_around(super().read_at, offset, end)
+        self.unreadable.update(bad)
+        return data
+
+
+def _unreadable(files: Mapping[str, VolumeFile]) -> list[Finding]:
+    """What could not be read so far, by file."""
+    return [finding for name, file in files.items() for finding in unreadable(name, file.unreadable)]
+
+
 class Volumes:
     """An opened package: its volumes found, open and joined. Use it in a ``with`` block."""
 
     def __init__(
-        self, package: Package, paths: dict[str, Path], findings: Sequence[Finding], files: ExitStack
+        self,
+        package: Package,
+        paths: dict[str, Path],
+        findings: Sequence[Finding],
+        accesses: Mapping[str, VolumeFile],
+        files: ExitStack,
     ) -> None:
+        self._accesses = accesses
         self.package = package
-        self.findings = (*package.findings, *findings)
+        self.findings: tuple[Finding, ...] = (*package.findings, *findings)
+        self.repaired: tuple[Finding, ...] = ()
+        """What was wrong before it was made whole for this run."""
         self._paths = paths
         self._files = files
 
@@ -90,8 +133,28 @@ class Volumes:
 
     @property
     def size(self) -> int:
-        """Bytes of all volumes."""
+        """Bytes of all data volumes."""
         return self.package.layout.total
+
+    def check_frames(self, on_bytes: Callable[[int], None] | None = None) -> None:
+        """Read every byte of the data volumes once; see `Package.check_frames`.
+
+        Raises:
+            DamagedVolumesError: VOL-10, VOL-17 with all ranges that are damaged or cannot be read.
+            FormatError: ZIP-8.
+        """
+        try:
+            self.package.check_frames(on_bytes)
+        except DamagedVolumesError as error:
+            raise DamagedVolumesError(
+                [*error.findings, *_unreadable(self._accesses)], hint=error.hint
+            ) from None
+
+    @property
+    def volume_names(self) -> tuple[str, ...]:
+        """File names of all volumes, data volumes first."""
+        found = sorted(self.package.surveyed.found.items())
+        return tuple(copies[0].file_name for _, copies in found)
 
     def extents(self) -> dict[str, tuple[Extent, ...]]:
         """Where each object lies."""
@@ -103,16 +166,61 @@ class Volumes:
         return {name: tuple(extents) for name, extents in result.items()}
 
 
-def unpack(path: Path) -> Volumes:
-    """Find the volumes of a package, given any one of them or the folder they are in, and join them.
+class Found:
+    """The files of one set, open. Use it in a ``with`` block."""
 
-    Checks step (1) of the order of checks but for the blocks' hashes: frames and the grammar of entries.
+    def __init__(
+        self,
+        surveyed: Survey,
+        paths: dict[str, Path],
+        aside: Sequence[Finding],
+        accesses: Mapping[str, VolumeFile],
+        files: ExitStack,
+    ) -> None:
+        self._accesses = accesses
+        self.surveyed = surveyed
+        self.paths = paths
+        self._aside = tuple(aside)
+        self._files = files
+
+    def __enter__(self) -> Found:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._files.close()
+
+    @property
+    def aside(self) -> tuple[Finding, ...]:
+        """Files that were left alone, of another set or not readable, and bytes that could not be read."""
+        return (*self._aside, *_unreadable(self._accesses))
+
+    def join(self) -> Volumes:
+        """Join the data volumes; the files now belong to the result, which is to be closed instead.
+
+        Checks step (1) of the order of checks but for the blocks' hashes: frames and the grammar of entries.
+
+        Raises:
+            FormatError: bytes that no writer makes.
+            DamagedVolumesError: data volumes are missing or damaged.
+        """
+        try:
+            package = join_surveyed(self.surveyed)
+        except DamagedVolumesError as error:
+            raise DamagedVolumesError([*error.findings, *self.aside], hint=error.hint) from error
+        paths = {name: self.paths[name] for name in package.volume_names}
+        findings = [*self.aside, *self.surveyed.faults_of(recovery=True)]
+        return Volumes(package, paths, findings, self._accesses, self._files.pop_all())
+
+
+def find(path: Path) -> Found:
+    """Find the volumes of a package, given any one of them or the folder they are in.
 
     Raises:
         InputError: the path does not exist.
         FormatError: nothing there is a volume, or bytes that no writer makes.
         UsageError: the folder has volumes of several sets.
-        DamagedError: volumes are missing or damaged; its `faults` name each.
     """
     if not path.exists():
         first = path.with_name(f"{path.name}.001")
@@ -121,17 +229,23 @@ def unpack(path: Path) -> Volumes:
     with ExitStack() as stack:
         found, unreadable = _candidates(path, stack)
         wanted, aside = _choose(path, found)
-        aside += unreadable
-        try:
-            package = join(wanted)
-        except DamagedVolumesError as error:
-            named = [f"{finding.where}: {finding.message} [{finding.rule}]" for finding in aside]
-            raise DamagedVolumesError(
-                [*error.faults, *named], rule=error.rule or "", hint=error.hint
-            ) from error
         folder = path if path.is_dir() else path.parent
-        paths = {name: folder / name for name in package.volume_names}
-        return Volumes(package, paths, aside, stack.pop_all())
+        paths = {name: folder / name for name in wanted}
+        return Found(survey(wanted), paths, [*aside, *unreadable], wanted, stack.pop_all())
+
+
+def find_files(paths: dict[str, Path]) -> Found:
+    """The same for files that are known to be the volumes of one package, by the names to call them."""
+    with ExitStack() as stack:
+        allow_many_files()
+        accesses = {name: stack.enter_context(VolumeFile(path)) for name, path in paths.items()}
+        return Found(survey(accesses), paths, (), accesses, stack.pop_all())
+
+
+def unpack(path: Path) -> Volumes:
+    """Find the volumes of a package and join them; see `find` and `Found.join`."""
+    with find(path) as found:
+        return found.join()
 
 
 def is_volume(path: Path) -> bool:
@@ -146,49 +260,56 @@ def is_volume(path: Path) -> bool:
 
 def _candidates(
     path: Path, stack: ExitStack
-) -> tuple[dict[str, tuple[FileAccess, VolumeCondition | None]], list[Finding]]:
+) -> tuple[dict[str, tuple[VolumeFile, VolumeCondition | None]], list[Finding]]:
     """Files that are volumes by content, those that only have the name of one (None), and unreadable ones."""
     unreadable: list[Finding] = []
     folder = path if path.is_dir() else path.parent
     allow_many_files()
-    found: dict[str, tuple[FileAccess, VolumeCondition | None]] = {}
+    found: dict[str, tuple[VolumeFile, VolumeCondition | None]] = {}
     for entry in sorted(folder.iterdir()):
         if not entry.is_file():
             continue
         try:
-            access = stack.enter_context(FileAccess(entry))
+            access = stack.enter_context(VolumeFile(entry))
         except OSError as error:
             if entry.name == path.name:
                 raise
             if _stem(entry.name) == _stem(path.name) or path.is_dir():
                 unreadable.append(
-                    Finding("unreadable", entry.name, f"cannot be read: {error.strerror}", "VOL-15")
+                    Finding("unreadable", entry.name, f"cannot be read: {error.strerror}", "VOL-17")
                 )
             continue
         try:
             found[entry.name] = (access, examine(access))
         except (FormatError, UnsupportedError) as error:
-            if entry.name == path.name:
-                error.where = entry.name
+            error.where = entry.name
+            if entry.name == path.name and error.rule != "VOL-1":
                 raise
-            if error.rule != "VOL-1" or ".dcmpack" in entry.name:
+            if error.rule != "VOL-1" or entry.name == path.name or ".dcmpack" in entry.name:
                 found[entry.name] = (access, None)
             else:
                 access.close()
     if not any(condition for _, condition in found.values()):
         raise FormatError("there is no DICOMPack volume in this folder", rule="VOL-1")
+    if path.name in found and found[path.name][1] is None and not _siblings(path, found):
+        raise FormatError(
+            "not a DICOMPack volume, or nothing of its head and tail is left", where=path.name, rule="VOL-1"
+        )
     return found, unreadable
 
 
 def _choose(
-    path: Path, found: dict[str, tuple[FileAccess, VolumeCondition | None]]
-) -> tuple[dict[str, FileAccess], list[Finding]]:
+    path: Path, found: dict[str, tuple[VolumeFile, VolumeCondition | None]]
+) -> tuple[dict[str, VolumeFile], list[Finding]]:
     """The files to join, and those to leave aside; of a folder all, as it is one package or is refused.
 
     A file that was named says which set is meant, and is the one to use of all that have its number.
     """
     own = None if path.is_dir() else found[path.name][1]
-    wanted: dict[str, FileAccess] = {}
+    if own is None and not path.is_dir():
+        # Nothing of its head and tail is left: the volumes of its name say what it belongs to.
+        own = _siblings(path, found)[0]
+    wanted: dict[str, VolumeFile] = {}
     aside: list[Finding] = []
     for name, (access, condition) in found.items():
         if own is None or condition is None or name == path.name:
@@ -196,13 +317,25 @@ def _choose(
         elif condition.volume_set != own.volume_set:
             if _stem(name) == _stem(path.name):
                 aside.append(Finding("foreign", name, "a volume of another set", "VOL-11"))
-        elif condition.index == own.index and own.fault is None:
-            aside.append(
-                Finding("duplicate", name, f"volume {own.index} again; the one named is used", "VOL-13")
-            )
+        elif (
+            number_of(condition.descriptor) == number_of(own.descriptor)
+            and own.fault is None
+            and found[path.name][1] is own
+        ):
+            what = own.descriptor.number.partition(" of ")[0]
+            aside.append(Finding("duplicate", name, f"{what} again; the one named is used", "VOL-13"))
         else:
             wanted[name] = access
     return wanted, aside
+
+
+def _siblings(
+    path: Path, found: dict[str, tuple[VolumeFile, VolumeCondition | None]]
+) -> list[VolumeCondition]:
+    """What the volumes are whose names begin as that of a file."""
+    return [
+        condition for name, (_, condition) in found.items() if condition and _stem(name) == _stem(path.name)
+    ]
 
 
 def _stem(name: str) -> str:

@@ -17,7 +17,7 @@ def original(tmp_path_factory, sender, receiver):
     """A set of several volumes; tests work on copies."""
     folder = tmp_path_factory.mktemp("original")
     _, report = packed(
-        folder, Originator(sender.signing, (receiver.contact,)), INSTANCES, volume_size=100_000
+        folder, Originator(sender.signing, (receiver.contact,)), INSTANCES, volume_size=100_000, recovery=0
     )
     assert len(report.volumes) >= 4
     return folder, report.volumes
@@ -89,7 +89,7 @@ def test_damaged_in_the_middle_vol_10(volumes, refused):
 
 
 def test_foreign_in_the_place_of_another_vol_11(volumes, refused, originator, tmp_path):
-    _, report = packed(tmp_path, originator, INSTANCES, volume_size=100_000)
+    _, report = packed(tmp_path, originator, INSTANCES, volume_size=100_000, recovery=0)
     shutil.copy(tmp_path / report.volumes[1], volumes[1])
     error = refused(volumes[0], DamagedError)
     assert error.faults == (

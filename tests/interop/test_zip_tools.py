@@ -22,12 +22,17 @@ def run(*command, **options):
     return done
 
 
-@pytest.fixture(params=[None, 60_000], ids=["one volume", "volumes"])
+@pytest.fixture(
+    params=[(None, 0), (None, 2), (60_000, 0), (60_000, 2)],
+    ids=["one volume", "one with recovery", "volumes", "volumes with recovery"],
+)
 def package(request, tmp_path):
-    made = make(SIZES, request.param)
+    volume_size, recovery = request.param
+    made = make(SIZES, volume_size, recovery=recovery)
     for name, data in made.volumes.items():
         (tmp_path / name).write_bytes(data)
-    (tmp_path / "all.zip").write_bytes(b"".join(made.volumes.values()))
+    data_volumes = list(made.volumes.values())[: made.layout.count]
+    (tmp_path / "all.zip").write_bytes(b"".join(data_volumes))
     return made, tmp_path
 
 

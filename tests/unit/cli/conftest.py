@@ -132,6 +132,6 @@ class Library:
 @pytest.fixture
 def library(monkeypatch) -> Library:
     library = Library()
-    for name in ("pack", "deidentify", "test", "verify", "inspect", "unpack", "rewrap"):
+    for name in ("pack", "deidentify", "test", "verify", "inspect", "unpack", "repair", "rewrap"):
         monkeypatch.setattr(dicompack, name, library.function(name), raising=False)
     return library

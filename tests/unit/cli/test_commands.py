@@ -64,7 +64,7 @@ def test_every_command_is_in_the_specification():
 def test_commands_come_in_the_order_of_work(call):
     ended = call("--help")
     listed = re.findall(r"^  ([a-z]+)  ", ended.out, re.MULTILINE)
-    order = "demo keys plan pack test list verify unpack rewrap deidentify reidentify"
+    order = "demo keys plan pack test list verify unpack repair rewrap deidentify reidentify"
     assert listed == order.split()
 
 
@@ -98,6 +98,7 @@ def test_pack_without_options(library, call, me, clinic):
         "recompress": False,
         "lossy": None,
         "volume_size": None,
+        "recovery": None,
         "jobs": None,
         "max_memory": None,
         "exclude": (),
@@ -124,7 +125,7 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
         "--profile", f"{tmp_path / 'site.toml'}:site",
         "--burned-in", "vouch", "--map-out", tmp_path / "maps.csv", "--codec", "htj2k",
         "--paranoid", "--recompress", "--lossy", "10",
-        "--volume-size", "25M",
+        "--volume-size", "25M", "--recovery", "7.5%",
         "--jobs", "3", "--max-memory", "2G",
         "--exclude", "*.txt", "--exclude", "T*", "--temp", tmp_path, "--force", "--resume",
         "--on-suspect", "skip", "--hide-signer", "--include-other", "--allow-preamble",
@@ -151,6 +152,7 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
         "recompress": True,
         "lossy": 10.0,
         "volume_size": 25_000_000,
+        "recovery": "7.5%",
         "jobs": 3,
         "max_memory": 2_000_000_000,
         "exclude": ("*.txt", "T*"),

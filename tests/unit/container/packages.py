@@ -6,7 +6,10 @@ import random
 from dataclasses import dataclass
 
 from dicompack.container.layout import Layout, SetIds, StoredObject, lay_out
-from dicompack.container.names import member_name, seal_name
+from dicompack.container.names import member_name, recovery_names, seal_name, volume_names
+from dicompack.container.repairing import Diagnosis, diagnose, recovery_descriptor, recovery_frame, remake
+from dicompack.container.stripes import encode
+from dicompack.container.survey import survey
 from dicompack.container.volume_writer import VolumeWriter
 from dicompack.container.volumes import Package, join
 
@@ -57,18 +60,69 @@ def make(
     manifest_size: int = 300,
     seed: int = 1,
     name: str = "study.dcmpack",
+    recovery: int = 0,
 ) -> Made:
     chance = random.Random(seed)
     sizes = [*member_sizes, manifest_size, 64 * (len(member_sizes) + 1), *([200] * seals)]
     names = object_names(len(member_sizes), seals)
     contents = {each: chance.randbytes(size) for each, size in zip(names, sizes, strict=True)}
-    layout = lay_out([StoredObject(each, len(data)) for each, data in contents.items()], ids, volume_size)
+    return write(contents, volume_size, ids=ids, name=name, recovery=recovery)
+
+
+def write(
+    contents: dict[str, bytes],
+    volume_size: int | None = None,
+    *,
+    ids: SetIds = IDS,
+    name: str = "study.dcmpack",
+    recovery: int = 0,
+) -> Made:
+    """The volumes of objects: data volumes first."""
+    objects = [StoredObject(each, len(data)) for each, data in contents.items()]
+    layout = lay_out(objects, ids, volume_size, recovery)
     writer = VolumeWriter(layout, lambda each, offset, size: [contents[each][offset : offset + size]])
     volumes = {
         file_name: b"".join(writer.chunks(index))
         for index, file_name in enumerate(layout.volume_names(name), start=1)
     }
-    return Made(layout, contents, volumes)
+    return Made(layout, contents, {**volumes, **recovery_volumes(layout, list(volumes.values()), name)})
+
+
+def recovery_volumes(layout: Layout, data: list[bytes], name: str) -> dict[str, bytes]:
+    descriptor = layout.volumes[0].descriptor
+    if not descriptor.recovery:
+        return {}
+    parts: list[list[bytes]] = [[] for _ in range(descriptor.recovery)]
+    for slices in encode(descriptor, lambda volume, offset, size: data[volume - 1][offset : offset + size]):
+        for part, piece in zip(parts, slices.pieces, strict=True):
+            part.append(piece)
+    result = {}
+    for index, file_name in enumerate(recovery_names(name, descriptor.recovery), start=1):
+        start, end = recovery_frame(recovery_descriptor(descriptor, index))
+        result[file_name] = b"".join([start, *parts[index - 1], end])
+    return result
+
+
+def repaired(files: dict[str, bytes], name: str = "study.dcmpack") -> tuple[Diagnosis, dict[str, bytes]]:
+    """What is wrong with some volumes, and those that are made again, by their proper names."""
+    diagnosis = diagnose(survey({each: Memory(data) for each, data in files.items()}))
+    diagnosis.check_repairable()
+    descriptor = diagnosis.survey.descriptor
+    made: dict[str, bytearray] = {}
+    proper = {
+        number: (
+            recovery_names(name, descriptor.recovery)
+            if number.is_recovery
+            else volume_names(name, descriptor.count)
+        )[number.index - 1]
+        for number in diagnosis.remake
+    }
+    for piece in remake(diagnosis):
+        volume = made.setdefault(proper[piece.number], bytearray())
+        end = piece.offset + len(piece.data)
+        volume.extend(bytes(max(0, end - len(volume))))
+        volume[piece.offset : end] = piece.data
+    return diagnosis, {each: bytes(data) for each, data in made.items()}
 
 
 def join_bytes(volumes: dict[str, bytes]) -> Package:

@@ -280,7 +280,7 @@ def test_vol_6_a_file_that_shrinks_while_it_is_read():
     for check in (package.check_frames, lambda: package.read("DICOM/00000001")):
         with pytest.raises(DamagedVolumesError) as caught:
             check()
-        assert caught.value.faults == (f"{A}: volume 1 ended early, while it was read [VOL-6]",)
+        assert caught.value.faults == (f"{A}: volume 1 of 2 ended early, while it was read [VOL-6]",)
 
 
 def test_faults_cross_a_process_boundary():
