@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         load_signing_key,
         new_identity,
     )
+    from dicompack.crypto.passwords import Password, PasswordKey
     from dicompack.crypto.trust import TrustStore, load_anchor
     from dicompack.parties import Originator, Recipient
     from dicompack.pipeline import (
@@ -51,6 +52,7 @@ __version__ = "0.1.0"
 __all__ = [
     "pack", "deidentify", "plan", "unpack", "verify", "test", "inspect", "repair", "rewrap", "reidentify",
     "Originator", "Recipient", "Contact", "SigningKey", "DecryptionKey", "ProjectKey", "TrustStore",
+    "Password", "PasswordKey",
     "new_identity", "load_signing_key", "load_decryption_key", "load_anchor",
     "Report", "Plan", "Member", "Finding", "Skipped", "SignatureVerdict", "Progress",
     "errors",
@@ -81,6 +83,7 @@ _HOMES = {
         "load_decryption_key",
     ),
     "dicompack.crypto.derivation": ("ProjectKey",),
+    "dicompack.crypto.passwords": ("Password", "PasswordKey"),
     "dicompack.crypto.trust": ("TrustStore", "load_anchor"),
     "dicompack.report": ("Finding", "Member", "Progress", "Report", "SignatureVerdict", "Skipped"),
 }

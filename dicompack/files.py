@@ -565,8 +565,9 @@ def sync_folder(folder: Path) -> None:
 
 # Pages of a mapped file count as this process's memory until they are given back, which costs little: they
 # stay in the system's cache, and come back when they are touched.
-_GIVEN_BACK_EVERY = 0.05  # seconds, in which some 100 MB can be touched
+_GIVEN_BACK_EVERY = 0.02  # seconds, in which some 40 MB can be touched
 _maps: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
+_changing_maps = threading.Lock()
 _giving_back = threading.Lock()
 
 
@@ -580,29 +581,41 @@ def map_for_reading(descriptor: int) -> memoryview:
 
 
 def _mapped(mapping: mmap.mmap) -> memoryview:
-    if hasattr(mmap, "MADV_DONTNEED"):
+    with _changing_maps:
         _maps.add(mapping)
-        if _giving_back.acquire(blocking=False):
-            threading.Thread(target=_give_back, daemon=True).start()
+    give_back_mapped()
     return memoryview(mapping)
+
+
+def give_back_mapped() -> None:
+    """From now on this process gives pages back; a copy of one that does has to begin anew."""
+    if hasattr(mmap, "MADV_DONTNEED") and _giving_back.acquire(blocking=False):
+        threading.Thread(target=_give_back, daemon=True).start()
+
+
+def _all_maps() -> list[mmap.mmap]:
+    with _changing_maps:
+        return [*_maps]
 
 
 def _give_back() -> None:
     """While there are mappings, none of their pages stays for long; views remain valid all the time."""
-    try:
-        while mappings := [*_maps]:
+    while True:
+        while mappings := _all_maps():
             for mapping in mappings:
                 mapping.madvise(mmap.MADV_DONTNEED)
             del mapping, mappings
             time.sleep(_GIVEN_BACK_EVERY)
-    finally:
         _giving_back.release()
+        # Who made a mapping just before the release has found us still at work, and began no other thread.
+        if not _all_maps() or not _giving_back.acquire(blocking=False):
+            return
 
 
 def _after_fork() -> None:
     """Threads do not come along; the next mapping begins another one."""
-    global _giving_back
-    _giving_back = threading.Lock()
+    global _changing_maps, _giving_back
+    _changing_maps, _giving_back = threading.Lock(), threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):

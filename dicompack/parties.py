@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import mlkem, rsa
 
 from dicompack.crypto.certificates import spki_sha256
 from dicompack.crypto.contacts import Contact
 from dicompack.crypto.derivation import ProjectKey
-from dicompack.crypto.keys import DecryptionKey, SigningKey
+from dicompack.crypto.keys import SigningKey
+from dicompack.crypto.passwords import PasswordKey
+from dicompack.crypto.recipients import Addressee, Opener
 from dicompack.crypto.trust import PinnedContact, Role, TrustStore
 from dicompack.errors import UsageError
 
@@ -29,14 +32,43 @@ class Originator:
     """What pseudonyms come from; a fresh one serves one package."""
     custodians: tuple[Contact, ...] = ()
     """Recipients who can undo de-identification; without any, nothing that could is stored (ENA-12)."""
+    password: PasswordKey | None = None
+    """For whoever knows it; the weakest lock there is, and so never beside the strongest."""
 
     def __post_init__(self) -> None:
-        _check_count(len(self.recipients) + len(self.custodians))
+        _check_count(len(self.recipients) + len(self.custodians) + (self.password is not None))
+        if self.password is not None and (self.custodians or self.has_kem_recipient):  # PWD-3
+            raise UsageError(
+                "a password would be the weaker lock beside a custodian or an ML-KEM key",
+                rule="PWD-3",
+                hint="leave out the password, or make a package of its own for it",
+            )
 
     @property
     def signer_of_instances(self) -> SigningKey:
         """Whose DICOM Digital Signature the instances carry."""
         return self.instance_signing or self.signing
+
+    @property
+    def has_kem_recipient(self) -> bool:
+        """Whether it has to stay secret for a lifetime: a recipient or custodian has an ML-KEM key."""
+        keys = (one.public_key() for one in self.recipient_certificates)
+        return any(isinstance(key, mlkem.MLKEM768PublicKey) for key in keys)
+
+    @property
+    def encrypts_attributes(self) -> bool:
+        """Whether the way back may stand in the instances, too: PS3.15 E.1.1 knows RSA only (ENA-12)."""
+        keys = [one.public_key() for one in self.custodian_certificates]
+        return (
+            bool(keys)
+            and all(isinstance(key, rsa.RSAPublicKey) for key in keys)
+            and not self.has_kem_recipient
+        )
+
+    @property
+    def addressees(self) -> tuple[Addressee, ...]:
+        """Everybody whom the package is sealed for."""
+        return (*self.recipient_certificates, *(() if self.password is None else (self.password,)))
 
     @property
     def recipient_certificates(self) -> tuple[x509.Certificate, ...]:
@@ -63,7 +95,13 @@ class Originator:
             UsageError: a contact cannot be a recipient, or a key cannot sign instances.
             UntrustedError: a certificate is not yet valid or has expired.
         """
-        if self.signer_of_instances.private_key.key_size % 16:
+        key = self.signer_of_instances.private_key
+        if not isinstance(key, rsa.RSAPrivateKey):
+            raise UsageError(
+                "instances are signed with RSA, the only kind of key that the standard's profiles know",
+                hint="name an RSA identity with --instance-signer",
+            )
+        if key.key_size % 16:
             # DICOM values are even, and a reader could not tell a pad byte from the signature's last one.
             raise UsageError("a key whose modulus has an odd number of bytes cannot sign instances")
         _check_validity((self.signing, self.signer_of_instances), self.recipient_certificates, at)
@@ -141,5 +179,6 @@ def _to_encrypt_to(contacts: tuple[Contact, ...], role: str) -> tuple[x509.Certi
 class Recipient:
     """Decrypts, and decides whom to trust."""
 
-    keys: tuple[DecryptionKey, ...]
+    keys: tuple[Opener, ...]
+    """Decryption keys, and passwords."""
     trust: TrustStore

@@ -81,7 +81,7 @@ class Party:
 def new_party(name: str, now: datetime | None = None) -> Party:
     files = new_identity(name, None, now)
     return Party(
-        files, load_signing_key(files.signing_p12, bytes), load_decryption_key(files.decryption_p12, bytes)
+        files, load_signing_key(files.signing_p12, bytes), load_decryption_key(files.decryption, bytes)
     )
 
 

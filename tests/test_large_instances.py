@@ -83,7 +83,7 @@ def test_what_is_not_in_memory_comes_out_the_same(
     tmp_path, originator, recipient, sender, small_memory, monkeypatch, volume_size, codec
 ):
     """The same instances the one and the other way, byte for byte, with objects that volumes cut."""
-    names = (*INSTANCES, "SC_rgb_rle_2frame.dcm", "image_dfl.dcm", "MR_small_bigendian.dcm")
+    names = (*INSTANCES, "SC_rgb_rle_2frame.dcm", "image_dfl.dcm", "MR_small_bigendian.dcm", "rtdose.dcm")
     key = dicompack.ProjectKey.new()
     small = {}
     for folder in ("mapped", "read"):

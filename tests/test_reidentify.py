@@ -248,7 +248,7 @@ def test_command(tmp_path, sender, receiver, stranger, monkeypatch, capfd):
         folder = tmp_path / name
         folder.mkdir()
         (folder / "signing.p12").write_bytes(party.files.signing_p12)
-        (folder / "decryption.p12").write_bytes(party.files.decryption_p12)
+        (folder / "decryption.p12").write_bytes(party.files.decryption)
         (folder / "contact.pem").write_bytes(party.files.contact_pem)
 
     def call(*words: object) -> int:

@@ -393,10 +393,10 @@ sys.exit(main())
 @unix
 @pytest.mark.parametrize("own", [True, False])
 def test_ctrl_c_leaves_what_is_sealed_and_says_so(case, own):
-    for name in ("signing_p12", "decryption_p12"):
-        identity = case.folder / "me"
-        identity.mkdir(exist_ok=True)
-        (identity / name.replace("_", ".")).write_bytes(getattr(case.me.files, name))
+    identity = case.folder / "me"
+    identity.mkdir()
+    (identity / "signing.p12").write_bytes(case.me.files.signing_p12)
+    (identity / "decryption.p12").write_bytes(case.me.files.decryption)
     (case.folder / "contact.pem").write_bytes(case.me.contact.marshal())
     before = set(tree(case.folder))
     words = ["pack", case.folder / "source", "-o", case.target, "--signer", identity, "--burned-in", "vouch"]

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import subprocess
+from datetime import timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 import dicompack
-from dicompack import Originator, Recipient
+from dicompack import Contact, Originator, Recipient, SigningKey, TrustStore
 from dicompack.container import digests, seal
 from dicompack.crypto import enveloped, signed
+from dicompack.crypto.trust import PinnedContact
 from dicompack.errors import DicomPackError, NoMatchError, OutputError, UntrustedError, UsageError
-from tests.conftest import trusting
+from tests.conftest import now, trusting
 from tests.hostile.forgery import Forgery
 from tests.packages import packed, tree
+from tests.unit.crypto import pki
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +125,7 @@ def test_openssl_opens_what_was_passed_on(passed_on, original, tmp_path, strange
     opened = {}
     for who, package in ((receiver, original), (stranger, passed_on)):
         (tmp_path / "object").write_bytes(Forgery(package).objects["DICOM/00000001"])
-        (tmp_path / "key.p12").write_bytes(who.files.decryption_p12)
+        (tmp_path / "key.p12").write_bytes(who.files.decryption)
         key = subprocess.run(
             [openssl, "pkcs12", "-in", tmp_path / "key.p12", "-nodes", "-passin", "pass:"],
             check=True, capture_output=True,
@@ -175,6 +179,40 @@ def hidden(tmp_path_factory, sender, receiver):
     """By "sender" to "receiver", and nobody else sees by whom."""
     folder = tmp_path_factory.mktemp("hidden")
     return packed(folder, Originator(sender.signing, (receiver.contact,)), hide_signer=True)[0]
+
+
+class TestSignersOnCurves:
+    """MANIFEST and SEAL by ECDSA; the instances are signed with RSA, as the standard has it."""
+
+    @pytest.fixture(params=["secp256r1", "secp384r1"])
+    def signing(self, request):
+        key = ec.generate_private_key(
+            {"secp256r1": ec.SECP256R1(), "secp384r1": ec.SECP384R1()}[request.param]
+        )
+        year = timedelta(days=365)
+        certificate = pki.certificate("Curve", pki.SIGNS, of=key, start=now() - year, end=now() + year)
+        return SigningKey(certificate, key)
+
+    def test_round_trip(self, tmp_path, signing, sender, receiver, stranger):
+        originator = Originator(signing, (receiver.contact,), instance_signing=sender.signing)
+        package, _ = packed(tmp_path, originator, volume_size=20_000)
+        trust = TrustStore((PinnedContact("curve", Contact("curve", signing=signing.certificate)),))
+        recipient = Recipient((receiver.decryption,), trust)
+        assert dicompack.test(package, trust=trust).signatures[0].trusted_as == "curve"
+        dicompack.unpack(package, tmp_path / "out", recipient=recipient, jobs=1)
+        dicompack.rewrap(
+            package,
+            tmp_path / "on.dcmpack",
+            recipient=recipient,
+            signer=signing,
+            recipients=[stranger.contact],
+            jobs=1,
+        )
+
+    def test_instances_need_rsa(self, tmp_path, signing, receiver):
+        with pytest.raises(UsageError):
+            packed(tmp_path, Originator(signing, (receiver.contact,)))
+        assert [path.name for path in tmp_path.iterdir()] == ["source"]
 
 
 class TestHidden:

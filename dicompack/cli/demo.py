@@ -112,7 +112,7 @@ class _Demonstration:
                 signing=load_signing_key(sender.signing_p12, bytes), recipients=(receiver.contact,)
             )
             trust = TrustStore((PinnedContact("Demo sender", sender.contact),))
-            recipient = Recipient(keys=(load_decryption_key(receiver.decryption_p12, bytes),), trust=trust)
+            recipient = Recipient(keys=(load_decryption_key(receiver.decryption, bytes),), trust=trust)
         self._terminal.say("made keys for a sender and a recipient")
 
         with self._step("pack") as on_progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,17 +10,23 @@ from typing import TYPE_CHECKING, TypeVar
 
 from dicompack.cli.configuration import find_pinned, pinned_contacts
 from dicompack.cli.key_files import read_key_file, read_passphrases
+from dicompack.cli.options import TrustOptions
 from dicompack.cli.terminal import Terminal
 from dicompack.errors import DicomPackError, NoMatchError, UsageError
 
 if TYPE_CHECKING:
+    from cryptography.x509 import CertificateRevocationList
+
     from dicompack.crypto.keys import Contact, DecryptionKey, SigningKey
-    from dicompack.crypto.trust import TrustStore
+    from dicompack.crypto.passwords import Password
+    from dicompack.crypto.trust import ExpectedSigner, TrustStore
     from dicompack.parties import Recipient
 
 # The names inside an identity folder, as `keys new` writes them.
 SIGNING_FILE = "signing.p12"
 DECRYPTION_FILE = "decryption.p12"
+# PKCS #12 cannot hold an ML-KEM key yet.
+DECRYPTION_PEM_FILE = "decryption.pem"
 CONTACT_FILE = "contact.pem"
 
 # How often a person may mistype.
@@ -92,7 +99,7 @@ def signing_key(path: Path, passphrases: Passphrases) -> SigningKey:
     """The signing key of an IDENTITY: a folder, a .p12, or a PEM file with key and certificate."""
     from dicompack.crypto.keys import load_signing_key
 
-    file = _file_of_role(path, SIGNING_FILE)
+    file = file_of_role(path, path / SIGNING_FILE)
     data = read_key_file(file)
     return passphrases.unlock(file.name, lambda ask: load_signing_key(data, ask))
 
@@ -101,18 +108,24 @@ def decryption_key(path: Path, passphrases: Passphrases) -> DecryptionKey:
     """The decryption key of an IDENTITY."""
     from dicompack.crypto.keys import load_decryption_key
 
-    file = _file_of_role(path, DECRYPTION_FILE)
+    file = file_of_role(path, decryption_file(path))
     data = read_key_file(file)
     return passphrases.unlock(file.name, lambda ask: load_decryption_key(data, ask))
 
 
-def _file_of_role(path: Path, name: str) -> Path:
+def decryption_file(folder: Path) -> Path:
+    """The file of an identity folder that holds the decryption key, if there is one."""
+    other = folder / DECRYPTION_PEM_FILE
+    return other if other.is_file() else folder / DECRYPTION_FILE
+
+
+def file_of_role(path: Path, file: Path) -> Path:
+    """The key file of an IDENTITY: `file` where it is a folder."""
     if not path.is_dir():
         return path
-    file = path / name
     if not file.exists():
         raise UsageError(
-            f"the identity folder has no {name}",
+            f"the identity folder has no {file.name}",
             where=path.name,
             hint="dicompack keys new DIR makes an identity",
         )
@@ -135,17 +148,49 @@ def recipient_contact(text: str) -> Contact:
     return contact
 
 
-def trust_store(anchors: Sequence[str]) -> TrustStore:
-    """The anchors named by ``--trust``; without any, the pinned contacts."""
+_FINGERPRINT = re.compile(r"[A-Z2-7]{32}")
+
+
+def trust_store(given: TrustOptions) -> TrustStore:
+    """The anchors named by ``--trust``; without any, the pinned contacts.
+
+    Raises:
+        NoMatchError: a file is none of what it should be.
+        UsageError: somebody is neither a file nor pinned.
+    """
     # CLI-10
+    from dicompack.crypto.revocation import MAX_SIZE, Revocations, parse
     from dicompack.crypto.trust import TrustStore, load_anchor
+
+    anchors = given.trust
 
     files = {text: find_contact(text) for text in anchors} if anchors else pinned_contacts()
     store = []
     for text, file in files.items():
         with naming(_name_of(text)):
             store.append(load_anchor(text, read_key_file(file)))
-    return TrustStore(tuple(store))
+    lists: list[CertificateRevocationList] = []
+    for path in given.crls:
+        with naming(path.name):
+            lists += parse(read_key_file(path, MAX_SIZE))
+    revocations = Revocations(tuple(lists), given.require_crl)
+    return TrustStore(tuple(store), revocations, _expected(given.expect_signer))
+
+
+def _expected(text: str | None) -> ExpectedSigner | None:
+    from dicompack.crypto.contacts import Contact
+    from dicompack.crypto.trust import ExpectedSigner
+
+    if text is None:
+        return None
+    if _FINGERPRINT.fullmatch("".join(text.split()).upper()):
+        return ExpectedSigner(text)
+    file = find_contact(text)
+    with naming(_name_of(text)):
+        contact = Contact.parse(read_key_file(file))
+    if contact.signing_spki_sha256 is None:
+        raise UsageError("this contact signs nothing", where=_name_of(text), hint="name a signer")
+    return ExpectedSigner(contact.fingerprint, contact.signing_spki_sha256)
 
 
 def _name_of(text: str) -> str:
@@ -186,9 +231,21 @@ def _pinned_hint() -> str:
     )
 
 
-def recipient(identities: Sequence[Path], anchors: Sequence[str], passphrases: Passphrases) -> Recipient:
-    """Who reads: the decryption keys, and whom to trust."""
+def recipient(
+    identities: Sequence[Path],
+    given: TrustOptions,
+    passphrases: Passphrases,
+    password: Password | None = None,
+) -> Recipient:
+    """Who reads: the decryption keys, perhaps a password, and whom to trust.
+
+    Raises:
+        UsageError: there is nothing to open a package with.
+    """
     from dicompack.parties import Recipient
 
-    trust = trust_store(anchors)
-    return Recipient(keys=tuple(decryption_key(path, passphrases) for path in identities), trust=trust)
+    if not identities and password is None:
+        raise UsageError("nothing to open it with", hint="name your --identity, or open with --password")
+    trust = trust_store(given)
+    keys = (decryption_key(path, passphrases) for path in identities)
+    return Recipient(keys=(*keys, *(() if password is None else (password,))), trust=trust)

@@ -12,16 +12,16 @@ _LARGEST_KEY_FILE = 1 << 20
 _MOST_PASSPHRASES = 8
 
 
-def read_key_file(path: Path) -> bytes:
-    """The bytes of a key, certificate or contact file.
+def read_key_file(path: Path, largest: int = _LARGEST_KEY_FILE) -> bytes:
+    """The bytes of a key, certificate or contact file, or of another one that has up to `largest` bytes.
 
     Raises:
         UsageError: it is too large to be one.
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
-        data = file.read(_LARGEST_KEY_FILE + 1)
-    if len(data) > _LARGEST_KEY_FILE:
+        data = file.read(largest + 1)
+    if len(data) > largest:
         raise UsageError("too large for a key or a certificate", where=path.name)
     return data
 

@@ -1,4 +1,4 @@
-"""``dicompack keys``: make an identity, show keys and contacts, pin a contact, make a project key."""
+"""``dicompack keys``: make an identity, show keys and contacts, pin a contact; project keys, passwords."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from dicompack.cli.holders import Holder, holder_of, public_holder
 from dicompack.cli.identities import (
     CONTACT_FILE,
     DECRYPTION_FILE,
+    DECRYPTION_PEM_FILE,
     SIGNING_FILE,
     Passphrases,
     find_contact,
@@ -41,14 +42,30 @@ def keys_group() -> None:
 )
 @click.argument("folder", type=options.PATH, metavar="DIR")
 @click.option("--name", required=True, metavar="TEXT", help="Whose keys: it stands in the certificates.")
+@click.option(
+    "--algorithm",
+    type=click.Choice(["rsa-3072", "p-256", "p-384", "ml-kem-768"]),
+    default="rsa-3072",
+    show_default=True,
+    help="Of the decryption key; ml-kem-768 for what must stay secret for a lifetime.",
+)
 @click.option("--no-passphrase", is_flag=True, help="Leave the keys unprotected on the disk.")
 @options.passphrase_file
 @options.common
 @click.pass_obj
 def new_command(
-    terminal: Terminal, *, folder: Path, name: str, no_passphrase: bool, passphrase_file: Path | None
+    terminal: Terminal,
+    *,
+    folder: Path,
+    name: str,
+    algorithm: str,
+    no_passphrase: bool,
+    passphrase_file: Path | None,
 ) -> Outcome:
-    """Make an identity in DIR: signing.p12 and decryption.p12 to keep, contact.pem to give away."""
+    """Make an identity in DIR: signing.p12 and decryption.p12 to keep, contact.pem to give away.
+
+    An ML-KEM key lies in decryption.pem instead. It can be no custodian's: the standard knows only RSA there.
+    """
     if no_passphrase and passphrase_file:
         raise UsageError(
             "--no-passphrase and --passphrase-file contradict each other", hint="leave one of them out"
@@ -56,19 +73,20 @@ def new_command(
     check_target_folder(folder)
     passphrase = None if no_passphrase else _new_passphrase(terminal, passphrase_file)
 
-    from dicompack.crypto.keys import new_identity
+    from dicompack.crypto.identities import Algorithm, new_identity
 
-    identity = new_identity(name, passphrase)
+    identity = new_identity(name, passphrase, algorithm=algorithm)
+    decryption = DECRYPTION_PEM_FILE if algorithm == Algorithm.ML_KEM else DECRYPTION_FILE
     with system_errors(folder):
         _write_identity(
             folder,
             {
                 SIGNING_FILE: identity.signing_p12,
-                DECRYPTION_FILE: identity.decryption_p12,
+                decryption: identity.decryption,
                 CONTACT_FILE: identity.contact_pem,
             },
         )
-    terminal.say(f"keep secret: {SIGNING_FILE}, {DECRYPTION_FILE}")
+    terminal.say(f"keep secret: {SIGNING_FILE}, {decryption}")
     terminal.say(f"give away: {CONTACT_FILE}, and tell its fingerprint by another way:")
     terminal.say(identity.contact.fingerprint)
     return Outcome(Report("keys new", complete="not-checked"), details=Holder.of(identity.contact).document())
@@ -202,3 +220,24 @@ def project_command(terminal: Terminal, *, file: Path) -> Outcome:
         write_new(file, [ProjectKey.new().marshal()])
     terminal.say(f"keep secret, and keep: {file.name}")
     return Outcome(Report("keys project", complete="not-checked"))
+
+
+@keys_group.command(
+    "password",
+    short_help="Make a password for packages.",
+    epilog=options.example("dicompack keys password secret.txt"),
+)
+@click.argument("file", type=options.PATH, metavar="FILE")
+@options.common
+@click.pass_obj
+def password_command(terminal: Terminal, *, file: Path) -> Outcome:
+    """Make a password of 128 bits, as words, for pack --password-file.
+
+    It opens, and proves no origin. Tell it to the recipients by another way than the package.
+    """
+    from dicompack.crypto.passwords import Password
+
+    with system_errors(file):
+        write_new(file, [Password.new().text.encode("ascii") + b"\n"])
+    terminal.say(f"keep secret: {file.name}")
+    return Outcome(Report("keys password", complete="not-checked"))

@@ -8,7 +8,9 @@ import click
 
 from dicompack.cli import options
 from dicompack.cli.identities import Passphrases, recipient
+from dicompack.cli.options import TrustOptions
 from dicompack.cli.outcome import Outcome, plural, say_findings, say_signatures
+from dicompack.cli.passwords import password_to_open
 from dicompack.cli.terminal import Terminal, size_text
 from dicompack.report import Member
 
@@ -22,8 +24,8 @@ _RIGHT = ("NUMBER", "SIZE", "PACKED")
     epilog=options.example('dicompack list study.dcmpack --identity me --trust "Clinic A"'),
 )
 @options.package
-@options.identities
-@options.trust
+@options.openers
+@options.of_trust
 @options.passphrase_file
 @options.common
 @click.pass_obj
@@ -32,14 +34,17 @@ def list_command(
     *,
     package: Path,
     identities: tuple[Path, ...],
-    trust: tuple[str, ...],
+    password: bool,
+    password_file: Path | None,
+    trust: TrustOptions,
     passphrase_file: Path | None,
 ) -> Outcome:
     """List the instances of a package from its signed manifest; the instances are not read.
 
     PACKAGE is any one volume, or the folder that holds them.
     """
-    reader = recipient(identities, trust, Passphrases(terminal, passphrase_file))
+    secret = password_to_open(terminal, asked=password, file=password_file)
+    reader = recipient(identities, trust, Passphrases(terminal, passphrase_file), secret)
 
     import dicompack
 

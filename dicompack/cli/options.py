@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
@@ -120,6 +121,23 @@ max_memory = click.option(
     metavar="SIZE",
     help="Memory for all worker processes together: 512M, 8G.  [default: what the machine has]",
 )
+
+
+def of_cluster(command: Function) -> Function:
+    """The scheduler of a cluster, and the files of its TLS."""
+    for name, what in (
+        ("key", "Your key for the cluster, PEM."),
+        ("cert", "Your certificate for the cluster, PEM."),
+        ("ca", "The certificate of the cluster's own authority, PEM."),
+    ):
+        command = click.option(f"--scheduler-{name}", type=PATH, metavar="FILE", help=what)(command)
+    return click.option(
+        "--scheduler",
+        metavar="URL",
+        help="Work on instances in a Dask cluster: tls://HOST:PORT; tcp:// on this computer only.",
+    )(command)
+
+
 trust = click.option(
     "--trust",
     multiple=True,
@@ -127,15 +145,69 @@ trust = click.option(
     help="Whom to trust, instead of the pinned contacts: a contact.pem, a certificate, or a pinned name. "
     "Repeatable.",
 )
-identities = click.option(
-    "--identity",
-    "identities",
-    required=True,
+crl = click.option(
+    "--crl",
+    "crls",
     multiple=True,
     type=PATH,
-    metavar="IDENTITY",
-    help="Your identity: its folder, a .p12, or a PEM file with key and certificate. Repeatable.",
+    metavar="FILE",
+    help="Revocation lists of the authorities that are trusted, PEM or DER. Repeatable.",
 )
+require_crl = click.option(
+    "--require-crl", is_flag=True, help="Refuse a signer whom no current revocation list covers."
+)
+expect_signer = click.option(
+    "--expect-signer",
+    metavar="CONTACT|FINGERPRINT",
+    help="Demand this signer, of all whom you trust.",
+)
+
+
+class TrustOptions(NamedTuple):
+    """What a call says of whom to trust."""
+
+    trust: tuple[str, ...] = ()
+    expect_signer: str | None = None
+    crls: tuple[Path, ...] = ()
+    require_crl: bool = False
+
+
+def of_trust(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--trust``, ``--expect-signer``, ``--crl`` and ``--require-crl``, which reach the command as one."""
+
+    @wraps(command)
+    def with_trust(*arguments: Any, **given: Any) -> Any:
+        told = TrustOptions(**{name: given.pop(name) for name in TrustOptions._fields})
+        return command(*arguments, trust=told, **given)
+
+    whole: Callable[..., Any] = trust(expect_signer(crl(require_crl(with_trust))))
+    return whole
+
+
+def _identities(*, required: bool) -> Callable[[Function], Function]:
+    return click.option(
+        "--identity",
+        "identities",
+        required=required,
+        multiple=True,
+        type=PATH,
+        metavar="IDENTITY",
+        help="Your identity: its folder, a .p12, or a PEM file with key and certificate. Repeatable.",
+    )
+
+
+identities = _identities(required=True)
+
+
+def openers(command: Function) -> Function:
+    """``--identity``, ``--password`` and ``--password-file``: what a package is opened with."""
+    command = click.option(
+        "--password-file", type=PATH, metavar="FILE", help="Open with the password in FILE, one line."
+    )(command)
+    command = click.option("--password", is_flag=True, help="Open with a password; it is asked for.")(command)
+    return _identities(required=False)(command)
+
+
 new_package = click.option(
     "-o",
     "--output",

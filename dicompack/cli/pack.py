@@ -10,9 +10,11 @@ import click
 from dicompack.cli import deidentification, options
 from dicompack.cli.deidentification import all_sources, project_key_of
 from dicompack.cli.identities import (
-    DECRYPTION_FILE,
+    SIGNING_FILE,
     Passphrases,
+    decryption_file,
     decryption_key,
+    file_of_role,
     recipient_contact,
     signing_key,
 )
@@ -25,6 +27,7 @@ from dicompack.cli.outcome import (
     say_volumes,
     share,
 )
+from dicompack.cli.passwords import password_to_pack, show_password
 from dicompack.cli.system_errors import system_errors
 from dicompack.cli.terminal import Terminal, size_text
 from dicompack.errors import UsageError
@@ -32,6 +35,7 @@ from dicompack.report import Report
 
 if TYPE_CHECKING:
     from dicompack.crypto.keys import Contact, DecryptionKey
+    from dicompack.crypto.passwords import Password
     from dicompack.dicom.confidentiality import SiteProfile
     from dicompack.parties import Originator
 
@@ -56,6 +60,14 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="CONTACT",
     help="Who may open it: a contact.pem or a pinned contact's name. Repeatable.",
+)
+@click.option(
+    "--password",
+    is_flag=True,
+    help="Whoever knows a password may open it, too: one is made, and shown once.",
+)
+@click.option(
+    "--password-file", type=PATH, metavar="FILE", help="The same with the password in FILE, one line."
 )
 @click.option(
     "--custodian",
@@ -108,6 +120,7 @@ if TYPE_CHECKING:
 @options.jobs
 @options.max_memory
 @click.option("--temp", type=PATH, metavar="DIR", help="Where encrypted intermediates may lie.")
+@options.of_cluster
 @deidentification.on_suspect
 @click.option(
     "--resume",
@@ -124,6 +137,8 @@ def pack_command(
     output: Path,
     signer: Path,
     recipients: tuple[str, ...],
+    password: bool,
+    password_file: Path | None,
     custodians: tuple[str, ...],
     identity: Path | None,
     no_self: bool,
@@ -148,6 +163,10 @@ def pack_command(
     jobs: int | None,
     max_memory: int | None,
     temp: Path | None,
+    scheduler: str | None,
+    scheduler_ca: Path | None,
+    scheduler_cert: Path | None,
+    scheduler_key: Path | None,
     on_suspect: str,
     resume: bool,
     force: bool,
@@ -157,6 +176,7 @@ def pack_command(
     SRC are files and folders; DICOM is found by content, and other files are left out.
     """
     found = all_sources(sources, files_from)
+    secret = password_to_pack(terminal, made=password, file=password_file)
     originator, own = _originator(
         Passphrases(terminal, passphrase_file),
         signer=signer,
@@ -165,10 +185,24 @@ def pack_command(
         instance_signer=instance_signer,
         contacts=[recipient_contact(text) for text in recipients],
         custodians=tuple(map(recipient_contact, custodians)),
+        password=secret,
     )
 
     import dicompack
+    from dicompack.pipeline.remote_packing import KeyPaths
+    from dicompack.workers import Scheduler
 
+    where = paths = None
+    if scheduler is not None:
+        where = Scheduler(scheduler, *map(_absolute, (scheduler_ca, scheduler_cert, scheduler_key)))
+        home, other = (identity or signer).absolute(), instance_signer
+        paths = KeyPaths(
+            str(file_of_role(signer.absolute(), signer.absolute() / SIGNING_FILE)),
+            str(file_of_role(home, decryption_file(home))),
+            str(file_of_role(other.absolute(), other.absolute() / SIGNING_FILE)) if other else None,
+            _absolute(project_key),
+            _absolute(passphrase_file),
+        )
     key = project_key_of(project_key)
     with system_errors(output, temp, map_out), terminal.progress() as on_progress:
         report = dicompack.pack(
@@ -194,13 +228,21 @@ def pack_command(
             temp=temp,
             own=own,
             resume=resume,
+            scheduler=where,
+            key_paths=paths,
             skip_suspect=on_suspect == "skip",
             force=force,
             hide_signer=hide_signer,
             on_progress=on_progress,
         )
     _say(terminal, report, originator)
+    if secret is not None and password:
+        show_password(terminal, secret)
     return Outcome(report)
+
+
+def _absolute(path: Path | None) -> str | None:
+    return str(path.absolute()) if path is not None else None
 
 
 def _originator(
@@ -212,20 +254,22 @@ def _originator(
     instance_signer: Path | None,
     contacts: list[Contact],
     custodians: tuple[Contact, ...],
+    password: Password | None,
 ) -> tuple[Originator, DecryptionKey | None]:
     """Who packs, and the own key that opens what an interrupted run leaves."""
     from dicompack.crypto.certificates import name_of
     from dicompack.crypto.keys import Contact
+    from dicompack.crypto.passwords import PasswordKey
     from dicompack.parties import Originator
 
     signing = signing_key(signer, passphrases)
     own = None
-    home = identity or (signer if (signer / DECRYPTION_FILE).is_file() else None)
+    home = identity or (signer if decryption_file(signer).is_file() else None)
     if adds_self and home is not None:
         own = decryption_key(home, passphrases)
         contacts = [*contacts, Contact(name_of(signing.certificate), signing.certificate, own.certificate)]
     unique = {contact.decryption: contact for contact in reversed(contacts)}
-    if not unique and not custodians:
+    if not unique and not custodians and password is None:
         raise UsageError(
             "nobody could open this package",
             hint="name a --recipient, or use a signer's folder that has a decryption key",
@@ -235,6 +279,7 @@ def _originator(
         recipients=tuple(reversed(unique.values())),
         instance_signing=signing_key(instance_signer, passphrases) if instance_signer else None,
         custodians=custodians,
+        password=None if password is None else PasswordKey.new(password),
     )
     return originator, own
 

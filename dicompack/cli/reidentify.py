@@ -8,6 +8,7 @@ import click
 
 from dicompack.cli import options
 from dicompack.cli.identities import Passphrases, recipient
+from dicompack.cli.options import TrustOptions
 from dicompack.cli.outcome import Outcome, plural, say_findings, say_signatures, say_skipped
 from dicompack.cli.system_errors import system_errors
 from dicompack.cli.terminal import Terminal, size_text
@@ -57,7 +58,7 @@ def reidentify_command(
     """
     if not sources:
         raise UsageError("no file given", hint="name instances that were packed with --custodian")
-    reader = recipient(identities, trust, Passphrases(terminal, passphrase_file))
+    reader = recipient(identities, TrustOptions(trust), Passphrases(terminal, passphrase_file))
 
     import dicompack
 

@@ -8,7 +8,9 @@ import click
 
 from dicompack.cli import options
 from dicompack.cli.identities import Passphrases, recipient, recipient_contact, signing_key
+from dicompack.cli.options import TrustOptions
 from dicompack.cli.outcome import Outcome, plural, say_findings, say_signatures, say_volumes
+from dicompack.cli.passwords import password_to_open
 from dicompack.cli.system_errors import system_errors
 from dicompack.cli.terminal import Terminal
 
@@ -23,7 +25,7 @@ from dicompack.cli.terminal import Terminal
 )
 @options.package
 @options.new_package
-@options.identities
+@options.openers
 @click.option(
     "--signer",
     required=True,
@@ -31,7 +33,7 @@ from dicompack.cli.terminal import Terminal
     metavar="IDENTITY",
     help="Who passes it on: an identity folder, .p12 or PEM file.",
 )
-@options.trust
+@options.of_trust
 @click.option(
     "--recipient",
     "recipients",
@@ -54,8 +56,10 @@ def rewrap_command(
     package: Path,
     output: Path,
     identities: tuple[Path, ...],
+    password: bool,
+    password_file: Path | None,
     signer: Path,
-    trust: tuple[str, ...],
+    trust: TrustOptions,
     recipients: tuple[str, ...],
     no_self: bool,
     volume_size: int | None,
@@ -71,15 +75,16 @@ def rewrap_command(
     recipients keep what they had.
     """
     from dicompack.crypto.certificates import name_of
-    from dicompack.crypto.keys import Contact
+    from dicompack.crypto.keys import Contact, DecryptionKey
 
     passphrases = Passphrases(terminal, passphrase_file)
-    reader = recipient(identities, trust, passphrases)
+    secret = password_to_open(terminal, asked=password, file=password_file)
+    reader = recipient(identities, trust, passphrases, secret)
     signing = signing_key(signer, passphrases)
     contacts = [recipient_contact(text) for text in recipients]
-    if not no_self:
-        own = reader.keys[0].certificate
-        contacts.append(Contact(name_of(signing.certificate), signing.certificate, own))
+    own = [key.certificate for key in reader.keys if isinstance(key, DecryptionKey)]
+    if own and not no_self:
+        contacts.append(Contact(name_of(signing.certificate), signing.certificate, own[0]))
 
     import dicompack
 

@@ -8,6 +8,7 @@ import click
 
 from dicompack.cli import options
 from dicompack.cli.identities import trust_store
+from dicompack.cli.options import TrustOptions
 from dicompack.cli.outcome import Outcome, plural, say_findings, say_signatures
 from dicompack.cli.terminal import Terminal
 from dicompack.errors import UsageError
@@ -19,19 +20,19 @@ from dicompack.errors import UsageError
     epilog=options.example('dicompack test study.dcmpack --trust "Clinic A"'),
 )
 @options.package
-@options.trust
+@options.of_trust
 @click.option("--integrity-only", is_flag=True, help="Do not judge who signed it.")
 @options.receipt("Check this receipt against the package, too.")
 @options.common
 @click.pass_obj
 def test_command(
-    terminal: Terminal, *, package: Path, trust: tuple[str, ...], integrity_only: bool, receipt: Path | None
+    terminal: Terminal, *, package: Path, trust: TrustOptions, integrity_only: bool, receipt: Path | None
 ) -> Outcome:
     """Check integrity, completeness and origin of a package; needs no decryption key.
 
     PACKAGE is any one volume, or the folder that holds them.
     """
-    if integrity_only and trust:
+    if integrity_only and trust != TrustOptions():
         raise UsageError(
             "--integrity-only judges nobody, so --trust makes no sense",
             rule="CLI-10",

@@ -8,7 +8,9 @@ import click
 
 from dicompack.cli import options
 from dicompack.cli.identities import Passphrases, recipient, signing_key
+from dicompack.cli.options import TrustOptions
 from dicompack.cli.outcome import Outcome, plural, say_findings, say_signatures
+from dicompack.cli.passwords import password_to_open
 from dicompack.cli.system_errors import system_errors
 from dicompack.cli.terminal import Terminal, size_text
 
@@ -28,8 +30,8 @@ from dicompack.cli.terminal import Terminal, size_text
     metavar="DIR",
     help="A new or an empty folder.",
 )
-@options.identities
-@options.trust
+@options.openers
+@options.of_trust
 @click.option(
     "--keep-signed",
     is_flag=True,
@@ -58,7 +60,9 @@ def unpack_command(
     package: Path,
     target: Path,
     identities: tuple[Path, ...],
-    trust: tuple[str, ...],
+    password: bool,
+    password_file: Path | None,
+    trust: TrustOptions,
     keep_signed: bool,
     originals: bool,
     receipt: Path | None,
@@ -71,8 +75,9 @@ def unpack_command(
 
     PACKAGE is any one volume, or the folder that holds them.
     """
+    secret = password_to_open(terminal, asked=password, file=password_file)
     passphrases = Passphrases(terminal, passphrase_file)
-    reader = recipient(identities, trust, passphrases)
+    reader = recipient(identities, trust, passphrases, secret)
     receipt_signer = signing_key(signer, passphrases) if signer else None
 
     import dicompack

@@ -8,7 +8,9 @@ import click
 
 from dicompack.cli import options
 from dicompack.cli.identities import Passphrases, recipient
+from dicompack.cli.options import TrustOptions
 from dicompack.cli.outcome import Outcome, plural, say_findings, say_signatures
+from dicompack.cli.passwords import password_to_open
 from dicompack.cli.terminal import Terminal
 
 
@@ -18,8 +20,8 @@ from dicompack.cli.terminal import Terminal
     epilog=options.example('dicompack verify study.dcmpack --identity me --trust "Clinic A"'),
 )
 @options.package
-@options.identities
-@options.trust
+@options.openers
+@options.of_trust
 @options.receipt("Check this receipt against the package, too.")
 @options.passphrase_file
 @options.jobs
@@ -31,7 +33,9 @@ def verify_command(
     *,
     package: Path,
     identities: tuple[Path, ...],
-    trust: tuple[str, ...],
+    password: bool,
+    password_file: Path | None,
+    trust: TrustOptions,
     receipt: Path | None,
     passphrase_file: Path | None,
     jobs: int | None,
@@ -41,7 +45,8 @@ def verify_command(
 
     PACKAGE is any one volume, or the folder that holds them.
     """
-    reader = recipient(identities, trust, Passphrases(terminal, passphrase_file))
+    secret = password_to_open(terminal, asked=password, file=password_file)
+    reader = recipient(identities, trust, Passphrases(terminal, passphrase_file), secret)
 
     import dicompack
 

@@ -121,11 +121,8 @@ def rebuilding_matrix(
 
 def encode(columns: Bytes, parity: int) -> Bytes:
     """The parity of some data: ``(k, n)`` bytes give ``(parity, n)`` bytes; n is a multiple of 8."""
-    if parity >= erasure_kernels.ISA_L_PARITY:
-        fast = erasure_kernels.isa_l_encode(columns, parity)
-        if fast is not None:
-            return fast
-    return combine(parity_matrix(len(columns), parity), columns)
+    fast = erasure_kernels.isa_l_encode(columns, parity)
+    return combine(parity_matrix(len(columns), parity), columns) if fast is None else fast
 
 
 def combine(matrix: Bytes, columns: Bytes) -> Bytes:

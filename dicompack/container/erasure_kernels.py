@@ -28,8 +28,9 @@ _HIGH_BIT = np.uint64(0x0101_0101_0101_0101)
 _POLYNOMIAL = np.uint64(0x1D)
 _ONE, _SEVEN = np.uint64(1), np.uint64(7)
 
-ISA_L_PARITY = 12
-"""From so many parity columns on, ISA-L is faster than numpy in spite of its copies (measured)."""
+_PIECES = 1 << 18
+_LEAST_PIECE = 512
+"""Bytes that go to ISA-L at a time: of all columns together, and of one at least."""
 _FRAGMENT_HEADER = 80
 """Bytes that liberasurecode puts before each fragment."""
 
@@ -38,20 +39,25 @@ def combine(matrix: Bytes, columns: Bytes) -> Bytes:
     """The product of coefficients ``(r, k)`` and columns ``(k, n)``, n a multiple of 8: ``(r, n)`` bytes."""
     rows, count = matrix.shape
     lanes = np.ascontiguousarray(columns).view(np.uint64)
-    result = np.empty((rows, lanes.shape[1]), np.uint64)
+    width = lanes.shape[1]
+    result = np.empty((rows, width), np.uint64)
     picks = _picks(matrix)
-    for start in range(0, lanes.shape[1], _LANES):
+    # Made once: new memory for every step would cost more than the work in it.
+    sums = np.empty((1 << _GROUP, min(_LANES, width)), np.uint64)
+    planes = np.empty((8, min(_ROWS, rows), min(_LANES, width)), np.uint64)
+    for start in range(0, width, _LANES):
         part = lanes[:, start : start + _LANES]
         for first in range(0, rows, _ROWS):
-            planes = np.zeros((8, min(_ROWS, rows - first), part.shape[1]), np.uint64)
-            flat = list(planes.reshape(-1, part.shape[1]))
+            wanted = planes[:, : min(_ROWS, rows - first), : part.shape[1]]
+            wanted.fill(0)
+            flat = [plane for bit in wanted for plane in bit]
             for group in range(0, count, _GROUP):
-                sums = _sums(part[group : group + _GROUP])
+                added = _sums(part[group : group + _GROUP], sums)
                 chosen = picks[group // _GROUP, :, first : first + _ROWS].reshape(-1).tolist()
                 for plane, pick in zip(flat, chosen, strict=True):
                     if pick:
-                        np.bitwise_xor(plane, sums[pick], plane)
-            result[first : first + _ROWS, start : start + _LANES] = _weigh(planes)
+                        np.bitwise_xor(plane, added[pick], plane)
+            result[first : first + _ROWS, start : start + _LANES] = _weigh(wanted)
     return result.view(np.uint8)
 
 
@@ -67,12 +73,18 @@ def _picks(matrix: Bytes) -> NDArray[np.uint8]:
     return numbers.transpose(2, 0, 1)
 
 
-def _sums(group: NDArray[np.uint64]) -> list[NDArray[np.uint64]]:
-    """The sum of each choice of columns, by the number whose bits are the choice; the first is not used."""
-    sums = [group[0]]
-    for column in group:
-        sums += [column, *(one ^ column for one in sums[1:])]
-    return sums
+def _sums(group: NDArray[np.uint64], sums: NDArray[np.uint64]) -> list[NDArray[np.uint64]]:
+    """The sum of each choice of columns, by the number whose bits are the choice; the first is not used.
+
+    Gives the columns themselves where the choice is one; the others are put into `sums`.
+    """
+    rows = [row[: group.shape[1]] for row in sums]
+    for number, column in enumerate(group):
+        half = 1 << number
+        rows[half] = column
+        for choice in range(1, half):
+            np.bitwise_xor(rows[choice], column, rows[half + choice])
+    return rows
 
 
 def _weigh(planes: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -103,10 +115,19 @@ def _driver(data: int, parity: int) -> Any:
 
 
 def isa_l_encode(columns: Bytes, parity: int) -> Bytes | None:
-    """What `combine` gives for the parity matrix, by ISA-L; None where that is not there."""
-    driver = _driver(len(columns), parity)
+    """What `combine` gives for the parity matrix, by ISA-L; None where that is not there.
+
+    It is called for pieces, because PyECLib copies, and new memory for large copies costs ten times the work.
+    """
+    count, width = columns.shape
+    driver = _driver(count, parity)
     if driver is None:
         return None
-    fragments = driver.encode(np.ascontiguousarray(columns).tobytes())[len(columns) :]
-    length = columns.shape[1]
-    return np.stack([np.frombuffer(one, np.uint8, length, _FRAGMENT_HEADER) for one in fragments])
+    result = np.empty((parity, width), np.uint8)
+    step = max(_LEAST_PIECE, _PIECES // count // _LEAST_PIECE * _LEAST_PIECE)
+    for start in range(0, width, step):
+        part = columns[:, start : start + step]
+        fragments = driver.encode(part.tobytes())[count:]
+        for row, fragment in zip(result, fragments, strict=True):
+            row[start : start + step] = np.frombuffer(fragment, np.uint8, part.shape[1], _FRAGMENT_HEADER)
+    return result

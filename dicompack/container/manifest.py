@@ -51,6 +51,7 @@ CODECS = ("j2k", "htj2k", "jpegls")
 CODEC_KEEP = "keep"
 ROLE_RECIPIENT = "recipient"
 ROLE_CUSTODIAN = "custodian"
+ROLE_PASSWORD = "password"  # noqa: S105  # the name of a role
 SEAL_PUBLIC = "public"
 SEAL_HIDDEN = "hidden"
 
@@ -134,9 +135,9 @@ class RecipientKey:
     """One key that the package was sealed to by its originator."""
 
     key: str
-    """SHA-256 of the SubjectPublicKeyInfo, in hex."""
+    """SHA-256 of the SubjectPublicKeyInfo, in hex; of a password, of how a key is derived from it."""
     role: str = ROLE_RECIPIENT
-    """`ROLE_CUSTODIAN` for one that can undo de-identification."""
+    """`ROLE_CUSTODIAN` for one that can undo de-identification; `ROLE_PASSWORD` for what is no key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +214,7 @@ _MEMBER = Record(
         "study_instance_uid": UID_OR_EMPTY,
     }
 )
-_RECIPIENT = Record({"key": SHA256_HEX, "role": one_of(ROLE_RECIPIENT, ROLE_CUSTODIAN)})
+_RECIPIENT = Record({"key": SHA256_HEX, "role": one_of(ROLE_RECIPIENT, ROLE_CUSTODIAN, ROLE_PASSWORD)})
 _SHAPE = Record(
     {
         "created": TIME,

@@ -55,7 +55,7 @@ class CustodyMember:
     series_instance_uid: str
     sop_instance_uid: str
     signatures: int
-    """Digital Signatures that the source carried."""
+    """Digital Signatures that the source carried, at any level."""
 
 
 @dataclass(frozen=True)

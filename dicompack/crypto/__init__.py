@@ -8,6 +8,8 @@ Nothing here has heard of DICOM, opens a file, or asks a clock (but `new_identit
     keys                  private keys from PKCS #12 and PEM
     derivation            the project key and what is derived from it
     signatures            raw RSA signatures
+    passwords             passwords, and keys that come of them
     signed, enveloped     CMS SignedData and AuthEnvelopedData
+    recipients            for whom an envelope is, one module for each kind of key
     trust                 whom to believe
 """

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from dicompack.crypto import der
 
@@ -27,6 +28,7 @@ SIGNING_CERTIFICATE: Final = der.object_identifier("1.2.840.113549.1.9.16.2.47")
 ALGORITHM_PROTECTION: Final = der.object_identifier("1.2.840.113549.1.9.52")
 
 _SHA256: Final = der.object_identifier("2.16.840.1.101.3.4.2.1")
+_SHA384: Final = der.object_identifier("2.16.840.1.101.3.4.2.2")
 
 # Digest and signature of SignedData (RFC 5754 §2.2, RFC 3370 §3.2)
 SHA256: Final = der.sequence(_SHA256)
@@ -55,6 +57,68 @@ RSA_OAEP: Final = _oaep(der.sequence(_SHA256, der.null()))
 # OpenSSL leaves the NULL out; RFC 4055 §2.1 demands that readers take both.
 RSA_OAEP_WITHOUT_NULL: Final = _oaep(der.sequence(_SHA256))
 KEY_TRANSPORT: Final = frozenset((RSA_OAEP, RSA_OAEP_WITHOUT_NULL))
+
+# Wrapping of content keys under a key encryption key (RFC 3565 §2.3.2, RFC 3394): no parameters
+AES256_WRAP: Final = der.sequence(der.object_identifier("2.16.840.1.101.3.4.1.45"))
+WRAPPED_KEY_SIZE: Final = AES256_KEY_SIZE + 8
+
+# Key agreement (RFC 5753 §7.1.2, §7.1.4): standard ECDH, X9.63 KDF
+_EC_PUBLIC_KEY: Final = der.object_identifier("1.2.840.10045.2.1")
+EC_PUBLIC_KEY: Final = der.sequence(_EC_PUBLIC_KEY)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A curve for key agreement, with the hash that the derivation uses on it."""
+
+    curve: ec.EllipticCurve
+    digest: hashes.HashAlgorithm
+    identifier: bytes = field(repr=False)
+    """keyEncryptionAlgorithm."""
+    named: bytes = field(repr=False)
+    """OBJECT IDENTIFIER."""
+
+    @property
+    def originator_algorithms(self) -> frozenset[bytes]:
+        """How an originator's key may be called: without parameters, with NULL, or with the curve.
+
+        RFC 5753 §3.1.1 permits all three; BouncyCastle writes NULL or the curve.
+        """
+        with_null = der.sequence(_EC_PUBLIC_KEY, der.null())
+        return frozenset((EC_PUBLIC_KEY, with_null, der.sequence(_EC_PUBLIC_KEY, self.named)))
+
+    @property
+    def point_size(self) -> int:
+        """Bytes of an uncompressed point (SEC 1 §2.3.3)."""
+        return 1 + 2 * ((self.curve.key_size + 7) // 8)
+
+
+P256: Final = Curve(
+    ec.SECP256R1(),
+    hashes.SHA256(),
+    der.sequence(der.object_identifier("1.3.132.1.11.1"), AES256_WRAP),
+    der.object_identifier("1.2.840.10045.3.1.7"),
+)
+P384: Final = Curve(
+    ec.SECP384R1(),
+    hashes.SHA384(),
+    der.sequence(der.object_identifier("1.3.132.1.11.2"), AES256_WRAP),
+    der.object_identifier("1.3.132.0.34"),
+)
+CURVES: Final = {one.curve.name: one for one in (P256, P384)}
+
+# Passwords (RFC 8018 §A.2, RFC 3211 §2.3.1): PBKDF2 with HMAC-SHA256, PWRI-KEK with AES-256-CBC
+PASSWORD_KDF: Final = der.object_identifier("1.2.840.113549.1.5.12")
+HMAC_SHA256: Final = der.sequence(der.object_identifier("1.2.840.113549.2.9"), der.null())
+PASSWORD_SCHEME: Final = der.object_identifier("1.2.840.113549.1.5.13")
+"""PBES2, around private keys."""
+PASSWORD_WRAP: Final = der.object_identifier("1.2.840.113549.1.9.16.3.9")
+
+# Key encapsulation (RFC 9629 §3, RFC 9936 §2): ML-KEM-768, HKDF with SHA-256
+KEM_RECIPIENT: Final = der.object_identifier("1.2.840.113549.1.9.16.13.3")
+ML_KEM_768: Final = der.sequence(der.object_identifier("2.16.840.1.101.3.4.4.2"))
+ML_KEM_768_CIPHERTEXT_SIZE: Final = 1088
+HKDF_SHA256: Final = der.sequence(der.object_identifier("1.2.840.113549.1.9.16.3.28"))
 
 # Encrypted Attributes only (PS3.15 E.1.1 step 2, E.1.2): what the standard makes every re-identifier read.
 # RSAES-PKCS1-v1_5 (RFC 3370 §4.2.1) has the identifier that is above that of a signature.
@@ -101,3 +165,32 @@ class Digest(StrEnum):
                 return hashes.SHA384()
             case Digest.SHA512:
                 return hashes.SHA512()
+
+
+@dataclass(frozen=True)
+class SignatureScheme:
+    """What goes together in a SignedData (RFC 5754 §3): the signer's kind of key decides."""
+
+    digest: Digest
+    digest_identifier: bytes = field(repr=False)
+    identifier: bytes = field(repr=False)
+
+
+RSA_SCHEME: Final = SignatureScheme(Digest.SHA256, SHA256, RSA_PKCS1)
+ECDSA_SCHEMES: Final = {
+    "secp256r1": SignatureScheme(
+        Digest.SHA256, SHA256, der.sequence(der.object_identifier("1.2.840.10045.4.3.2"))
+    ),
+    "secp384r1": SignatureScheme(
+        Digest.SHA384, der.sequence(_SHA384), der.sequence(der.object_identifier("1.2.840.10045.4.3.3"))
+    ),
+}
+SIGNATURE_SCHEMES: Final = {one.identifier: one for one in (RSA_SCHEME, *ECDSA_SCHEMES.values())}
+CURVE_ORDERS: Final = {
+    "secp256r1": 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
+    "secp384r1": int(
+        "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973",
+        16,
+    ),
+}
+"""SEC 2 §2.4.2, §2.5.1: (r, s) and (r, n - s) both fit; the smaller s is the one that is written."""

@@ -14,14 +14,18 @@ from typing import Final, TypeAlias, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, mlkem, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from dicompack.crypto import der
+from dicompack.crypto.algorithms import CURVES
 from dicompack.errors import DicomPackError, FormatError
 
 ErrorClass: TypeAlias = type[DicomPackError]
+RecipientPublicKey: TypeAlias = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | mlkem.MLKEM768PublicKey
+"""What content keys can be encrypted to: RSA, a curve of `algorithms.CURVES`, ML-KEM-768."""
 
 MIN_RSA_BITS: Final = 2048
 MAX_RSA_BITS: Final = 8192
@@ -48,6 +52,9 @@ _PEM: Final = re.compile(rb"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE
 _AUTHORITY_CURVES: Final = frozenset(("secp256r1", "secp384r1", "secp521r1"))
 
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
+
+
+_LIST_DIGESTS = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 
 
 def parse_der(data: bytes | memoryview, error: ErrorClass) -> x509.Certificate:
@@ -124,13 +131,51 @@ def check_strength(certificate: x509.Certificate, error: ErrorClass) -> rsa.RSAP
     return key
 
 
+def signer_key(
+    certificate: x509.Certificate, error: ErrorClass
+) -> rsa.RSAPublicKey | ec.EllipticCurvePublicKey:
+    """The public key, if it may sign a SignedData: RSA as above, P-256 or P-384.
+
+    Raises:
+        error: another kind of key, or a weak one.
+    """
+    try:
+        key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm) as cause:
+        raise error("the certificate's key cannot be used", rule="KEY-2") from cause
+    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in CURVES:
+        return key
+    return check_strength(certificate, error)
+
+
+def recipient_key(certificate: x509.Certificate, error: ErrorClass) -> RecipientPublicKey:
+    """The public key, if content keys may be encrypted to it: RSA as above, P-256, P-384 or ML-KEM-768.
+
+    Raises:
+        error: another kind of key, or a weak one.
+    """
+    try:
+        key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm) as cause:
+        raise error("the certificate's key cannot be used", rule="KEY-2") from cause
+    if isinstance(key, mlkem.MLKEM768PublicKey):
+        return key
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        if key.curve.name not in CURVES:  # KEY-2
+            raise error(
+                f"the certificate's key is on {key.curve.name}; P-256 and P-384 are accepted", rule="KEY-2"
+            )
+        return key
+    return check_strength(certificate, error)
+
+
 def check_signer(certificate: x509.Certificate, error: ErrorClass) -> None:
     """Check strength, end entity, key usage digitalSignature or nonRepudiation, and that it is not for TLS.
 
     Raises:
         error: it may not.
     """
-    check_strength(certificate, error)
+    signer_key(certificate, error)
     if not may_sign(certificate):  # KEY-3
         reason = "it is for decryption" if may_decrypt(certificate) else "its key usage does not allow it"
         raise error(f"this certificate does not sign: {reason}", rule="KEY-3")
@@ -144,12 +189,12 @@ def check_signer(certificate: x509.Certificate, error: ErrorClass) -> None:
 
 
 def check_recipient(certificate: x509.Certificate, error: ErrorClass) -> None:
-    """Check strength, end entity, key usage keyEncipherment, and that it has a SubjectKeyIdentifier.
+    """Check strength, end entity, fitting key usage, and that it has a SubjectKeyIdentifier.
 
     Raises:
         error: they may not.
     """
-    check_strength(certificate, error)
+    recipient_key(certificate, error)
     if not may_decrypt(certificate):  # KEY-4
         reason = "it signs" if may_sign(certificate) else "its key usage does not allow it"
         raise error(f"this certificate does not decrypt: {reason}", rule="KEY-4")
@@ -175,6 +220,20 @@ def check_authority(certificate: x509.Certificate, error: ErrorClass) -> None:
         check_strength(certificate, error)
 
 
+def check_list_signer(
+    certificate: x509.Certificate, digest: hashes.HashAlgorithm | None, error: ErrorClass
+) -> None:
+    """Check that an authority may sign revocation lists (cRLSign, RFC 5280 §4.2.1.3), and with what it did.
+
+    Raises:
+        error: it may not, or the digest is none of SHA-256, SHA-384, SHA-512.
+    """
+    check_authority(certificate, error)
+    usage = _extension(certificate, x509.KeyUsage)
+    if usage is None or not usage.crl_sign or not isinstance(digest, _LIST_DIGESTS):
+        raise error("this certificate is not that of a signer of revocation lists", rule="TRU-6")
+
+
 def may_sign(certificate: x509.Certificate) -> bool:
     """Whether the key usage names digitalSignature or nonRepudiation (RFC 5280 §4.2.1.3)."""
     usage = _extension(certificate, x509.KeyUsage)
@@ -182,9 +241,15 @@ def may_sign(certificate: x509.Certificate) -> bool:
 
 
 def may_decrypt(certificate: x509.Certificate) -> bool:
-    """Whether the key usage names keyEncipherment (RFC 5280 §4.2.1.3)."""
+    """Whether the key usage names what its kind of key needs to decrypt.
+
+    keyEncipherment (RFC 5280 §4.2.1.3; RFC 9935 §5 for ML-KEM), keyAgreement for a curve (RFC 5480 §3).
+    """
     usage = _extension(certificate, x509.KeyUsage)
-    return usage is not None and usage.key_encipherment
+    if usage is None:
+        return False
+    on_curve = isinstance(certificate.public_key(), ec.EllipticCurvePublicKey)
+    return usage.key_agreement if on_curve else usage.key_encipherment
 
 
 def is_authority(certificate: x509.Certificate) -> bool:

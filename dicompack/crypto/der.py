@@ -1,7 +1,8 @@
 """Strict DER, both directions (ITU-T X.690 §8, §10, §11): exactly one byte string for each value.
 
 Only what CMS needs: tag numbers below 31, definite lengths. Values stay memoryviews of the input, so that
-parsing an object of one gibibyte copies nothing. The parser keeps its own stack; no input makes it recurse.
+parsing copies nothing, and the parser keeps its own stack: no input makes it recurse. `Cursor` goes through
+objects that are too large to be held.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from dicompack.errors import FormatError
 
@@ -32,6 +33,8 @@ MAX_ELEMENTS: Final = 16_384
 """256 recipients need 4 400; the bound keeps a hostile object from costing memory."""
 MAX_LENGTH_OCTETS: Final = 6
 """256 TiB, more than any object can have."""
+MAX_TAKEN: Final = 1 << 20
+"""Bytes of an element that `Cursor.take` holds: 256 recipients of the largest kind need 320 KiB."""
 
 _CONSTRUCTED: Final = 0x20
 _CLASS: Final = 0xC0
@@ -95,6 +98,11 @@ def octet_string(value: Buffer) -> bytes:
     return encode(OCTET_STRING, value)
 
 
+def bit_string(value: Buffer) -> bytes:
+    """BIT STRING of whole octets."""
+    return encode(BIT_STRING, b"\0", value)
+
+
 def null() -> bytes:
     """NULL."""
     return encode(NULL)
@@ -144,18 +152,20 @@ def marshal(element: Element) -> bytes:
 # -------------------------------------------------------------------------------------------- parse
 
 
-def parse(data: Buffer, expected: int | None = None) -> Element:
+def parse(data: Buffer, expected: int | None = None, base: int = 0) -> Element:
     """The one element that ``data`` consists of; it has the tag ``expected`` if one is given.
+
+    Offsets, in elements and in errors, count from ``base`` bytes before ``data``.
 
     Raises:
         FormatError: not DER, another tag, beyond `MAX_DEPTH` or `MAX_ELEMENTS`, or bytes after the end.
     """
     view = memoryview(data).cast("B") if isinstance(data, memoryview) else memoryview(data)
-    tag, head, length = read_header(view, 0)
+    tag, head, length = read_header(view, 0, base)
     if expected is not None and tag != expected:  # DER-5
-        raise _error(f"does not begin with tag {expected:02x}", 0, rule="DER-5")
+        raise _error(f"does not begin with tag {expected:02x}", base, rule="DER-5")
     if head + length != len(view):
-        raise _error("bytes after the end of the object", head + length, rule="DER-3")  # DER-3
+        raise _error("bytes after the end of the object", base + head + length, rule="DER-3")  # DER-3
     # Each frame: tag, start, end of header, end of value, children so far.
     stack: list[tuple[int, int, int, int, list[Element]]] = [(tag, 0, head, len(view), [])]
     position, count = head, 1
@@ -163,50 +173,53 @@ def parse(data: Buffer, expected: int | None = None) -> Element:
         tag, start, head, end, children = stack[-1]
         if tag & _CONSTRUCTED and position < end:
             if len(stack) >= MAX_DEPTH:  # DER-6
-                raise _error(f"more than {MAX_DEPTH} levels deep", position, rule="DER-6")
+                raise _error(f"more than {MAX_DEPTH} levels deep", base + position, rule="DER-6")
             count += 1
             if count > MAX_ELEMENTS:  # DER-6
-                raise _error(f"more than {MAX_ELEMENTS} elements", position, rule="DER-6")
-            child_tag, child_head, length = read_header(view[:end], position)
+                raise _error(f"more than {MAX_ELEMENTS} elements", base + position, rule="DER-6")
+            child_tag, child_head, length = read_header(view[:end], position, base)
             stack.append((child_tag, position, child_head, child_head + length, []))
             position = child_head
             continue
         stack.pop()
         content = view[head:end]
         if not tag & _CONSTRUCTED:
-            _check_primitive(tag, content, start)
-        element = Element(tag, start, view[start:end], content, tuple(children))
+            _check_primitive(tag, content, base + start)
+        element = Element(tag, base + start, view[start:end], content, tuple(children))
         if not stack:
             return element
         stack[-1][4].append(element)
         position = end
 
 
-def read_header(view: memoryview, start: int) -> tuple[int, int, int]:
+def read_header(view: memoryview, start: int, base: int = 0, size: int | None = None) -> tuple[int, int, int]:
     """Tag, offset of the value and length of the value of the element at ``start``.
 
+    ``view`` may be the beginning of something of ``size`` bytes.
+
     Raises:
-        FormatError: not a header in DER, or the value ends after the end of ``view``.
+        FormatError: not a header in DER, or the value ends after the end of ``view``, or of ``size``.
     """
+    where = base + start
     if start + 2 > len(view):
-        raise _error("ends within a header", start, rule="DER-3")  # DER-3
+        raise _error("ends within a header", where, rule="DER-3")  # DER-3
     tag, length = view[start], view[start + 1]
-    _check_tag(tag, start)
+    _check_tag(tag, where)
     head = start + 2
     if length >= 0x80:
         octets = length & 0x7F
         if octets == 0:  # DER-1
-            raise _error("indefinite length", start, rule="DER-1")
+            raise _error("indefinite length", where, rule="DER-1")
         if octets > MAX_LENGTH_OCTETS:  # DER-1
-            raise _error(f"length of more than {MAX_LENGTH_OCTETS} octets", start, rule="DER-1")
+            raise _error(f"length of more than {MAX_LENGTH_OCTETS} octets", where, rule="DER-1")
         if head + octets > len(view):
-            raise _error("ends within a header", start, rule="DER-3")
+            raise _error("ends within a header", where, rule="DER-3")
         length = int.from_bytes(view[head : head + octets], "big")
         if length < 0x80 or length.bit_length() <= 8 * (octets - 1):  # DER-1
-            raise _error("length not in its shortest form", start, rule="DER-1")
+            raise _error("length not in its shortest form", where, rule="DER-1")
         head += octets
-    if head + length > len(view):  # DER-3
-        raise _error("value is longer than what holds it", start, rule="DER-3")
+    if head + length > (len(view) if size is None else size):  # DER-3
+        raise _error("value is longer than what holds it", where, rule="DER-3")
     return tag, head, length
 
 
@@ -291,6 +304,98 @@ class Fields:
             raise _error(
                 "element that does not belong here", self._parent.children[self._next].start, rule="DER-5"
             )
+
+
+class Source(Protocol):
+    """Where an object lies that is too large to be held: a file, or memory."""
+
+    size: int
+    """Bytes."""
+
+    def read_at(self, offset: int, size: int, /) -> Buffer:
+        """``size`` bytes from ``offset``; fewer only at the end."""
+
+
+class InMemory:
+    """An object that is held."""
+
+    def __init__(self, data: Buffer) -> None:
+        self._view = memoryview(data).cast("B")
+        self.size = len(self._view)
+
+    def read_at(self, offset: int, size: int) -> memoryview:
+        """A part, not copied."""
+        return self._view[offset : offset + size]
+
+
+class Cursor:
+    """Goes through an object from left to right and holds only what is asked for."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._ends = [source.size]
+        self.position = 0
+        """Offset of the next element."""
+
+    def enter(self, tag: int) -> None:
+        """Go into the next element, which is constructed.
+
+        Raises:
+            FormatError: there is none, or it has another tag.
+        """
+        head, length = self._header(tag)
+        self._ends.append(head + length)
+        self.position = head
+
+    def take(self, tag: int) -> Element:
+        """The next element, whole.
+
+        Raises:
+            FormatError: there is none, it has another tag, is not DER, or is larger than `MAX_TAKEN`.
+        """
+        start = self.position
+        offset, length = self.skip(tag)
+        if offset + length - start > MAX_TAKEN:  # DER-6
+            raise _error(f"an element of more than {MAX_TAKEN} bytes", start, rule="DER-6")
+        return parse(self._source.read_at(start, offset + length - start), base=start)
+
+    def skip(self, tag: int) -> tuple[int, int]:
+        """Offset and length of the next element's value, unread.
+
+        Raises:
+            FormatError: there is none, or it has another tag.
+        """
+        head, length = self._header(tag)
+        self.position = head + length
+        return head, length
+
+    def leave(self) -> None:
+        """Go out of the element that was entered last, which is used up.
+
+        Raises:
+            FormatError: it is not.
+        """
+        if self.position < self._ends.pop():  # DER-5
+            raise _error("element that does not belong here", self.position, rule="DER-5")
+
+    def end(self) -> None:
+        """Check that the object ends here.
+
+        Raises:
+            FormatError: it does not.
+        """
+        if self.position < self._ends[0]:  # DER-3
+            raise _error("bytes after the end of the object", self.position, rule="DER-3")
+
+    def _header(self, tag: int) -> tuple[int, int]:
+        start, size = self.position, self._ends[-1] - self.position
+        if not size and len(self._ends) > 1:  # DER-5
+            raise _error(f"no element with tag {tag:02x} where one must stand", start, rule="DER-5")
+        view = memoryview(self._source.read_at(start, min(size, 2 + MAX_LENGTH_OCTETS)))
+        found, head, length = read_header(view, 0, start, size)
+        if found != tag:  # DER-5
+            raise _error(f"no element with tag {tag:02x} where one must stand", start, rule="DER-5")
+        return start + head, length
 
 
 def members_of(element: Element) -> tuple[Element, ...]:

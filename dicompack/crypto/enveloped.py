@@ -2,52 +2,45 @@
 
     ContentInfo                       id-ct-authEnvelopedData
       AuthEnvelopedData               version 0
-        RecipientInfos                SET OF KeyTransRecipientInfo: SKI, RSAES-OAEP, encrypted content key
+        RecipientInfos                SET OF RecipientInfo: see `recipients`
         EncryptedContentInfo          id-data, AES-256-GCM with IV, encrypted content      <- content_offset
         mac                           16 bytes
 
 No originator info and no attributes: OpenSSL before 3.6 cannot read authenticated ones, and unauthenticated
 ones are bytes that anybody could change. Lengths that depend on the recipients stand before `content_offset`.
+Both directions go through the content piece by piece: neither has to hold it.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
-from cryptography import x509
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from dicompack.crypto import certificates, der
+from dicompack.crypto import der, recipients
 from dicompack.crypto.algorithms import (
     AES256_KEY_SIZE,
     AUTH_ENVELOPED_DATA,
     DATA,
     GCM_IV_SIZE,
     GCM_TAG_SIZE,
-    KEY_TRANSPORT,
-    RSA_OAEP,
     aes256_gcm,
 )
-from dicompack.crypto.keys import DecryptionKey
-from dicompack.errors import BadSignatureError, FormatError, NoMatchError, UnsupportedError, UsageError
+from dicompack.crypto.passwords import Derivation
+from dicompack.crypto.recipients import Addressee, Opener, RecipientInfo
+from dicompack.crypto.recipients.password import PasswordRecipient
+from dicompack.errors import BadSignatureError, FormatError, UnsupportedError, UsageError
 
-MAX_RECIPIENTS: Final = 256
 MAX_CONTENT: Final = 1 << 30
 """1 GiB: `openssl cms -decrypt` fails from about 1.5 GiB."""
-MIN_ENCRYPTED_KEY: Final = certificates.MIN_RSA_BITS // 8
-MAX_ENCRYPTED_KEY: Final = certificates.MAX_RSA_BITS // 8
-MAX_IDENTIFIER: Final = 64
 
 _PIECE: Final = 1 << 20
-"""Encrypted at a time, so that sealing holds 1 MiB besides the content."""
+"""Encrypted at a time, so that either direction holds 1 MiB besides what it is given."""
 _ENCRYPTED_CONTENT: Final = 0x80
-_IDENTIFIER: Final = 0x80
 _EXPLICIT_CONTENT: Final = 0xA0
 
 
@@ -56,32 +49,21 @@ class EnvelopeFacts:
     """What anybody can read in an envelope."""
 
     recipients: tuple[bytes, ...]
-    """SubjectKeyIdentifiers, in the order of the object."""
+    """SubjectKeyIdentifiers, in the order of the object; for a password the name of its derivation."""
     content_offset: int
     """Bytes before EncryptedContentInfo: from here to the end nothing depends on the recipients."""
-
-
-@dataclass(frozen=True)
-class _Recipient:
-    identifier: bytes
-    algorithm: bytes
-    encrypted_key: bytes
-
-    def marshal(self) -> bytes:
-        return der.sequence(
-            der.integer(2),
-            der.encode(_IDENTIFIER, self.identifier),
-            self.algorithm,
-            der.octet_string(self.encrypted_key),
-        )
+    password: Derivation | None = None
+    """How a key comes from the password, if there is one."""
 
 
 @dataclass(frozen=True)
 class _Envelope:
-    recipients: tuple[_Recipient, ...]
+    recipients: tuple[RecipientInfo, ...]
     content_offset: int
     iv: memoryview
-    ciphertext: memoryview
+    start: int
+    """Offset of the encrypted content."""
+    size: int
     tag: memoryview
 
 
@@ -89,15 +71,15 @@ class _Envelope:
 
 
 def seal(
-    content: Iterable[bytes | memoryview], recipients: Sequence[x509.Certificate], size: int | None = None
-) -> Iterator[bytes | memoryview]:
+    content: Iterable[der.Buffer], addressees: Sequence[Addressee], size: int | None = None
+) -> Iterator[der.Buffer]:
     """The envelope in pieces, under a fresh key and IV; everything is checked before this returns.
 
     The first piece is all that depends on the recipients, up to `EnvelopeFacts.content_offset`.
 
     Args:
         content: in pieces.
-        recipients: their certificates.
+        addressees: certificates, and at most one password.
         size: bytes of the content; where it is given, the pieces are asked for one by one.
 
     Raises:
@@ -107,34 +89,13 @@ def seal(
     if size is None:
         content = tuple(content)
         size = sum(memoryview(piece).nbytes for piece in content)
-    if size > MAX_CONTENT:
+    if size > MAX_CONTENT:  # ENV-8
         raise UsageError("content above 1 GiB does not fit one envelope", rule="ENV-8")
     key = os.urandom(AES256_KEY_SIZE)
-    return _encrypt(content, size, _recipient_infos(key, recipients), key)
+    return _encrypt(content, size, recipients.wrap(key, addressees), key)
 
 
-def _recipient_infos(key: bytes, recipients: Sequence[x509.Certificate]) -> bytes:
-    """The content key for each recipient, once it is sure that all of them can be."""
-    if not 1 <= len(recipients) <= MAX_RECIPIENTS:
-        raise UsageError(f"an envelope has 1 to {MAX_RECIPIENTS} recipients", rule="ENV-3")
-    for certificate in recipients:
-        certificates.check_recipient(certificate, NoMatchError)
-    identifiers = {certificates.subject_key_identifier(one, NoMatchError) for one in recipients}
-    keys = {certificates.spki_sha256(one) for one in recipients}
-    if min(len(identifiers), len(keys)) < len(recipients):
-        raise UsageError("a recipient is named twice", rule="ENV-3")
-    return der.set_of(_wrap(key, certificate).marshal() for certificate in recipients)
-
-
-def _wrap(key: bytes, certificate: x509.Certificate) -> _Recipient:
-    public = certificates.check_strength(certificate, NoMatchError)
-    identifier = certificates.subject_key_identifier(certificate, NoMatchError)
-    return _Recipient(identifier, RSA_OAEP, public.encrypt(key, _oaep()))
-
-
-def _encrypt(
-    pieces: Iterable[bytes | memoryview], size: int, infos: bytes, key: bytes
-) -> Iterator[bytes | memoryview]:
+def _encrypt(pieces: Iterable[der.Buffer], size: int, infos: bytes, key: bytes) -> Iterator[der.Buffer]:
     iv = os.urandom(GCM_IV_SIZE)
     yield _before_content(infos, size)
     yield _content_header(iv, size)
@@ -168,53 +129,59 @@ def _content_header(iv: der.Buffer, size: int) -> bytes:
 # -------------------------------------------------------------------------------------------- open
 
 
-def inspect(data: bytes | memoryview) -> EnvelopeFacts:
+def inspect(data: der.Buffer | der.Source) -> EnvelopeFacts:
     """Check structure, algorithms and DER, and so that this is the one representation; needs no key.
 
     Raises:
         FormatError: not an AuthEnvelopedData of this form, or not DER.
         UnsupportedError: an algorithm or a kind of recipient that is not in the list.
     """
-    envelope = _parse(data)
-    return EnvelopeFacts(tuple(one.identifier for one in envelope.recipients), envelope.content_offset)
+    envelope = _parse(_source(data))
+    passwords = (one.derivation for one in envelope.recipients if isinstance(one, PasswordRecipient))
+    return EnvelopeFacts(
+        tuple(one.identifier for one in envelope.recipients), envelope.content_offset, next(passwords, None)
+    )
 
 
-def is_envelope(data: bytes | memoryview) -> bool:
+def is_envelope(data: der.Buffer) -> bool:
     """Whether an object says of itself that it is an AuthEnvelopedData; nothing else is checked here.
 
     Raises:
         FormatError: not DER.
     """
-    info = der.Fields(der.parse(memoryview(data).cast("B"), der.SEQUENCE))
-    return bytes(info.take(der.OBJECT_IDENTIFIER).raw) == AUTH_ENVELOPED_DATA
+    cursor = der.Cursor(der.InMemory(data))
+    cursor.enter(der.SEQUENCE)
+    return bytes(cursor.take(der.OBJECT_IDENTIFIER).raw) == AUTH_ENVELOPED_DATA
 
 
-def open_(data: bytes | memoryview, keys: Sequence[DecryptionKey]) -> bytes:
+def open_(data: der.Buffer, openers: Sequence[Opener]) -> bytes:
     """The content, authenticated by its tag; which proves no origin, for every recipient has the key.
 
     Raises:
         FormatError, UnsupportedError: as `inspect`; both depend on public bytes only.
-        NoMatchError: none of ``keys`` is addressed.
+        NoMatchError: none of ``openers`` is addressed.
         BadSignatureError: anything wrong after that, in one wording (RFC 3218 §2.3.2: no oracle).
     """
-    pieces: list[bytes] = []
-    _open(_parse(data), keys, pieces.append, MAX_CONTENT)
-    return b"".join(pieces)
+    return b"".join(open_pieces(data, openers))
 
 
-def open_to(
-    data: bytes | memoryview, keys: Sequence[DecryptionKey], write: Callable[[bytes], object]
-) -> None:
-    """The content, piece by piece, to `write`. Nothing of it is authentic before this has returned.
+def open_pieces(data: der.Buffer | der.Source, openers: Sequence[Opener]) -> Iterator[bytes]:
+    """The content in pieces, of which *none is authentic before the last one has come*.
+
+    What is addressed to nobody, or has a wrong form, raises before this returns; a wrong tag at the end. The
+    caller keeps the pieces where nobody looks for them, and throws them away if this raises.
 
     Raises:
-        FormatError, UnsupportedError, NoMatchError, BadSignatureError: as `open_`.
+        DicomPackError: see `open_`.
     """
-    _open(_parse(data), keys, write, _PIECE)
+    source = _source(data)
+    envelope = _parse(source)
+    content_key = recipients.content_key(envelope.recipients, openers)
+    return _decrypt(source, envelope, content_key)
 
 
 def rewrap(
-    data: bytes | memoryview, keys: Sequence[DecryptionKey], recipients: Sequence[x509.Certificate]
+    data: der.Buffer | der.Source, openers: Sequence[Opener], addressees: Sequence[Addressee]
 ) -> tuple[bytes, int]:
     """The content key for other recipients; what is encrypted stays as it is.
 
@@ -225,81 +192,67 @@ def rewrap(
         UsageError, NoMatchError: as `seal`.
         FormatError, UnsupportedError, NoMatchError, BadSignatureError: as `open_`.
     """
-    envelope = _parse(data)
-    key = _open(envelope, keys, lambda _piece: None, _PIECE)
-    return _before_content(
-        _recipient_infos(key, recipients), len(envelope.ciphertext)
-    ), envelope.content_offset
+    source = _source(data)
+    envelope = _parse(source)
+    content_key = recipients.content_key(envelope.recipients, openers)
+    for _ in _decrypt(source, envelope, content_key):
+        pass
+    infos = recipients.wrap(content_key, addressees)
+    return _before_content(infos, envelope.size), envelope.content_offset
 
 
-def _open(
-    envelope: _Envelope, keys: Sequence[DecryptionKey], write: Callable[[bytes], object], size: int
-) -> bytes:
-    """The content key; the content goes to `write`, `size` bytes at a time."""
-    own = {certificates.subject_key_identifier(key.certificate, NoMatchError): key for key in keys}
-    addressed = next((one for one in envelope.recipients if one.identifier in own), None)
-    if addressed is None:  # ENV-9
-        raise NoMatchError(
-            "not sealed for any of the given keys", rule="ENV-9", hint="ask the sender to add your contact"
-        )
-    content_key = _unwrap(addressed, own[addressed.identifier])
+def _decrypt(source: der.Source, envelope: _Envelope, content_key: bytes) -> Iterator[bytes]:
     mode = modes.GCM(bytes(envelope.iv), bytes(envelope.tag), min_tag_length=GCM_TAG_SIZE)
     decryptor = Cipher(algorithms.AES256(content_key), mode).decryptor()
-    for start in range(0, len(envelope.ciphertext), size):
-        write(decryptor.update(envelope.ciphertext[start : start + size]))
+    end = envelope.start + envelope.size
     try:
-        decryptor.finalize()
+        for start in range(envelope.start, end, _PIECE):
+            yield decryptor.update(source.read_at(start, min(_PIECE, end - start)))
+        yield decryptor.finalize()
     except InvalidTag as error:  # ENV-10
         raise BadSignatureError(
             "cannot be opened: not what was sealed for this key", rule="ENV-10", hint="do not use the data"
         ) from error
-    return content_key
 
 
-def _unwrap(recipient: _Recipient, key: DecryptionKey) -> bytes:
-    """The content key; a random one where unwrapping fails, so that only the tag ever decides."""
-    substitute = os.urandom(AES256_KEY_SIZE)
-    try:
-        content_key = key.private_key.decrypt(recipient.encrypted_key, _oaep())
-    except ValueError:
-        return substitute
-    return content_key if len(content_key) == AES256_KEY_SIZE else substitute
+def _source(data: der.Buffer | der.Source) -> der.Source:
+    return der.InMemory(data) if isinstance(data, (bytes, bytearray, memoryview)) else data
 
 
-def _parse(data: bytes | memoryview) -> _Envelope:
-    view = memoryview(data).cast("B")
-    info = der.Fields(der.parse(view, der.SEQUENCE))
-    kind = info.take(der.OBJECT_IDENTIFIER)
+def _parse(source: der.Source) -> _Envelope:
+    cursor = der.Cursor(source)
+    cursor.enter(der.SEQUENCE)
+    kind = cursor.take(der.OBJECT_IDENTIFIER)
     if kind.raw != AUTH_ENVELOPED_DATA:  # ENV-1
         _unsupported("not an AuthEnvelopedData", kind, rule="ENV-1")
-    wrapper = der.Fields(info.take(_EXPLICIT_CONTENT))
-    info.end()
-    fields = der.Fields(wrapper.take(der.SEQUENCE))
-    wrapper.end()
-    version = fields.take(der.INTEGER)
+    cursor.enter(_EXPLICIT_CONTENT)
+    cursor.enter(der.SEQUENCE)
+    version = cursor.take(der.INTEGER)
     if der.small_integer(version) != 0:  # ENV-2
         _unsupported("version of AuthEnvelopedData is not 0", version, rule="ENV-2")
-    infos = fields.take(der.SET)
-    encrypted = fields.take(der.SEQUENCE)
-    tag = fields.take(der.OCTET_STRING)  # authenticated attributes would stand here: DER-5
-    fields.end()
+    infos = cursor.take(der.SET)
+    content_offset = cursor.position
+    cursor.enter(der.SEQUENCE)
+    iv, start, size = _parse_content(cursor)
+    cursor.leave()
+    tag = cursor.take(der.OCTET_STRING)  # authenticated attributes would stand here: DER-5
+    for _ in range(3):
+        cursor.leave()
+    cursor.end()
     if len(tag.content) != GCM_TAG_SIZE:  # ENV-7
         raise FormatError("the tag does not have 16 bytes", where=f"offset {tag.start}", rule="ENV-7")
-    iv, ciphertext = _parse_content(encrypted)
     # Strict DER and a structure in which nothing is optional leave one representation: nothing to make anew.
-    return _Envelope(_parse_recipients(infos), encrypted.start, iv, ciphertext, tag.content)
+    return _Envelope(recipients.parse(infos), content_offset, iv, start, size, tag.content)
 
 
-def _parse_content(element: der.Element) -> tuple[memoryview, memoryview]:
-    fields = der.Fields(element)
-    kind = fields.take(der.OBJECT_IDENTIFIER)
+def _parse_content(cursor: der.Cursor) -> tuple[memoryview, int, int]:
+    kind = cursor.take(der.OBJECT_IDENTIFIER)
     if kind.raw != DATA:  # ENV-5
         _unsupported("the content type inside is not id-data", kind, rule="ENV-5")
-    algorithm = fields.take(der.SEQUENCE)
-    ciphertext = fields.take(_ENCRYPTED_CONTENT).content
-    fields.end()
-    if len(ciphertext) > MAX_CONTENT:  # ENV-8
-        raise FormatError("content above 1 GiB", where=f"offset {element.start}", rule="ENV-8")
+    algorithm = cursor.take(der.SEQUENCE)
+    start, size = cursor.skip(_ENCRYPTED_CONTENT)
+    if size > MAX_CONTENT:  # ENV-8
+        raise FormatError("content above 1 GiB", where=f"offset {start}", rule="ENV-8")
     # The IV is the one thing that may differ: find it, then compare the whole identifier.
     iv = algorithm.content[-3 - GCM_IV_SIZE : -3]
     if len(iv) != GCM_IV_SIZE or algorithm.raw != aes256_gcm(iv):  # ENV-6
@@ -308,45 +261,7 @@ def _parse_content(element: der.Element) -> tuple[memoryview, memoryview]:
             algorithm,
             rule="ENV-6",
         )
-    return iv, ciphertext
-
-
-def _parse_recipients(infos: der.Element) -> tuple[_Recipient, ...]:
-    members = der.members_of(infos)
-    if not 1 <= len(members) <= MAX_RECIPIENTS:  # ENV-3
-        raise FormatError(
-            f"not 1 to {MAX_RECIPIENTS} recipients", where=f"offset {infos.start}", rule="ENV-3"
-        )
-    recipients = tuple(_parse_recipient(member) for member in members)
-    if len({one.identifier for one in recipients}) < len(recipients):  # ENV-3
-        raise FormatError("a recipient is named twice", where=f"offset {infos.start}", rule="ENV-3")
-    return recipients
-
-
-def _parse_recipient(element: der.Element) -> _Recipient:
-    if element.tag != der.SEQUENCE:  # ENV-4
-        _unsupported("a kind of recipient that is not supported", element, rule="ENV-4")
-    fields = der.Fields(element)
-    version = fields.take(der.INTEGER)
-    if der.small_integer(version) != 2:  # ENV-4
-        _unsupported("a recipient that is not named by subject key identifier", version, rule="ENV-4")
-    identifier = fields.take(_IDENTIFIER).content
-    algorithm = fields.take(der.SEQUENCE)
-    encrypted_key = fields.take(der.OCTET_STRING).content
-    fields.end()
-    if bytes(algorithm.raw) not in KEY_TRANSPORT:  # ENV-4
-        _unsupported("key transport is not RSAES-OAEP with SHA-256", algorithm, rule="ENV-4")
-    sizes_fit = 1 <= len(identifier) <= MAX_IDENTIFIER
-    sizes_fit = sizes_fit and MIN_ENCRYPTED_KEY <= len(encrypted_key) <= MAX_ENCRYPTED_KEY
-    if not sizes_fit:  # ENV-4
-        raise FormatError(
-            "sizes in a recipient are out of range", where=f"offset {element.start}", rule="ENV-4"
-        )
-    return _Recipient(bytes(identifier), bytes(algorithm.raw), bytes(encrypted_key))
-
-
-def _oaep() -> padding.OAEP:
-    return padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
+    return iv, start, size
 
 
 def _unsupported(message: str, element: der.Element, *, rule: str) -> NoReturn:

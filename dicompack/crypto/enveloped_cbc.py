@@ -20,7 +20,7 @@ from typing import Final, NoReturn
 from cryptography import x509
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives import padding as block_padding
-from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from dicompack.crypto import certificates, der
@@ -32,14 +32,11 @@ from dicompack.crypto.algorithms import (
     RSA_KEY_TRANSPORT,
     BlockCipher,
 )
-from dicompack.crypto.enveloped import (
-    MAX_CONTENT,
-    MAX_ENCRYPTED_KEY,
-    MAX_IDENTIFIER,
-    MAX_RECIPIENTS,
-    MIN_ENCRYPTED_KEY,
-)
+from dicompack.crypto.enveloped import MAX_CONTENT
 from dicompack.crypto.keys import DecryptionKey
+from dicompack.crypto.recipients import MAX_RECIPIENTS
+from dicompack.crypto.recipients.faults import MAX_IDENTIFIER
+from dicompack.crypto.recipients.key_transport import MAX_ENCRYPTED_KEY, MIN_ENCRYPTED_KEY
 from dicompack.errors import BadSignatureError, FormatError, NoMatchError, UnsupportedError, UsageError
 
 _ENCRYPTED_CONTENT: Final = 0x80
@@ -174,6 +171,8 @@ def _addressed(envelope: _Envelope, keys: Sequence[DecryptionKey]) -> tuple[_Rec
 def _unwrap(recipient: _Recipient, key: DecryptionKey, size: int) -> bytes:
     """The content key; a random one where unwrapping fails, so that it fails as wrong content does."""
     substitute = os.urandom(size)
+    if not isinstance(key.private_key, rsa.RSAPrivateKey):
+        return substitute  # the name is that of a key of another kind
     try:
         content_key = key.private_key.decrypt(recipient.encrypted_key, padding.PKCS1v15())
     except ValueError:

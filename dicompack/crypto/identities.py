@@ -1,15 +1,26 @@
-"""New identities: two RSA-3072 keys, one that signs and one that decrypts, with self-signed certificates."""
+"""New identities: a key that signs and a key that decrypts, with certificates by the identity itself.
+
+RSA-3072 signs, and by default decrypts. A curve decrypts with shorter objects; ML-KEM-768 for what must stay
+secret for a lifetime. ML-KEM cannot sign, not even for itself: its certificate is signed by the other key.
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from enum import StrEnum
+from typing import Final, TypeAlias
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives import padding as block_padding
+from cryptography.hazmat.primitives.asymmetric import ec, mlkem, rsa
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.serialization import (
+    Encoding,
     KeySerializationEncryption,
     NoEncryption,
     PrivateFormat,
@@ -17,8 +28,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
+from dicompack.crypto import der
+from dicompack.crypto.algorithms import AES256_CBC, AES256_KEY_SIZE, PASSWORD_SCHEME
 from dicompack.crypto.certificates import MAX_NAME
 from dicompack.crypto.contacts import Contact
+from dicompack.crypto.passwords import SALT_SIZE, Derivation
 from dicompack.errors import UsageError
 
 RSA_BITS: Final = 3072
@@ -30,18 +44,35 @@ KDF_ROUNDS: Final = 600_000
 """PBKDF2-HMAC-SHA256; about a second, as OWASP recommends since 2023."""
 
 
+class Algorithm(StrEnum):
+    """Kinds of decryption keys."""
+
+    RSA = "rsa-3072"
+    P256 = "p-256"
+    P384 = "p-384"
+    ML_KEM = "ml-kem-768"
+
+
 @dataclass(frozen=True)
 class NewIdentity:
     """Three files' contents: two to keep, one to give away."""
 
     signing_p12: bytes = field(repr=False)
-    decryption_p12: bytes = field(repr=False)
+    decryption: bytes = field(repr=False)
+    """PKCS #12; for ML-KEM, which that cannot hold yet, PEM with key and certificate."""
     contact_pem: bytes
     contact: Contact
 
 
-def new_identity(name: str, passphrase: bytes | None, now: datetime | None = None) -> NewIdentity:
+def new_identity(
+    name: str,
+    passphrase: bytes | None,
+    now: datetime | None = None,
+    algorithm: Algorithm | str = Algorithm.RSA,
+) -> NewIdentity:
     """Make both keys and their certificates under ``name``, protected by ``passphrase`` (None: not at all).
+
+    The signing key is RSA; ``algorithm`` is that of the decryption key.
 
     Raises:
         UsageError: a name that is empty, longer than 64 characters or not printable, or an empty passphrase.
@@ -51,54 +82,77 @@ def new_identity(name: str, passphrase: bytes | None, now: datetime | None = Non
     if passphrase is not None and not passphrase:
         raise UsageError("the passphrase is empty", hint="leave it out on purpose with --no-passphrase")
     start = (now or datetime.now(UTC)).astimezone(UTC) - CLOCK_SKEW
-    signing_key, signing = _new_pair(name, start, signs=True)
-    decryption_key, decryption = _new_pair(name, start, signs=False)
+    signing_key = _new_rsa()
+    signing = _certificate(name, start, signing_key.public_key(), signing_key, signs=True)
+    key = _new_decryption_key(Algorithm(algorithm))
+    issuer = signing_key if isinstance(key, mlkem.MLKEM768PrivateKey) else key
+    decryption = _certificate(name, start, key.public_key(), issuer, signs=False)
     contact = Contact(name.strip(), signing, decryption)
     return NewIdentity(
         _pkcs12(name, signing_key, signing, passphrase),
-        _pkcs12(name, decryption_key, decryption, passphrase),
+        _pem(key, decryption, passphrase)
+        if isinstance(key, mlkem.MLKEM768PrivateKey)
+        else _pkcs12(name, key, decryption, passphrase),
         contact.marshal(),
         contact,
     )
 
 
-def _new_pair(name: str, start: datetime, *, signs: bool) -> tuple[rsa.RSAPrivateKey, x509.Certificate]:
-    key = rsa.generate_private_key(PUBLIC_EXPONENT, RSA_BITS)
+_SigningKey: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+_PublicKey: TypeAlias = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | mlkem.MLKEM768PublicKey
+
+
+def _new_rsa() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(PUBLIC_EXPONENT, RSA_BITS)
+
+
+def _new_decryption_key(algorithm: Algorithm) -> _SigningKey | mlkem.MLKEM768PrivateKey:
+    match algorithm:
+        case Algorithm.RSA:
+            return _new_rsa()
+        case Algorithm.P256:
+            return ec.generate_private_key(ec.SECP256R1())
+        case Algorithm.P384:
+            return ec.generate_private_key(ec.SECP384R1())
+        case Algorithm.ML_KEM:
+            return mlkem.MLKEM768PrivateKey.generate()
+
+
+def _certificate(
+    name: str, start: datetime, key: _PublicKey, issuer: _SigningKey, *, signs: bool
+) -> x509.Certificate:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name.strip())])
+    agrees = isinstance(key, ec.EllipticCurvePublicKey)
     usage = x509.KeyUsage(
         digital_signature=signs,
         content_commitment=signs,
-        key_encipherment=not signs,
+        key_encipherment=not signs and not agrees,
         data_encipherment=False,
-        key_agreement=False,
+        key_agreement=not signs and agrees,
         key_cert_sign=False,
         crl_sign=False,
         encipher_only=False,
         decipher_only=False,
     )
-    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
-    certificate = (
+    return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject)
-        .public_key(key.public_key())
+        .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(start)
         .not_valid_after(start + VALIDITY)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(usage, critical=True)
-        .add_extension(identifier, critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key()), critical=False
         )
-        .sign(key, hashes.SHA256())
+        .sign(issuer, hashes.SHA256())
     )
-    return key, certificate
 
 
-def _pkcs12(
-    name: str, key: rsa.RSAPrivateKey, certificate: x509.Certificate, passphrase: bytes | None
-) -> bytes:
+def _pkcs12(name: str, key: _SigningKey, certificate: x509.Certificate, passphrase: bytes | None) -> bytes:
     protection: KeySerializationEncryption = NoEncryption()
     if passphrase is not None:
         protection = (
@@ -109,3 +163,24 @@ def _pkcs12(
             .build(passphrase)
         )
     return pkcs12.serialize_key_and_certificates(name.strip().encode(), key, certificate, None, protection)
+
+
+def _pem(key: mlkem.MLKEM768PrivateKey, certificate: x509.Certificate, passphrase: bytes | None) -> bytes:
+    """PKCS #8 (RFC 9935 §6: the seed), then the certificate."""
+    public = certificate.public_bytes(Encoding.PEM)
+    if passphrase is None:
+        return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + public
+    plain = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    # The library's own protection of PKCS #8 has 2048 rounds (RFC 8018 §6.2: PBES2).
+    derivation = Derivation(os.urandom(SALT_SIZE), KDF_ROUNDS)
+    iv = os.urandom(AES256_CBC.block_size)
+    secret = hashlib.pbkdf2_hmac("sha256", passphrase, derivation.salt, KDF_ROUNDS, AES256_KEY_SIZE)
+    padder = block_padding.PKCS7(8 * AES256_CBC.block_size).padder()
+    encryptor = Cipher(algorithms.AES256(secret), modes.CBC(iv)).encryptor()
+    encrypted = encryptor.update(padder.update(plain) + padder.finalize()) + encryptor.finalize()
+    scheme = der.sequence(derivation.marshal(), AES256_CBC.identifier(iv))
+    info = der.sequence(der.sequence(PASSWORD_SCHEME, scheme), der.octet_string(encrypted))
+    text = base64.b64encode(info)
+    lines = [text[at : at + 64] for at in range(0, len(text), 64)]
+    label = b"ENCRYPTED PRIVATE KEY-----\n"
+    return b"-----BEGIN " + label + b"\n".join(lines) + b"\n-----END " + label + public

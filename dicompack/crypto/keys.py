@@ -6,12 +6,18 @@ import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, Self, TypeAlias
+from typing import Final, Self, TypeAlias, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import NoEncryption, load_pem_private_key, pkcs12
+from cryptography.hazmat.primitives.asymmetric import ec, mlkem, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+    pkcs12,
+)
 
 from dicompack.crypto import certificates
 from dicompack.crypto.contacts import Contact
@@ -28,13 +34,16 @@ __all__ = [
     "load_decryption_key",
 ]
 
+PrivateKey: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | mlkem.MLKEM768PrivateKey
+
 
 @dataclass(frozen=True)
 class SigningKey:
     """A private key that signs, its certificate, and the certificates above it (issuers, possibly none)."""
 
     certificate: x509.Certificate
-    private_key: rsa.RSAPrivateKey = field(repr=False, compare=False)
+    private_key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey = field(repr=False, compare=False)
+    """RSA, P-256 or P-384; an instance's Digital Signature is by RSA."""
     chain: tuple[x509.Certificate, ...] = ()
 
     def __post_init__(self) -> None:
@@ -56,8 +65,7 @@ class SigningKey:
         Raises:
             NoMatchError: not what `marshal` gave.
         """
-        certificate, key, pool = _only(_read_pkcs12(data, _no_passphrase))
-        return cls(certificate, key, certificates.ordered_chain(certificate, pool))
+        return _signing_key(cls, _only(_read(data, _no_passphrase)))
 
     def __reduce__(self) -> tuple[object, ...]:
         """Cross to a worker process that does not share our memory."""
@@ -69,7 +77,8 @@ class DecryptionKey:
     """A private key that decrypts, and its certificate."""
 
     certificate: x509.Certificate
-    private_key: rsa.RSAPrivateKey = field(repr=False, compare=False)
+    private_key: PrivateKey = field(repr=False, compare=False)
+    """RSA, P-256, P-384 or ML-KEM-768."""
 
     def __post_init__(self) -> None:
         if certificates.may_sign(self.certificate) and not certificates.may_decrypt(
@@ -80,7 +89,10 @@ class DecryptionKey:
         _check_pair(self.certificate, self.private_key)
 
     def marshal(self) -> bytes:
-        """Unencrypted PKCS #12, to hand it to a worker process in memory; never written anywhere."""
+        """Unencrypted, to hand it to a worker process in memory; never written anywhere."""
+        if isinstance(self.private_key, mlkem.MLKEM768PrivateKey):
+            key = self.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+            return key + self.certificate.public_bytes(Encoding.PEM)
         return _marshal(self.certificate, self.private_key, ())
 
     @classmethod
@@ -90,7 +102,7 @@ class DecryptionKey:
         Raises:
             NoMatchError: not what `marshal` gave.
         """
-        certificate, key, _ = _only(_read_pkcs12(data, _no_passphrase))
+        certificate, key, _ = _only(_read(data, _no_passphrase))
         return cls(certificate, key)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -106,8 +118,7 @@ def load_signing_key(data: bytes, passphrase: Callable[[], bytes]) -> SigningKey
         UsageError: several keys that sign.
     """
     found = _read(data, passphrase)
-    certificate, key, pool = _only([one for one in found if certificates.may_sign(one[0])] or found)
-    return SigningKey(certificate, key, certificates.ordered_chain(certificate, pool))
+    return _signing_key(SigningKey, _only([one for one in found if certificates.may_sign(one[0])] or found))
 
 
 def load_decryption_key(data: bytes, passphrase: Callable[[], bytes]) -> DecryptionKey:
@@ -124,7 +135,7 @@ def load_decryption_key(data: bytes, passphrase: Callable[[], bytes]) -> Decrypt
 
 # -------------------------------------------------------------------------------------------- reading
 
-_Found: TypeAlias = tuple[x509.Certificate, rsa.RSAPrivateKey, list[x509.Certificate]]
+_Found: TypeAlias = tuple[x509.Certificate, PrivateKey, list[x509.Certificate]]
 """A certificate, the private key that belongs to it, and all other certificates of the file."""
 
 _PEM_KEY: Final = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.+?-----END \1-----", re.DOTALL)
@@ -160,10 +171,9 @@ def _read_pkcs12(data: bytes, passphrase: Callable[[], bytes]) -> list[_Found]:
         raise _certificate_only()
     if content.cert is None:  # KEY-5
         raise NoMatchError("there is a key but no certificate in this file", rule="KEY-5", hint=_ASK)
-    if not isinstance(content.key, rsa.RSAPrivateKey):  # KEY-2
-        raise NoMatchError("the private key is not RSA", rule="KEY-2")
     pool = [certificates.readable(one.certificate, NoMatchError) for one in content.additional_certs]
-    return [(certificates.readable(content.cert.certificate, NoMatchError), content.key, pool)]
+    certificate = certificates.readable(content.cert.certificate, NoMatchError)
+    return [(certificate, _of_a_kind(content.key), pool)]
 
 
 def _read_pem(data: bytes, passphrase: Callable[[], bytes]) -> list[_Found]:
@@ -179,7 +189,7 @@ def _read_pem(data: bytes, passphrase: Callable[[], bytes]) -> list[_Found]:
     return found
 
 
-def _pem_key(block: bytes, passphrase: Callable[[], bytes]) -> rsa.RSAPrivateKey:
+def _pem_key(block: bytes, passphrase: Callable[[], bytes]) -> PrivateKey:
     try:
         try:
             key = load_pem_private_key(block, None)
@@ -190,9 +200,27 @@ def _pem_key(block: bytes, passphrase: Callable[[], bytes]) -> rsa.RSAPrivateKey
         raise NoMatchError(
             "the passphrase is wrong, or the key file is damaged", rule="KEY-5", hint=_ASK
         ) from error
-    if not isinstance(key, rsa.RSAPrivateKey):  # KEY-2
-        raise NoMatchError("the private key is not RSA", rule="KEY-2")
+    return _of_a_kind(key)
+
+
+def _of_a_kind(key: object) -> PrivateKey:
+    if not isinstance(
+        key, (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, mlkem.MLKEM768PrivateKey)
+    ):  # KEY-2
+        raise NoMatchError("the private key is of a kind that is not accepted", rule="KEY-2")
     return key
+
+
+_Signing = TypeVar("_Signing", bound=SigningKey)
+
+
+def _signing_key(cls: type[_Signing], found: _Found) -> _Signing:
+    certificate, key, pool = found
+    if isinstance(key, mlkem.MLKEM768PrivateKey):  # KEY-2, KEY-3
+        if certificates.may_decrypt(certificate) and not certificates.may_sign(certificate):
+            raise NoMatchError("this key decrypts, it does not sign", rule="KEY-3", hint="use signing.p12")
+        raise NoMatchError("the private key is of a kind that does not sign", rule="KEY-2")
+    return cls(certificate, key, certificates.ordered_chain(certificate, pool))
 
 
 def _only(found: list[_Found]) -> _Found:
@@ -203,17 +231,19 @@ def _only(found: list[_Found]) -> _Found:
     return found[0]
 
 
-def _check_pair(certificate: x509.Certificate, key: rsa.RSAPrivateKey) -> None:
+def _check_pair(certificate: x509.Certificate, key: PrivateKey) -> None:
     if not _belongs(certificate, key):  # KEY-5
         raise NoMatchError("the certificate does not belong to the key", rule="KEY-5")
 
 
-def _belongs(certificate: x509.Certificate, key: rsa.RSAPrivateKey) -> bool:
+def _belongs(certificate: x509.Certificate, key: PrivateKey) -> bool:
     return certificate.public_key() == key.public_key()
 
 
 def _marshal(
-    certificate: x509.Certificate, key: rsa.RSAPrivateKey, chain: tuple[x509.Certificate, ...]
+    certificate: x509.Certificate,
+    key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey,
+    chain: tuple[x509.Certificate, ...],
 ) -> bytes:
     return pkcs12.serialize_key_and_certificates(None, key, certificate, chain, NoEncryption())
 

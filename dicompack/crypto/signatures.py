@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeAlias
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -10,11 +11,22 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
 from dicompack.crypto import certificates, der
-from dicompack.crypto.algorithms import Digest
+from dicompack.crypto.algorithms import CURVE_ORDERS, ECDSA_SCHEMES, RSA_SCHEME, Digest, SignatureScheme
 from dicompack.crypto.keys import SigningKey
 from dicompack.errors import BadSignatureError, FormatError, UnsupportedError
 
-__all__ = ["Digest", "der_length", "sign", "verify", "verify_foreign"]
+__all__ = [
+    "Digest",
+    "der_length",
+    "scheme_of",
+    "sign",
+    "sign_statement",
+    "verify",
+    "verify_foreign",
+    "verify_statement",
+]
+
+PublicKey: TypeAlias = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
 _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 
@@ -25,9 +37,11 @@ def sign(
     """The signature over ``chunks`` one after the other, as many bytes as the modulus has.
 
     Raises:
-        ValueError: ``digest`` is not in the list.
+        ValueError: ``digest`` is not in the list, or the key is not RSA.
     """
     algorithm = Digest(digest).algorithm
+    if not isinstance(key.private_key, rsa.RSAPrivateKey):
+        raise ValueError("not an RSA key")
     return key.private_key.sign(_hash(chunks, algorithm), padding.PKCS1v15(), utils.Prehashed(algorithm))
 
 
@@ -59,6 +73,39 @@ def verify(
             "the signature does not fit the signed bytes", rule="KEY-7", hint="do not use the data"
         ) from error
     return certificate
+
+
+def scheme_of(key: PublicKey) -> SignatureScheme:
+    """How a key signs a SignedData."""
+    return ECDSA_SCHEMES[key.curve.name] if isinstance(key, ec.EllipticCurvePublicKey) else RSA_SCHEME
+
+
+def sign_statement(key: SigningKey, statement: bytes) -> bytes:
+    """The signature of a SignedData over ``statement``, as `scheme_of` says; of ECDSA that with the low s."""
+    private = key.private_key
+    if isinstance(private, rsa.RSAPrivateKey):
+        return private.sign(statement, padding.PKCS1v15(), RSA_SCHEME.digest.algorithm)
+    algorithm = ECDSA_SCHEMES[private.curve.name].digest.algorithm
+    r, s = utils.decode_dss_signature(private.sign(statement, ec.ECDSA(algorithm)))
+    return utils.encode_dss_signature(r, min(s, CURVE_ORDERS[private.curve.name] - s))
+
+
+def verify_statement(key: PublicKey, signature: bytes, statement: bytes) -> None:
+    """Check what `sign_statement` gave; nothing but its one form is taken.
+
+    Raises:
+        InvalidSignature: it does not fit, or is in another form.
+    """
+    if isinstance(key, rsa.RSAPublicKey):
+        key.verify(signature, statement, padding.PKCS1v15(), RSA_SCHEME.digest.algorithm)
+        return
+    try:
+        r, s = utils.decode_dss_signature(signature)
+    except ValueError as error:
+        raise InvalidSignature from error
+    if utils.encode_dss_signature(r, s) != signature or 2 * s > CURVE_ORDERS[key.curve.name]:
+        raise InvalidSignature
+    key.verify(signature, statement, ec.ECDSA(ECDSA_SCHEMES[key.curve.name].digest.algorithm))
 
 
 def verify_foreign(

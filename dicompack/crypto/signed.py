@@ -9,7 +9,7 @@
           version 1, issuer and serial number, SHA-256
           signedAttrs                 contentType, messageDigest, signingTime,
                                       signing-certificate-v2, CMSAlgorithmProtection
-          rsaEncryption, signature
+          rsaEncryption, or ecdsa-with-SHA256 or SHA384 (then SHA-384 throughout); signature
 
 signing-certificate-v2 lists *all* certificates, the signer's first and each followed by its issuer: so the
 signature covers every byte that is not fixed. `verify` makes the object anew from what it read and compares.
@@ -19,27 +19,26 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, NoReturn
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from dicompack.crypto import certificates, der
+from dicompack.crypto import certificates, der, signatures
 from dicompack.crypto.algorithms import (
     ALGORITHM_PROTECTION,
     CONTENT_TYPE,
     DATA,
     MESSAGE_DIGEST,
-    RSA_PKCS1,
-    SHA256,
+    SIGNATURE_SCHEMES,
     SIGNED_DATA,
     SIGNING_CERTIFICATE,
     SIGNING_TIME,
+    SignatureScheme,
 )
 from dicompack.crypto.keys import SigningKey
 from dicompack.errors import BadSignatureError, UnsupportedError
@@ -49,6 +48,7 @@ _SIGNED_ATTRIBUTES: Final = 0xA0
 _LAST_UTC_YEAR: Final = 2049
 """RFC 5652 §11.3: UTCTime through 2049, GeneralizedTime from 2050."""
 _FIRST_YEAR: Final = 1970
+_DIGESTS: Final = frozenset(one.digest_identifier for one in SIGNATURE_SCHEMES.values())
 _NO_TIME: Final = "the signing time is not in its one form"
 
 
@@ -75,9 +75,11 @@ def sign(content: bytes, signer: SigningKey, at: datetime) -> bytes:
     """
     moment = _time(at)
     chain = tuple(one.public_bytes(Encoding.DER) for one in (signer.certificate, *signer.chain))
-    attributes = _attributes(hashlib.sha256(content).digest(), moment, chain)
-    signature = signer.private_key.sign(der.set_of(attributes), padding.PKCS1v15(), hashes.SHA256())
-    return _marshal(content, chain, attributes, certificates.issuer_and_serial(signer.certificate), signature)
+    scheme = signatures.scheme_of(certificates.signer_key(signer.certificate, BadSignatureError))
+    attributes = _attributes(_digest(content, scheme), moment, chain, scheme)
+    signature = signatures.sign_statement(signer, der.set_of(attributes))
+    identifier = certificates.issuer_and_serial(signer.certificate)
+    return _marshal(content, chain, attributes, identifier, scheme, signature)
 
 
 def _marshal(
@@ -85,19 +87,20 @@ def _marshal(
     chain: tuple[bytes, ...],
     attributes: list[bytes],
     issuer_and_serial: bytes,
+    scheme: SignatureScheme,
     signature: der.Buffer,
 ) -> bytes:
     signer_info = der.sequence(
         der.integer(1),
         issuer_and_serial,
-        SHA256,
+        scheme.digest_identifier,
         der.set_of(attributes, _SIGNED_ATTRIBUTES),
-        RSA_PKCS1,
+        scheme.identifier,
         der.octet_string(signature),
     )
     signed_data = der.sequence(
         der.integer(1),
-        der.set_of([SHA256]),
+        der.set_of([scheme.digest_identifier]),
         der.sequence(DATA, der.explicit(0, der.octet_string(content))),
         der.set_of(chain, _CERTIFICATES),
         der.set_of([signer_info]),
@@ -105,12 +108,19 @@ def _marshal(
     return der.sequence(SIGNED_DATA, der.explicit(0, signed_data))
 
 
-def _attributes(content_digest: bytes, moment: bytes, chain: tuple[bytes, ...]) -> list[bytes]:
+def _digest(content: bytes, scheme: SignatureScheme) -> bytes:
+    return hashlib.new(scheme.digest.lower(), content).digest()
+
+
+def _attributes(
+    content_digest: bytes, moment: bytes, chain: tuple[bytes, ...], scheme: SignatureScheme
+) -> list[bytes]:
     # ESSCertIDv2 leaves hashAlgorithm out: SHA-256 is its DEFAULT, and DER omits defaults.
     ids = [der.sequence(der.octet_string(hashlib.sha256(certificate).digest())) for certificate in chain]
     # RFC 6211 §2: the signature algorithm has the implicit tag [1].
     protection = der.sequence(
-        SHA256, der.encode(0xA1, *(child.raw for child in der.parse(RSA_PKCS1).children))
+        scheme.digest_identifier,
+        der.encode(0xA1, *(child.raw for child in der.parse(scheme.identifier).children)),
     )
     return [
         der.sequence(CONTENT_TYPE, der.set_of([DATA])),
@@ -155,23 +165,29 @@ def verify(data: bytes) -> Signed:
     certificate = chain[0]
     # RFC 5652 §5.4: digested with the tag SET OF instead of the implicit one.
     attributes = _attributes(
-        bytes(parts.digest), parts.moment, tuple(one.public_bytes(Encoding.DER) for one in chain)
+        bytes(parts.digest),
+        parts.moment,
+        tuple(one.public_bytes(Encoding.DER) for one in chain),
+        parts.scheme,
     )
     anew = _marshal(
         parts.content,
         tuple(one.public_bytes(Encoding.DER) for one in chain),
         attributes,
         certificates.issuer_and_serial(certificate),
+        parts.scheme,
         parts.signature,
     )
     if anew != data:  # 4: CMS-6
         _bad("not in its one byte representation", rule="CMS-6")
-    key = certificates.check_strength(certificate, BadSignatureError)  # 5
+    key = certificates.signer_key(certificate, BadSignatureError)  # 5
+    if signatures.scheme_of(key) != parts.scheme:
+        _bad("the signer's key is not one for this algorithm", rule="CMS-8")
     content = bytes(parts.content)
-    if not hmac.compare_digest(hashlib.sha256(content).digest(), bytes(parts.digest)):  # 6: CMS-7
+    if not hmac.compare_digest(_digest(content, parts.scheme), bytes(parts.digest)):  # 6: CMS-7
         _bad("the content is not what was signed", rule="CMS-7")
     try:
-        key.verify(bytes(parts.signature), der.set_of(attributes), padding.PKCS1v15(), hashes.SHA256())
+        signatures.verify_statement(key, bytes(parts.signature), der.set_of(attributes))
     except InvalidSignature as error:  # CMS-8
         raise BadSignatureError(
             "the signature does not fit the signer's certificate", rule="CMS-8", hint="do not use the data"
@@ -189,6 +205,7 @@ class _Parts:
     digest: memoryview
     moment: bytes
     claimed_time: datetime
+    scheme: SignatureScheme
     signature: memoryview
 
 
@@ -205,15 +222,14 @@ def _parse(data: bytes) -> _Parts:
     if der.small_integer(version) != 1:  # CMS-1
         _unsupported("version of SignedData is not 1", version, rule="CMS-1")
     for digest in der.members_of(fields.take(der.SET)):
-        _check_algorithm(digest, SHA256)
+        _check_algorithm(digest, _DIGESTS)
     content = _parse_content(fields.take(der.SEQUENCE))
     pool = tuple(bytes(one.raw) for one in der.members_of(fields.take(_CERTIFICATES)))
     signers = der.members_of(fields.take(der.SET))
     fields.end()
     if len(signers) != 1:  # CMS-3
         _bad(f"{len(signers)} signers instead of one", rule="CMS-3")
-    attributes, signature = _parse_signer(signers[0])
-    return _parse_attributes(attributes, content, pool, signature)
+    return _parse_attributes(content, pool, *_parse_signer(signers[0]))
 
 
 def _parse_content(element: der.Element) -> memoryview:
@@ -228,24 +244,30 @@ def _parse_content(element: der.Element) -> memoryview:
     return content
 
 
-def _parse_signer(element: der.Element) -> tuple[der.Element, memoryview]:
+def _parse_signer(element: der.Element) -> tuple[der.Element, SignatureScheme, memoryview]:
     fields = der.Fields(element)
     version = fields.take(der.INTEGER)
     if der.small_integer(version) != 1:  # CMS-1
         _unsupported("version of SignerInfo is not 1", version, rule="CMS-1")
     fields.take(der.SEQUENCE)  # issuer and serial number: compared in the whole
-    _check_algorithm(fields.take(der.SEQUENCE), SHA256)
+    _check_algorithm(fields.take(der.SEQUENCE), _DIGESTS)
     attributes = fields.take(_SIGNED_ATTRIBUTES)
-    _check_algorithm(fields.take(der.SEQUENCE), RSA_PKCS1)
+    algorithm = fields.take(der.SEQUENCE)
+    _check_algorithm(algorithm, SIGNATURE_SCHEMES)
     signature = fields.take(der.OCTET_STRING).content
     if fields.take_optional(0xA1) is not None:  # CMS-4
         _bad("unsigned attributes, which anybody could have added", rule="CMS-4")
     fields.end()
-    return attributes, signature
+    # That its digest is the one in the two other places is compared in the whole.
+    return attributes, SIGNATURE_SCHEMES[bytes(algorithm.raw)], signature
 
 
 def _parse_attributes(
-    element: der.Element, content: memoryview, pool: tuple[bytes, ...], signature: memoryview
+    content: memoryview,
+    pool: tuple[bytes, ...],
+    element: der.Element,
+    scheme: SignatureScheme,
+    signature: memoryview,
 ) -> _Parts:
     values: dict[bytes, der.Element] = {}
     for member in der.members_of(element):
@@ -273,6 +295,7 @@ def _parse_attributes(
         digest=values[MESSAGE_DIGEST].content,
         moment=bytes(moment.raw),
         claimed_time=_parse_time(moment),
+        scheme=scheme,
         signature=signature,
     )
 
@@ -309,8 +332,8 @@ def _chain(parts: _Parts) -> list[x509.Certificate]:
     return [certificates.parse_der(by_digest[digest], BadSignatureError) for digest in listed]
 
 
-def _check_algorithm(element: der.Element, allowed: bytes) -> None:
-    if element.raw != allowed:  # CMS-9
+def _check_algorithm(element: der.Element, allowed: Collection[bytes]) -> None:
+    if bytes(element.raw) not in allowed:  # CMS-9
         _unsupported("an algorithm that is not in the list", element, rule="CMS-9")
 
 

@@ -25,6 +25,7 @@ from cryptography.x509.verification import (
 from dicompack.crypto import certificates
 from dicompack.crypto.certificates import fingerprint, spki_sha256
 from dicompack.crypto.contacts import Contact
+from dicompack.crypto.revocation import Revocations, Standing
 from dicompack.errors import NoMatchError, UntrustedError
 
 __all__ = [
@@ -91,6 +92,8 @@ class Trusted:
     how: Literal["pinned", "authority"]
     fingerprint: str
     """Of the anchor: the contact's over all its keys, or the authority's."""
+    standing: Standing = Standing.GOOD
+    """What revocation lists say; of a pinned contact a person has decided."""
 
 
 def load_anchor(name: str, data: bytes) -> Anchor:
@@ -109,10 +112,42 @@ def load_anchor(name: str, data: bytes) -> Anchor:
 
 
 @dataclass(frozen=True)
+class ExpectedSigner:
+    """The one signer that is demanded, of all who are trusted."""
+
+    fingerprint: str
+    """Of a contact, or of the signing key alone."""
+    key: bytes | None = None
+    """SHA-256 of the signing key's SubjectPublicKeyInfo, where a contact was named."""
+
+    def check(self, certificate: x509.Certificate, trusted: Trusted | None) -> None:
+        """See that this is who signed.
+
+        Raises:
+            UntrustedError: it is somebody else (TRU-9).
+        """
+        if self.key is not None:
+            fits = self.key == spki_sha256(certificate)
+        else:
+            known = {fingerprint((certificate,)), trusted.fingerprint if trusted else ""}
+            fits = "".join(self.fingerprint.split()).upper() in {"".join(one.split()) for one in known}
+        if not fits:  # TRU-9
+            raise UntrustedError(
+                "signed by somebody else than expected", rule="TRU-9", hint="see the signer with list or test"
+            )
+
+
+NO_LISTS: Final = Revocations()
+
+
+@dataclass(frozen=True)
 class TrustStore:
     """A closed list of anchors."""
 
     anchors: tuple[Anchor, ...] = ()
+    revocations: Revocations = NO_LISTS
+    expected: ExpectedSigner | None = None
+    """Who must have sealed the package, where that is demanded."""
 
     def judge(
         self,
@@ -127,9 +162,10 @@ class TrustStore:
         2. A contact is pinned with this key for this role; or an authority with this role has issued it,
            through ``chain`` if need be.
         3. ``at`` lies in its validity, for an authority in that of every certificate of the path.
+        4. No certificate of the path was revoked by then.
 
         Raises:
-            UntrustedError: unknown, expired, not yet valid, or wrong usage.
+            UntrustedError: unknown, expired, not yet valid, revoked, or wrong usage.
             ValueError: ``at`` has no time zone.
         """
         if at.tzinfo is None:
@@ -139,8 +175,9 @@ class TrustStore:
         if pinned is not None:
             _check_validity(certificate, at)  # 3
             return Trusted(pinned.name, "pinned", pinned.fingerprint)
-        authority = self._authority(certificate, chain, at, role)  # 2, 3
-        return Trusted(authority.name, "authority", authority.fingerprint)
+        authority, path = self._authority(certificate, chain, at, role)  # 2, 3
+        standing = self.revocations.check(path, at)  # 4
+        return Trusted(authority.name, "authority", authority.fingerprint, standing)
 
     def _pinned(self, certificate: x509.Certificate, role: Role) -> PinnedContact | None:
         key = spki_sha256(certificate)
@@ -151,7 +188,7 @@ class TrustStore:
 
     def _authority(
         self, certificate: x509.Certificate, chain: Sequence[x509.Certificate], at: datetime, role: Role
-    ) -> AuthorityAnchor:
+    ) -> tuple[AuthorityAnchor, Sequence[x509.Certificate]]:
         verdict = UntrustedError(  # TRU-1
             f"the {role} is unknown: neither pinned nor certified by a trusted authority",
             rule="TRU-1",
@@ -167,10 +204,10 @@ class TrustStore:
                     hint=_CONFIRM,
                 )
                 continue
-            if _has_path(anchor, certificate, chain, at):
-                return anchor
+            if path := _path(anchor, certificate, chain, at):
+                return anchor, path
             # An issuer that is known says more than "unknown": look whether the leaf's time alone is wrong.
-            if _has_path(anchor, certificate, chain, certificate.not_valid_after_utc):
+            if _path(anchor, certificate, chain, certificate.not_valid_after_utc):
                 _check_validity(certificate, at)
             verdict = UntrustedError(  # TRU-4
                 f"the {role} is unknown: no certification path to a trusted authority holds at that time",
@@ -210,9 +247,10 @@ def _check_validity(certificate: x509.Certificate, at: datetime) -> None:
         )
 
 
-def _has_path(
+def _path(
     anchor: AuthorityAnchor, certificate: x509.Certificate, chain: Sequence[x509.Certificate], at: datetime
-) -> bool:
+) -> Sequence[x509.Certificate]:
+    """From the certificate up to the anchor; empty where there is none that holds."""
     verifier = (
         PolicyBuilder()
         .store(Store([anchor.certificate]))
@@ -226,8 +264,8 @@ def _has_path(
         for issuer in path[1:]:
             certificates.check_authority(issuer, UntrustedError)
     except (VerificationError, UntrustedError):
-        return False
-    return True
+        return ()
+    return path
 
 
 def _usage_was_checked(_policy: Policy, _certificate: x509.Certificate, _usage: x509.KeyUsage) -> None:

@@ -24,6 +24,12 @@ _JPEG: Final = frozenset(
 )
 _VIDEO: Final = "1.2.840.10008.1.2.4.10"  # all that begin so keep their frames in one stream
 
+MAX_PLAIN_SAMPLES: Final = 2**28
+"""Samples of a frame, above which its codestream must not be next to nothing."""
+
+MAX_RATIO: Final = 4096
+"""Samples to a byte of such a codestream; an image of that size is none that holds less."""
+
 _EXTENDED_OFFSETS: Final = 0x7FE00001
 _ITEM_HEADER: Final = 8
 _RLE_HEADER: Final = 64
@@ -71,7 +77,7 @@ def check(data_set: DataSet, syntax: TransferSyntax) -> None:
 
     Raises:
         InputError: there are fewer fragments than frames (PIX-8); a frame is of another size (PIX-9), or has
-            no end (PIX-10); see `pixel_format`.
+            no end (PIX-10), or describes far more than it can hold (PIX-11); see `pixel_format`.
     """
     layout, pixel_data = pixel_format(data_set), data_set.get(PIXEL_DATA)
     if layout is None or not isinstance(pixel_data, Encapsulated) or syntax.uid.startswith(_VIDEO):
@@ -81,6 +87,10 @@ def check(data_set: DataSet, syntax: TransferSyntax) -> None:
         raise InputError(message, rule="PIX-8")
     for number, frame in enumerate(frames_of(data_set, layout) or (), start=1):
         view = memoryview(frame)
+        count = layout.rows * layout.columns * layout.samples_per_pixel
+        if count > MAX_PLAIN_SAMPLES and len(view) * MAX_RATIO < count:  # PIX-11
+            message = f"frame {number} describes {count} samples in {len(view)} bytes"
+            raise InputError(message, rule="PIX-11")
         if syntax.uid in _JPEG_2000:
             _check_jpeg_2000(view, layout, number)
         elif syntax.uid in _JPEG:

@@ -47,6 +47,7 @@ _HEADS = {
 }
 _EMPTY = memoryview(b"")
 _LARGE = 1 << 12  # bytes; to copy fewer is faster than to pass them on
+_LARGEST = 1 << 24  # bytes; what hashes or writes them holds up the other threads for as long
 
 
 def parse(data: Buffer, syntax: TransferSyntax) -> DataSet:
@@ -329,7 +330,7 @@ def joined(pieces: Iterable[Piece]) -> bytes:
 
 
 def gathered(pieces: Iterable[Piece]) -> Iterator[Buffer]:
-    """The bytes in fewer pieces: small ones put together, large ones not copied, those aside read in turn.
+    """The bytes in other pieces: small ones put together, large ones cut but not copied, those aside read.
 
     A hash has its price for each piece, and most pieces are heads of eight bytes.
     """
@@ -341,7 +342,9 @@ def gathered(pieces: Iterable[Piece]) -> Iterator[Buffer]:
         if small:
             yield b"".join(small)
             small.clear()
-        yield bytes_of(piece)
+        whole = bytes_of(piece)
+        for start in range(0, len(whole), _LARGEST):
+            yield whole[start : start + _LARGEST] if len(whole) > _LARGEST else whole
     if small:
         yield b"".join(small)
 

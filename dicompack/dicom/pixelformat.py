@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dicompack.dicom import tags
 from dicompack.dicom.dataset import DataSet, Element, Encapsulated, Sequence, tag_text
 from dicompack.errors import DicomPackError, InputError
 
@@ -81,7 +82,7 @@ class PixelFormat:
 
 
 def pixel_format(data_set: DataSet, error: type[DicomPackError] = InputError) -> PixelFormat | None:
-    """The layout of the top-level Pixel Data; None where there is none (Float Pixel Data is not looked at).
+    """The layout of the top-level Pixel Data; None where there is none.
 
     Raises:
         InputError: the description is incomplete, contradicts itself, or does not fit the bytes (PIX-1 to
@@ -141,6 +142,25 @@ def pixel_format(data_set: DataSet, error: type[DicomPackError] = InputError) ->
             message = f"Pixel Data has {len(pixel_data.value)} bytes where {size} are described"
             raise error(message, where=tag_text(PIXEL_DATA), rule="PIX-6")
     return layout
+
+
+def float_pixel_data(data_set: DataSet, error: type[DicomPackError] = InputError) -> Element | None:
+    """The top-level Float or Double Float Pixel Data, checked against their description; None without them.
+
+    Raises:
+        InputError: they are not what the data set describes (PIX-12), or see `pixel_format`.
+    """
+    for tag, vr, bits in ((tags.FLOAT_PIXEL_DATA, "OF", 32), (tags.DOUBLE_FLOAT_PIXEL_DATA, "OD", 64)):
+        node = data_set.get(tag)
+        if node is None:
+            continue
+        rows, columns = _number(data_set, ROWS, error), _number(data_set, COLUMNS, error)
+        told = (_number(data_set, SAMPLES_PER_PIXEL, error), _number(data_set, BITS_ALLOCATED, error))
+        size = rows * columns * _frames(data_set, error) * bits // 8
+        if not isinstance(node, Element) or node.vr != vr or told != (1, bits) or len(node.value) != size:
+            raise error("not the samples that are described", where=tag_text(tag), rule="PIX-12")  # PIX-12
+        return node
+    return None
 
 
 def _number(data_set: DataSet, tag: int, error: type[DicomPackError]) -> int:

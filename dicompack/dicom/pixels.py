@@ -32,6 +32,7 @@ from dicompack.dicom.pixelformat import (
     PIXEL_DATA,
     PLANAR_CONFIGURATION,
     PixelFormat,
+    float_pixel_data,
     pixel_format,
 )
 from dicompack.errors import FormatError, UnsupportedError
@@ -99,7 +100,10 @@ def native_digest(data_set: DataSet) -> tuple[str, int] | None:
         InputError: see `pixel_format`.
     """
     layout, pixel_data = pixel_format(data_set), data_set.get(PIXEL_DATA)
-    if layout is None or not isinstance(pixel_data, Element):
+    if layout is None:
+        numbers = float_pixel_data(data_set)
+        return (hashlib.sha256(numbers.value).hexdigest(), len(numbers.value)) if numbers else None
+    if not isinstance(pixel_data, Element):
         return None
     size = layout.native_size
     return hashlib.sha256(memoryview(pixel_data.value)[:size]).hexdigest(), size
@@ -115,13 +119,34 @@ def in_memory(size: int) -> memoryview:
     return memoryview(bytearray(size))
 
 
+def one_by_one(work: Callable[[int], bytes], count: int) -> Iterator[bytes]:
+    """Frame after frame, in this process."""
+    return map(work, range(count))
+
+
+@dataclass(frozen=True)
+class Handling:
+    """Where codestreams and samples are kept, and who does the frames: for large pixel data, not as usual."""
+
+    put: Callable[[bytes], Piece] = at_hand
+    """Takes a codestream and gives what stands for it."""
+    room: Callable[[int], memoryview] = in_memory
+    """Makes a place of so many zero bytes for native Pixel Data. Copies of this process share it."""
+    spread: Callable[[Callable[[int], bytes], int], Iterator[bytes]] = one_by_one
+    """Does something for each of so many frames, and gives the results in order."""
+
+
+AS_USUAL = Handling()
+"""In memory, and in this process."""
+
+
 def compress(
     data_set: DataSet,
     codec: Codec,
     *,
     paranoid: bool = False,
     was_big_endian: bool = False,
-    put: Callable[[bytes], Piece] = at_hand,
+    handling: Handling = AS_USUAL,
 ) -> Compressed | Kept:
     """Native Pixel Data by a codec, proved to come back exactly; anything else is kept, with a reason.
 
@@ -131,7 +156,7 @@ def compress(
         paranoid: prove each frame with a second decoder, too.
         was_big_endian: whether it came in big endian order, in which samples wider than a byte are not
             reordered where their VR says OB.
-        put: takes each fragment and gives what stands for it, where they are too many for the memory.
+        handling: how large pixel data are worked on.
 
     Raises:
         InputError: see `pixel_format`.
@@ -139,6 +164,9 @@ def compress(
     """
     layout, pixel_data = pixel_format(data_set), data_set.get(PIXEL_DATA)
     if layout is None:
+        digest_of_numbers = native_digest(data_set)
+        if digest_of_numbers:
+            return Kept("Float Pixel Data have no encapsulated form", *digest_of_numbers)
         return Kept("there are no Pixel Data", None, 0)
     if not isinstance(pixel_data, Element):
         return Kept("Pixel Data are encapsulated already", None, 0)
@@ -150,7 +178,8 @@ def compress(
     if reason:
         return Kept(reason, digest, size)
     try:
-        fragments = [put(one) for one in _proved(value, layout, codec, paranoid=paranoid)]
+        proved = _proved(value, layout, codec, handling, paranoid=paranoid)
+        fragments = [handling.put(one) for one in proved]
     except (UnsupportedError, FormatError) as refusal:
         return Kept(refusal.message, digest, size)
 
@@ -168,33 +197,37 @@ def compress(
     return Compressed(packed, restore, digest, size)
 
 
-def _proved(value: Buffer, layout: PixelFormat, codec: Codec, *, paranoid: bool) -> Iterator[bytes]:
+def _proved(
+    value: Buffer, layout: PixelFormat, codec: Codec, handling: Handling, *, paranoid: bool
+) -> Iterator[bytes]:
     """A fragment for each frame, which has been decoded and compared with its source."""
     coder = codec.load()
 
     from dicompack.dicom.codecs import samples  # numpy, for the workers that get here
 
     transform = _is_transformed(layout, codec)
-    for frame in samples.frames(value, layout):
+
+    def proved(number: int) -> bytes:
+        frame = samples.frame(value, number, layout)
         fragment = coder.encode(frame, layout)
         source = bytes(frame)  # two views are compared sample by sample, a hundred times slower
         if coder.decode(fragment, layout, transform=transform) != source:
             raise UnsupportedError("samples do not survive the round trip")
         if paranoid and coder.decode_otherwise(fragment, layout, transform=transform) != source:
             raise UnsupportedError("a second decoder gives other samples")
-        yield padded(fragment, b"\0")
+        return padded(fragment, b"\0")
+
+    return handling.spread(proved, layout.frames)
 
 
-def decompress(
-    data_set: DataSet, restore: Restore, codec: Codec, room: Callable[[int], memoryview] = in_memory
-) -> DataSet:
+def decompress(data_set: DataSet, restore: Restore, codec: Codec, handling: Handling = AS_USUAL) -> DataSet:
     """The data set that `compress` was given. Every frame is checked before the first one is decoded.
 
     Args:
         data_set: as it travelled.
         restore: what it does not say.
         codec: what it was compressed with.
-        room: makes a place of so many zero bytes for the native Pixel Data.
+        handling: how large pixel data are worked on.
 
     Raises:
         FormatError: the data set, its codestreams or `restore` break a rule (PIX-1 to PIX-7, CMP-1 to CMP-7,
@@ -224,11 +257,17 @@ def decompress(
 
     for fragment in fragments:
         coder.check(bytes_of(fragment), native, transform=transform)
-    value = room(native.native_size + native.native_size % 2)
-    for number, fragment in enumerate(fragments):
-        samples.put_frame(
-            value, number, coder.decode(bytes_of(fragment), native, transform=transform), native
-        )
+    value = handling.room(native.native_size + native.native_size % 2)
+
+    def put(number: int) -> bytes:
+        frame = coder.decode(bytes_of(fragments[number]), native, transform=transform)
+        samples.put_frame(value, number, frame, native)
+        return b""
+
+    # Frames that share a byte with the next one cannot be put by two processes at a time.
+    spread = one_by_one if native.frame_bits % 8 else handling.spread
+    for _ in spread(put, native.frames):
+        pass
     return _restored(data_set, restore, value.toreadonly())
 
 

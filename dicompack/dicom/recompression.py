@@ -21,6 +21,7 @@ from dicompack.dicom.pixelformat import (
     PixelFormat,
     pixel_format,
 )
+from dicompack.dicom.pixels import MAX_FRAME_SAMPLES
 from dicompack.dicom.transfer_syntaxes import TransferSyntax
 from dicompack.errors import UnsupportedError
 
@@ -54,6 +55,8 @@ def native(data_set: DataSet, syntax: TransferSyntax, *, paranoid: bool = False)
         raise UnsupportedError("nothing tells which fragments belong to a frame")
     if layout.native_size > MAX_NATIVE_SIZE:
         raise UnsupportedError("native Pixel Data exceed the length of an element")
+    if layout.rows * layout.columns * layout.samples_per_pixel > MAX_FRAME_SAMPLES:
+        raise UnsupportedError(f"a frame has more than {MAX_FRAME_SAMPLES} samples")
     if layout.bits_allocated == 1 or layout.samples_per_pixel not in (1, 3):
         raise UnsupportedError("a layout that is not recompressed")
     layout, decode, second = _decoders(layout, syntax)

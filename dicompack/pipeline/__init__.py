@@ -4,7 +4,7 @@
 
              pack                                            unpack
       |  deidentification   PS3.15 Annex E                      ^
-      |  compression        JPEG 2000 lossless    decompress    |
+      |  compression        lossless codestreams  decompress    |
       |  signature          PS3.15 Annex C        verify        |
       |  envelope           CMS                   open          |
       |  package            MANIFEST DIGESTS SEAL check         |

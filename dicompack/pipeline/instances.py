@@ -11,12 +11,12 @@ from pathlib import Path
 from dicompack import files
 from dicompack.container.digests import ObjectDigest
 from dicompack.container.manifest import FileFacts, ManifestMember
-from dicompack.crypto.keys import DecryptionKey
+from dicompack.crypto.recipients import Opener
 from dicompack.dicom import dicom_file, tags
 from dicompack.dicom.confidentiality.pseudonyms import new_uid
 from dicompack.dicom.dataset import Buffer, Piece
 from dicompack.dicom.encoding import gathered, sha256_of, sizes
-from dicompack.dicom.pixels import at_hand, in_memory
+from dicompack.dicom.pixels import AS_USUAL, Handling, one_by_one
 from dicompack.errors import BadSignatureError, DicomPackError, InputError
 from dicompack.parties import Originator
 from dicompack.pipeline.originals import KeptOriginal, RestoringTask, keep, restored
@@ -29,7 +29,7 @@ from dicompack.stages.deidentification import Policy
 from dicompack.stages.package import SealedMember, SealedObject
 from dicompack.stages.spill import Spill
 from dicompack.stages.volumes import Extent, object_bytes
-from dicompack.workers import inherit
+from dicompack.workers import Frames, inherit
 
 # What was tried; native Pixel Data end at 4 GiB, for lengths have 32 bits.
 MAX_INSTANCE = MAX_SOURCE
@@ -55,6 +55,8 @@ class PackingSettings:
     allow_preamble: bool = False
     maps: bool = False
     """Whether old UIDs and IDs are to be told beside the new ones."""
+    frames: Frames | None = None
+    """Who does the frames of a large instance; None: the worker that has it."""
 
 
 @dataclass(frozen=True)
@@ -104,13 +106,15 @@ def _pack(source: Source, settings: PackingSettings) -> PackedInstance:
     else:
         deidentified = _derived(source.deidentified(originator.project_key, policy), settings)
         findings = deidentified.findings
-        if originator.custodians:  # ENA-12
+        if originator.encrypts_attributes:  # ENA-12
             custodians = originator.custodian_certificates
             deidentified = reidentification.pack(
                 source.instance, deidentified, originator.signing, custodians, settings.at
             )
-    put = Spill(Path(settings.folder)).put if source.size > files.MAPPED_ABOVE else at_hand
-    compressed = compression.pack(deidentified, settings.encoding, put)
+    handling = AS_USUAL
+    if source.size > files.MAPPED_ABOVE:
+        handling = Handling(put=Spill(Path(settings.folder)).put, spread=settings.frames or one_by_one)
+    compressed = compression.pack(deidentified, settings.encoding, handling)
     signed = signature.pack(compressed, originator.signer_of_instances, settings.at)
     size = sizes(signed.pieces)
     if size > MAX_INSTANCE:
@@ -127,7 +131,7 @@ def _pack(source: Source, settings: PackingSettings) -> PackedInstance:
         data_set, folder = source.instance.data_set, Path(settings.folder)
         kept = keep(source.data, data_set, deidentified, source.task, folder, settings.staging_key)
     objects = []
-    parts = envelope.pack_parts(gathered(signed.pieces), size, originator.recipient_certificates)
+    parts = envelope.pack_parts(gathered(signed.pieces), size, originator.addressees)
     for number, sealing in enumerate(parts, start=1):
         written = files.write_again(object_path(settings.folder, source.task.ticket, number), sealing)
         objects.append(SealedObject(written, sealing.digest))
@@ -202,12 +206,14 @@ def _findings(compressed: Compressed, signed: Signed) -> list[Finding]:
 class UnpackingSettings:
     """What an unpacking worker knows."""
 
-    keys: tuple[DecryptionKey, ...]
+    keys: tuple[Opener, ...]
     instance_signer: bytes
     """DER of the certificate that the MANIFEST names."""
     folder: str
     """Where instances go; empty: nowhere, they are checked only."""
     keep_signed: bool = False
+    frames: Frames | None = None
+    """Who does the frames of a large instance; None: the worker that has it."""
 
 
 @dataclass(frozen=True)
@@ -296,8 +302,10 @@ def _unpack(task: UnpackTask, settings: UnpackingSettings) -> Unpacked:
     if (sha256_of([file]), len(file)) != (member.signed.sha256, member.signed.size):  # PKG-18
         raise BadSignatureError("not the signed file that the MANIFEST lists", rule="PKG-18")
     compressed = signature.unpack(file, member, settings.instance_signer)
-    room = files.UnnamedFile(scratch).room if large else in_memory
-    delivered = compression.unpack(compressed, member, room)
+    handling = AS_USUAL
+    if large:
+        handling = Handling(room=files.UnnamedFile(scratch).room, spread=settings.frames or one_by_one)
+    delivered = compression.unpack(compressed, member, handling)
     whole: Sequence[Piece] = dicom_file.marshal(delivered.data_set, delivered.transfer_syntax)
     if task.restoring is not None:  # (7)
         whole = restored(task.restoring, delivered, settings.keys)
@@ -314,7 +322,7 @@ def _write(target: tuple[str, ...], pieces: Sequence[Piece], settings: Unpacking
 
 
 def _opened(
-    objects: tuple[UnpackObject, ...], keys: tuple[DecryptionKey, ...], target: files.UnnamedFile | None
+    objects: tuple[UnpackObject, ...], keys: tuple[Opener, ...], target: files.UnnamedFile | None
 ) -> Buffer:
     """The signed file, in memory or in `target`; all of it has passed its tags when this returns."""
     pieces: list[bytes] = []

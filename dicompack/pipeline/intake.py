@@ -89,7 +89,9 @@ class Intake(Generic[One]):
                     self._set_aside(entry)
                     continue
                 self.found += 1
-                task = SourceTask(entry.name, str(entry.path), f"{first_ticket + self.found:08d}", vocabulary)
+                task = SourceTask(
+                    entry.name, str(entry.path.absolute()), f"{first_ticket + self.found:08d}", vocabulary
+                )
                 done = earlier(task)
                 order[done.facts.ticket if done else task.ticket] = self.found
                 if done:

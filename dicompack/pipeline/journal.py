@@ -135,6 +135,15 @@ class Left:
         return Journal(file, self.run.staging_key, len(self.records))
 
 
+def read_run(path: Path, settings: bytes, signing: SigningKey, own: DecryptionKey) -> Run:
+    """The header alone, for a worker elsewhere.
+
+    Raises:
+        DicomPackError: see `read`.
+    """
+    return _read_header(path.read_bytes(), settings, signing, own)[0]
+
+
 def read(path: Path, kind: type, settings: bytes, signing: SigningKey, own: DecryptionKey) -> Left:
     """Check and read a journal with records of this kind.
 
@@ -145,6 +154,22 @@ def read(path: Path, kind: type, settings: bytes, signing: SigningKey, own: Decr
         UsageError: the run had other settings.
     """
     data = path.read_bytes()
+    run, end = _read_header(data, settings, signing, own)
+    records: list[Any] = []
+    for sealed in _records(data, end):
+        end += _SIZE + len(sealed)
+        try:
+            opened = staging.open_(run.staging_key, _name(len(records) + 1), sealed)
+        except BadSignatureError:  # JRN-5
+            raise BadSignatureError("the journal was changed", rule="JRN-5", hint=_AGAIN) from None
+        records.append(
+            value_of(kind, canonical_json.parse(opened, maximum_size=_MAX_RECORD, where="journal"))
+        )
+    return Left(run, tuple(records), end)
+
+
+def _read_header(data: bytes, settings: bytes, signing: SigningKey, own: DecryptionKey) -> tuple[Run, int]:
+    """The run, and where the header ends."""
     start = len(MAGIC) + _SIZE
     size = int.from_bytes(data[len(MAGIC) : start], "little")
     if data[: len(MAGIC)] != MAGIC or not 0 < size <= _MAX_HEADER or len(data) < start + size:  # JRN-1
@@ -160,19 +185,7 @@ def read(path: Path, kind: type, settings: bytes, signing: SigningKey, own: Decr
             rule="JRN-4",
             hint=f"repeat its options, or {_AGAIN}",
         )
-    run = value_of(_Header, content).run()
-    records: list[Any] = []
-    end = start + size
-    for sealed in _records(data, end):
-        end += _SIZE + len(sealed)
-        try:
-            opened = staging.open_(run.staging_key, _name(len(records) + 1), sealed)
-        except BadSignatureError:  # JRN-5
-            raise BadSignatureError("the journal was changed", rule="JRN-5", hint=_AGAIN) from None
-        records.append(
-            value_of(kind, canonical_json.parse(opened, maximum_size=_MAX_RECORD, where="journal"))
-        )
-    return Left(run, tuple(records), end)
+    return value_of(_Header, content).run(), start + size
 
 
 def _records(data: bytes, start: int) -> Iterator[bytes]:

@@ -10,17 +10,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cryptography import x509
-
 from dicompack import files
 from dicompack.container.digests import ObjectDigest
 from dicompack.container.manifest import Manifest
 from dicompack.container.names import original_name
 from dicompack.container.originals import Custody, CustodyMember, Original, Restoring
 from dicompack.crypto import staging
-from dicompack.crypto.keys import DecryptionKey
+from dicompack.crypto.recipients import Addressee, Opener
 from dicompack.dicom import tags
 from dicompack.dicom.dataset import Buffer, DataSet
+from dicompack.dicom.source_signatures import source_signatures
 from dicompack.errors import DicomPackError, InputError
 from dicompack.exchange.sources import OtherFile
 from dicompack.pipeline.source_instances import Refused, SourceTask
@@ -73,7 +72,7 @@ def keep(
         study_instance_uid=source.text(tags.STUDY_INSTANCE_UID),
         series_instance_uid=source.text(tags.SERIES_INSTANCE_UID),
         sop_instance_uid=source.text(tags.SOP_INSTANCE_UID),
-        signatures=len(source.items(tags.DIGITAL_SIGNATURES_SEQUENCE)),
+        signatures=sum(1 for _ in source_signatures(source)),
     )
 
 
@@ -120,7 +119,7 @@ def collect(
     others: Sequence[PackedOther],
     folder: Path,
     key: bytes,
-    recipients: Sequence[x509.Certificate],
+    recipients: Sequence[Addressee],
     *,
     custody: bool,
 ) -> Collected:
@@ -182,7 +181,7 @@ def _groups(kept: Sequence[tuple[str, str, KeptOriginal]]) -> Iterator[tuple[int
 class OtherSettings:
     """What a worker knows that packs files which are no instances."""
 
-    recipients: tuple[x509.Certificate, ...]
+    recipients: tuple[Addressee, ...]
     folder: str
 
 
@@ -281,7 +280,7 @@ _opened: tuple[int, bytes] = (0, b"")
 
 
 def restored(
-    task: RestoringTask, item: Deidentified | None, keys: Sequence[DecryptionKey]
+    task: RestoringTask, item: Deidentified | None, keys: Sequence[Opener]
 ) -> list[bytes | memoryview]:
     """In a worker: the original file, checked, in pieces.
 

@@ -16,9 +16,9 @@ from dicompack.container.manifest import Deidentification
 from dicompack.container.names import member_name
 from dicompack.container.redundancy import Fitting, redundancy_of
 from dicompack.container.volume_writer import ReadObject
-from dicompack.crypto.certificates import spki_sha256
 from dicompack.crypto.derivation import ProjectKey
 from dicompack.crypto.keys import DecryptionKey
+from dicompack.crypto.recipients import key_name
 from dicompack.dicom.confidentiality import EDITION, SiteProfile
 from dicompack.dicom.independent_check import check_manifest
 from dicompack.errors import OutputError, UsageError
@@ -46,13 +46,19 @@ from dicompack.pipeline.originals import (
     start_others,
 )
 from dicompack.pipeline.policies import AS_IS, policy_of, with_vocabularies
+from dicompack.pipeline.remote_packing import (
+    KeyPaths,
+    RemoteSettings,
+    remote_settings,
+    start_remote_packing,
+)
 from dicompack.pipeline.resuming import begin, check_resumable, digest_of_settings
 from dicompack.pipeline.source_instances import Refused
 from dicompack.pipeline.unpacking import check_written, member_of
-from dicompack.report import Progress, Report, Skipped
+from dicompack.report import Finding, Progress, Report, Skipped
 from dicompack.stages import package, volumes
 from dicompack.stages.compression import Encoding
-from dicompack.workers import Place, Processes, Workers
+from dicompack.workers import Cluster, Place, Processes, Scheduler, Workers, frames_of_large
 
 _READ_SIZE = 1 << 20
 
@@ -82,6 +88,8 @@ def pack(
     temp: Path | str | None = None,
     own: DecryptionKey | None = None,
     resume: bool = False,
+    scheduler: Scheduler | None = None,
+    key_paths: KeyPaths | None = None,
     force: bool = False,
     hide_signer: bool = False,
     on_progress: OnProgress | None = None,
@@ -117,6 +125,9 @@ def pack(
         own: the originator's own decryption key. With it a run that is interrupted or dies leaves what it has
             sealed, and a journal that only this key opens; without it nothing.
         resume: go on with what such a run has left.
+        scheduler: of a cluster that does the work on instances; sources, staging and keys have the same paths
+            on all its machines.
+        key_paths: where the cluster's workers find the keys, for keys do not travel.
         force: replace a package of this name.
         hide_signer: let nobody but recipients see who signed; others can then check integrity only.
         on_progress: is told how far the run is.
@@ -151,7 +162,17 @@ def pack(
     if project_key is not None:
         originator = replace(originator, project_key=project_key)
     if resume:
-        check_resumable(own)
+        check_resumable(own, originator)
+    if scheduler is not None and (own is None or key_paths is None):
+        raise UsageError(
+            "workers of a cluster open the run's journal with your own decryption key",
+            rule="CLI-16",
+            hint="name it with --identity, and leave out --no-self",
+        )
+    if scheduler is not None and originator.password is not None:
+        raise UsageError(
+            "a password does not travel to a cluster", rule="CLI-16", hint="pack on this computer"
+        )
     digest = digest_of_settings(
         originator, project_key, policy, encoding, allow_preamble, include_other, map_out is not None
     )
@@ -168,18 +189,30 @@ def pack(
         keeps = as_is or originator.custodians
         staging_key = work.run.staging_key if keeps else b""
         settings = PackingSettings(
-            originator, encoding, at, str(objects), policy, staging_key, allow_preamble, maps.wanted
+            originator,
+            encoding,
+            at,
+            str(objects),
+            policy,
+            staging_key,
+            allow_preamble,
+            maps.wanted,
+            frames_of_large(place.crews),
         )
         intake: Intake[PackedInstance] = Intake(keeps_others=include_other)
         load_ahead([codec])
+        everywhere: Place = stack.enter_context(Cluster(scheduler)) if scheduler else place
         entries = exchange.find([Path(source) for source in sources], exclude)
-        found = with_vocabularies(entries, policy, place, tell)
+        found = with_vocabularies(entries, policy, everywhere, tell)
+        known: PackingSettings | RemoteSettings = settings
+        if scheduler and key_paths and own:
+            known = remote_settings(settings, key_paths, own, work.journal_path, digest)
         intake.run(
             found,
-            start_packing,
-            settings,
+            _start,
+            known,
             pack_instance,
-            place,
+            everywhere,
             demand_of(policy),
             tell,
             "packing",
@@ -189,6 +222,7 @@ def pack(
         )
         intake.check(skip_suspect, "packed")
         members, findings = intake.settle("packed")
+        findings = [*findings, *_without_encrypted_attributes(originator)]
         done = Deidentification("basic", policy.claimed, EDITION) if policy else None
         others = _pack_others(intake, settings, place, tell) if include_other else []
         sealed = [one.member for one in members]
@@ -234,7 +268,7 @@ def pack(
             bytes_out=size,
             volumes=tuple(path.name for path in written),
             findings=(*findings, *packed.findings, *work.findings(), *about_limits()),
-            recipients=tuple(sorted(spki_sha256(one).hex() for one in originator.recipient_certificates)),
+            recipients=tuple(sorted(key_name(one).hex() for one in originator.addressees)),
             members=tuple(
                 member_of(number, one.member.facts, sum(sealed.size for sealed in one.member.objects))
                 for number, one in enumerate(members, start=1)
@@ -244,11 +278,19 @@ def pack(
         )
 
 
+def _start(settings: PackingSettings | RemoteSettings) -> None:
+    """Once in each worker, here or elsewhere."""
+    if isinstance(settings, RemoteSettings):
+        start_remote_packing(settings)
+    else:
+        start_packing(settings)
+
+
 def _pack_others(
     intake: Intake[PackedInstance], settings: PackingSettings, place: Place, on_progress: OnProgress
 ) -> list[PackedOther]:
     """Seal the files that are no instances; what cannot be read is left out with its reason."""
-    known = OtherSettings(settings.originator.recipient_certificates, settings.folder)
+    known = OtherSettings(settings.originator.addressees, settings.folder)
     workers = Workers(start_others, known, pack_other, place, demand_of_source)
     packed = []
     for done, (task, result) in enumerate(workers.run(other_tasks(intake.others)), start=1):
@@ -276,7 +318,7 @@ def _collected(
         others,
         Path(settings.folder),
         settings.staging_key,
-        originator.custodian_certificates if custody else originator.recipient_certificates,
+        originator.custodian_certificates if custody else originator.addressees,
         custody=custody,
     )
 
@@ -290,6 +332,13 @@ def _paths(members: Sequence[PackedInstance], folder: Path) -> Iterator[Path]:
     for one in members:
         for number in range(1, len(one.member.objects) + 1):
             yield object_path(folder, one.facts.ticket, number)
+
+
+def _without_encrypted_attributes(originator: Originator) -> list[Finding]:
+    if not originator.custodians or originator.encrypts_attributes:
+        return []
+    message = "the way back is in the package only: inside an instance it would be locked with RSA, if at all"
+    return [Finding("no-encrypted-attributes", "", message)]
 
 
 def _looking_for(intake: Intake[PackedInstance]) -> Callable[[bytes], None]:

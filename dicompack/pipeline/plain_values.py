@@ -30,7 +30,7 @@ def plain(value: object) -> Any:
     if isinstance(value, frozenset | set):
         return sorted((plain(one) for one in value), key=repr)
     if isinstance(value, Mapping):
-        return sorted(([plain(key), plain(one)] for key, one in value.items()), key=repr)
+        return sorted([plain(key), plain(one)] for key, one in value.items())  # keys are of one kind
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     raise TypeError(f"no plain form: {type(value).__name__}")

@@ -58,7 +58,7 @@ def with_vocabularies(
 
     entries = list(found)
     files = {str(number): one for number, one in enumerate(entries) if isinstance(one, SourceFile)}
-    tasks = (SourceTask(one.name, str(one.path), ticket) for ticket, one in files.items())
+    tasks = (SourceTask(one.name, str(one.path.absolute()), ticket) for ticket, one in files.items())
     workers: Workers[None, SourceTask, _Words | Refused] = Workers(
         _start, None, _gather, place, demand_of_source
     )
@@ -71,7 +71,7 @@ def with_vocabularies(
         study_of[task.path] = words.study
         studies[words.study] = studies.get(words.study, Vocabulary()) | words.vocabulary
     for entry in entries:
-        study = study_of.get(str(entry.path)) if isinstance(entry, SourceFile) else None
+        study = study_of.get(str(entry.path.absolute())) if isinstance(entry, SourceFile) else None
         yield entry, studies[study] if study is not None else None
 
 

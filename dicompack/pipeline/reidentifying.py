@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from dicompack import files
 from dicompack.crypto.certificates import name_of
+from dicompack.crypto.keys import DecryptionKey
 from dicompack.dicom import dicom_file, tags
 from dicompack.dicom.dataset import DataSet, tag_text
 from dicompack.dicom.dicom_file import is_image
@@ -151,9 +152,8 @@ class _Run:
         """An instance that has Encrypted Attributes; False for any other."""
         if ENCRYPTED_ATTRIBUTES_SEQUENCE not in item.data_set:
             return False
-        result = reidentification.unpack(
-            item, self.recipient.keys, self._judge, accept_unbound=self.accept_unbound
-        )
+        own = [key for key in self.recipient.keys if isinstance(key, DecryptionKey)]
+        result = reidentification.unpack(item, own, self._judge, accept_unbound=self.accept_unbound)
         self._write(result.data_set, result.transfer_syntax)
         # Only what was written vouches for objects that refer to it.
         self.references.add(item.data_set, result.data_set, result.uids)

@@ -84,6 +84,11 @@ class Work:
             self._staging.outlasts = _OUTLASTS
 
     @property
+    def journal_path(self) -> Path:
+        """Where workers of a cluster find it."""
+        return self._staging.path / _JOURNAL
+
+    @property
     def resumable(self) -> bool:
         """Whether another run could go on with this one."""
         return self._journal is not None and self._journal.count > 0
@@ -107,12 +112,18 @@ class Work:
         return [Finding("resumed", "", f"{self.taken} instances were sealed by the run that ended before")]
 
 
-def check_resumable(own: DecryptionKey | None) -> None:
-    """See that there is a key that opens a journal.
+def check_resumable(own: DecryptionKey | None, originator: Originator) -> None:
+    """See that there is a key that opens a journal, and that members of an earlier run can be taken over.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is none, or they cannot.
     """
+    if originator.password is not None:  # PWD-4
+        raise UsageError(
+            "a run with a password cannot go on: each has its own salt",
+            rule="PWD-4",
+            hint="pack without --resume",
+        )
     if own is None:  # JRN-2
         raise UsageError(
             "--resume needs your own decryption key, which opens the journal",
@@ -139,7 +150,11 @@ def begin(
     if not (resume and own is not None and path.is_file()):
         staging.clear()
         run = Run.new(originator.project_key)
-        made = Journal.create(path, run, settings, originator.signing, own) if own is not None else None
+        made = (
+            Journal.create(path, run, settings, originator.signing, own)
+            if own is not None and originator.password is None
+            else None
+        )
         return Work(run, staging.folder(_OBJECTS), staging, made)
     staging.outlasts, staging.outlasts_errors = _OUTLASTS, True
     left = journal.read(path, Record, settings, originator.signing, own)
@@ -177,6 +192,7 @@ def digest_of_settings(originator: Originator, project_key: ProjectKey | None, *
     value = [
         __version__,
         [plain(one.public_bytes(Encoding.DER)) if one is not None else None for one in certificates],
+        plain(originator.password.derivation.name) if originator.password is not None else None,
         plain(project_key.marshal()) if project_key is not None else None,
         [plain(one) for one in others],
     ]

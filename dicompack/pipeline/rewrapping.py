@@ -17,7 +17,8 @@ from dicompack.container.layout import StoredObject, check_volume_size
 from dicompack.container.redundancy import Fitting, Redundancy, asked_of, redundancy_of
 from dicompack.container.volumes import Package
 from dicompack.crypto.certificates import spki_sha256
-from dicompack.crypto.keys import Contact, DecryptionKey, SigningKey
+from dicompack.crypto.keys import Contact, SigningKey
+from dicompack.crypto.recipients import Opener
 from dicompack.parties import Forwarder, Recipient
 from dicompack.pipeline.opening import OnProgress, never, open_package
 from dicompack.pipeline.packing import check_output, remove_stale, write_volumes
@@ -122,7 +123,7 @@ class _Rewrapping:
         self,
         package: Package,
         sealed: CheckedSeal,
-        keys: Sequence[DecryptionKey],
+        keys: Sequence[Opener],
         forwarder: Forwarder,
         on_progress: OnProgress,
     ) -> None:
@@ -143,7 +144,7 @@ class _Rewrapping:
         self.objects = {names.DIGESTS: digests.marshal(self._table)}
         self._earlier = [self._earlier_seal(name, keys) for name in seal_names(package)]
 
-    def _earlier_seal(self, name: str, keys: Sequence[DecryptionKey]) -> bytes:
+    def _earlier_seal(self, name: str, keys: Sequence[Opener]) -> bytes:
         """A SEAL as it was; a hidden one for the new recipients, who could not read it otherwise."""
         data = self._package.read(name)
         if not self._sealed.hidden:

@@ -17,6 +17,8 @@ from dicompack.container.names import member_name, seal_name
 from dicompack.container.originals import Custody
 from dicompack.crypto.certificates import fingerprint, name_of
 from dicompack.crypto.keys import SigningKey
+from dicompack.crypto.recipients import Opener
+from dicompack.crypto.revocation import Standing
 from dicompack.crypto.signed import Signed
 from dicompack.crypto.trust import Trusted, TrustStore
 from dicompack.dicom.dataset import Buffer
@@ -50,7 +52,7 @@ from dicompack.stages.seals import (
     is_hidden,
 )
 from dicompack.stages.volumes import Volumes
-from dicompack.workers import Place, Processes, WorkerDiedError, Workers
+from dicompack.workers import Place, Processes, WorkerDiedError, Workers, frames_of_large
 
 
 def test(
@@ -115,11 +117,13 @@ def check_whole(
     Raises:
         DicomPackError: see `unpack`.
     """
-    sealed = check_seals(opened.package, _judge(recipient.trust), recipient.keys)  # (2) (3)
+    sealed = _checked_seals(opened, recipient.trust, recipient.keys)  # (2) (3)
     content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
     custody = _custody_of(opened, sealed, content, recipient, wanted=None)
-    settings = UnpackingSettings(recipient.keys, content.instance_signer, "")
-    _check_unopened(opened, sealed, content, custody)
+    settings = UnpackingSettings(
+        recipient.keys, content.instance_signer, "", frames=frames_of_large(place.crews)
+    )
+    _check_unopened(opened, sealed, custody)
     _unpack_members(_tasks(opened, sealed, content, custody), settings, place, on_progress)
     return sealed, content
 
@@ -132,9 +136,8 @@ def inspect(path: Path | str, *, recipient: Recipient) -> Report:
     """
     began = time.monotonic()
     with open_package(Path(path), files.temporary_target(), never, every_byte=False) as opened:
-        judge = _judge(recipient.trust)
-        sealed = check_seals(opened.package, judge, recipient.keys)
-        content = check_manifest(opened.package, sealed, recipient.keys, judge)
+        sealed = _checked_seals(opened, recipient.trust, recipient.keys)
+        content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
         return _report("list", opened, sealed, began, content, complete="not-checked")
 
 
@@ -184,15 +187,21 @@ def unpack(
     target = Path(target).absolute()  # of "." nothing lies beside
     files.check_target_folder(target)
     with open_package(Path(path), target.with_name(f"{target.name}.volumes"), tell) as opened:
-        sealed = check_seals(opened.package, _judge(recipient.trust), recipient.keys)  # (2) (3)
+        sealed = _checked_seals(opened, recipient.trust, recipient.keys)  # (2) (3)
         content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
         custody = _custody_of(opened, sealed, content, recipient, wanted=originals)
-        _check_unopened(opened, sealed, content, custody)
+        _check_unopened(opened, sealed, custody)
         tasks = _tasks(opened, sealed, content, custody, keep_signed=keep_signed)
         with files.Staging(target) as staging, ReceiptFile(receipt) as receipt_file:
             files.check_room(staging.path, sum(task.size for task in tasks))
             folder = staging.folder("instances")
-            settings = UnpackingSettings(recipient.keys, content.instance_signer, str(folder), keep_signed)
+            settings = UnpackingSettings(
+                recipient.keys,
+                content.instance_signer,
+                str(folder),
+                keep_signed,
+                frames_of_large(place.crews),
+            )
             written = _unpack_members(tasks, settings, place, tell)
             if receipt_signer is not None:
                 at = datetime.now(UTC).replace(microsecond=0)
@@ -203,10 +212,10 @@ def unpack(
         return _report("unpack", opened, sealed, began, content, bytes_out=written, renamed=_renamed(tasks))
 
 
-def _check_unopened(opened: Volumes, sealed: CheckedSeal, content: Manifest, custody: Custody | None) -> None:
+def _check_unopened(opened: Volumes, sealed: CheckedSeal, custody: Custody | None) -> None:
     """Step 3 for what this reader does not open: it is as the SEAL says, all the same."""
     if sealed.newest.custody and custody is None:
-        outer = len(content.members)
+        outer = sealed.newest.objects
         for name, due in list(sealed.rows.items())[outer:-1]:
             check_object(opened.package.read(name), due, name)
 
@@ -257,6 +266,15 @@ def _judge(trust: TrustStore) -> Judge:
     return judge
 
 
+def _checked_seals(opened: Volumes, trust: TrustStore, keys: Sequence[Opener] | None = None) -> CheckedSeal:
+    """Steps 2 and 3, and the originator is who was expected."""
+    sealed = check_seals(opened.package, _judge(trust), keys)
+    if trust.expected is not None:
+        first, trusted = sealed.signatures[0]
+        trust.expected.check(first.certificate, trusted)
+    return sealed
+
+
 def _check_without_key(
     opened: Volumes, trust: TrustStore | None, on_progress: OnProgress
 ) -> CheckedSeal | None:
@@ -266,7 +284,7 @@ def _check_without_key(
         if trust is not None:
             raise hidden_signer()
         return None
-    sealed = check_seals(opened.package, _judge(trust) if trust is not None else None)
+    sealed = _checked_seals(opened, trust) if trust else check_seals(opened.package, None)
     _check_objects(opened, sealed.rows, on_progress)
     return sealed
 
@@ -435,8 +453,13 @@ def _report(
     renamed: Sequence[Finding] = (),
     received: tuple[SignatureVerdict, ...] = (),
 ) -> Report:
+    unknown = [
+        Finding("revocation-unknown", seal_name(number), "no current list says that the signer is good")
+        for number, (_, trusted) in enumerate(sealed.signatures if sealed else (), start=1)
+        if trusted is not None and trusted.standing is Standing.UNKNOWN
+    ]
     limits = about_limits() if command in ("verify", "unpack") else ()
-    findings = [*opened.findings, *renamed, *limits]
+    findings = [*opened.findings, *renamed, *unknown, *limits]
     if sealed is None or any(trusted is None for _, trusted in sealed.signatures):
         findings.append(Finding("origin-not-checked", seal_name(1), "nobody was named to trust"))
     holding = sum(name.startswith("DICOM/") for name in opened.package.names)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from dicompack.container.manifest import Compression, FileFacts, ManifestMember, PixelFacts, Restore
 from dicompack.dicom import dicom_file, encapsulation, lossy, pixels, recompression
 from dicompack.dicom.codecs import CODECS as ENCODING_CODECS
 from dicompack.dicom.codecs import codec_of, second_decoder_missing
-from dicompack.dicom.dataset import DataSet, Piece
+from dicompack.dicom.dataset import DataSet
 from dicompack.dicom.encoding import sha256_of, sizes
+from dicompack.dicom.pixels import AS_USUAL, Handling
 from dicompack.dicom.transfer_syntaxes import EXPLICIT_LITTLE, TransferSyntax, transfer_syntax
 from dicompack.errors import BadSignatureError, FormatError, UnsupportedError, UsageError
 from dicompack.report import Finding
@@ -94,25 +94,23 @@ def derive(item: Deidentified, encoding: Encoding, new_uid: str) -> Deidentified
     return Deidentified(made.data_set, made.transfer_syntax, (*item.findings, Finding("lossy", "", message)))
 
 
-def pack(
-    item: Deidentified, encoding: Encoding, put: Callable[[bytes], Piece] = pixels.at_hand
-) -> Compressed:
+def pack(item: Deidentified, encoding: Encoding, handling: Handling = AS_USUAL) -> Compressed:
     """Compress what can be proved to come back, and say what is to come back.
 
     Args:
         item: the instance.
         encoding: how.
-        put: takes each codestream and gives what stands for it, where they are too many for the memory.
+        handling: how large pixel data are worked on.
 
     Raises:
         InputError: the pixel data contradict their description, or an encapsulated frame is not what it
-            should be (PIX-8 to PIX-10).
+            should be (PIX-8 to PIX-11).
     """
     if item.transfer_syntax.encapsulated:
         encapsulation.check(item.data_set, item.transfer_syntax)
-    result, decoded_from = _packed(item, encoding, put), ""
+    result, decoded_from = _packed(item, encoding, handling), ""
     if encoding.recompress and item.transfer_syntax.encapsulated:
-        again = _recompressed(item, encoding, put)
+        again = _recompressed(item, encoding, handling)
         if isinstance(again, pixels.Kept):
             result = again
         else:
@@ -151,7 +149,7 @@ def _findings(
 
 
 def _recompressed(
-    item: Deidentified, encoding: Encoding, put: Callable[[bytes], Piece]
+    item: Deidentified, encoding: Encoding, handling: Handling
 ) -> tuple[Deidentified, pixels.Compressed] | pixels.Kept:
     """A native instance and its compressed form; what cannot be decoded or proved stays encapsulated."""
     if pixels.pixel_format(item.data_set) is None:
@@ -163,36 +161,32 @@ def _recompressed(
         data_set = recompression.native(item.data_set, item.transfer_syntax, paranoid=encoding.paranoid)
     except (UnsupportedError, FormatError) as refusal:
         return pixels.Kept(f"not decoded: {refusal.message}", None, 0)
-    result = pixels.compress(data_set, codec, paranoid=encoding.paranoid, put=put)
+    result = pixels.compress(data_set, codec, paranoid=encoding.paranoid, handling=handling)
     if isinstance(result, pixels.Kept):
         return pixels.Kept(f"not recompressed: {result.reason}", None, 0)
     return Deidentified(data_set, EXPLICIT_LITTLE, item.findings), result
 
 
-def _packed(
-    item: Deidentified, encoding: Encoding, put: Callable[[bytes], Piece]
-) -> pixels.Compressed | pixels.Kept:
+def _packed(item: Deidentified, encoding: Encoding, handling: Handling) -> pixels.Compressed | pixels.Kept:
     if encoding.codec != "keep":
         return pixels.compress(
             item.data_set,
             codec_of(encoding.codec),
             paranoid=encoding.paranoid,
             was_big_endian=item.transfer_syntax.big_endian,
-            put=put,
+            handling=handling,
         )
     digest = pixels.native_digest(item.data_set)
     return pixels.Kept("as asked for", *(digest or (None, 0)))
 
 
-def unpack(
-    item: Compressed, member: ManifestMember, room: Callable[[int], memoryview] = pixels.in_memory
-) -> Deidentified:
+def unpack(item: Compressed, member: ManifestMember, handling: Handling = AS_USUAL) -> Deidentified:
     """Decompress, and check that what is delivered is what was packed.
 
     Args:
         item: the instance as it travelled.
         member: what the MANIFEST says of it.
-        room: makes a place of so many zero bytes for the native pixel data.
+        handling: how large pixel data are worked on.
 
     Raises:
         BadSignatureError: pixels or file differ from what the MANIFEST says (CMP-8, CMP-9).
@@ -209,7 +203,7 @@ def unpack(
             data_set,
             pixels.Restore(restore.vr, restore.photometric_interpretation, restore.planar_configuration),
             codec,
-            room,
+            handling,
         )
     digest = pixels.native_digest(data_set)
     due = (member.pixels.sha256, member.pixels.size) if member.pixels else None

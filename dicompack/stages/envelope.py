@@ -6,13 +6,11 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from cryptography import x509
-
 from dicompack.container.digests import ObjectDigest
 from dicompack.container.limits import PART_SIZE
 from dicompack.container.manifest import objects_for
 from dicompack.crypto import enveloped
-from dicompack.crypto.keys import DecryptionKey
+from dicompack.crypto.recipients import Addressee, Opener
 from dicompack.dicom.dataset import Buffer
 from dicompack.stages.artifacts import Sealed
 
@@ -20,7 +18,7 @@ from dicompack.stages.artifacts import Sealed
 class Sealing:
     """An envelope on its way: its pieces once, and its row of DIGESTS when the last one has been taken."""
 
-    def __init__(self, content: Iterable[Buffer], size: int, recipients: Sequence[x509.Certificate]) -> None:
+    def __init__(self, content: Iterable[Buffer], size: int, recipients: Sequence[Addressee]) -> None:
         self._pieces = enveloped.seal(content, recipients, size)
         self._whole, self._content = hashlib.sha256(), hashlib.sha256()
 
@@ -39,16 +37,14 @@ class Sealing:
         return ObjectDigest(self._whole.digest(), self._content.digest())
 
 
-def pack(content: bytes, recipients: Sequence[x509.Certificate]) -> Sealed:
+def pack(content: bytes, recipients: Sequence[Addressee]) -> Sealed:
     """Seal for the recipients, under a fresh key."""
     sealing = Sealing([content], len(content), recipients)
     whole = b"".join(sealing)
     return Sealed(whole, sealing.digest)
 
 
-def pack_parts(
-    content: Iterable[Buffer], size: int, recipients: Sequence[x509.Certificate]
-) -> Iterator[Sealing]:
+def pack_parts(content: Iterable[Buffer], size: int, recipients: Sequence[Addressee]) -> Iterator[Sealing]:
     """Seal a signed file of `size` bytes, in several objects where one would be too large.
 
     Each is to be used up before the next is asked for.
@@ -85,16 +81,17 @@ def digest_of(sealed: Buffer) -> ObjectDigest:
     return ObjectDigest(hashlib.sha256(sealed).digest(), hashlib.sha256(memoryview(sealed)[offset:]).digest())
 
 
-def unpack_to(sealed: Buffer, keys: Sequence[DecryptionKey], write: Callable[[bytes], object]) -> None:
+def unpack_to(sealed: Buffer, keys: Sequence[Opener], write: Callable[[bytes], object]) -> None:
     """Open; what was given to `write` is what was sealed only when this has returned.
 
     Raises:
         NoMatchError, BadSignatureError: see `unpack`.
     """
-    enveloped.open_to(sealed, keys, write)
+    for piece in enveloped.open_pieces(sealed, keys):
+        write(piece)
 
 
-def unpack(sealed: Buffer, keys: Sequence[DecryptionKey]) -> bytes:
+def unpack(sealed: Buffer, keys: Sequence[Opener]) -> bytes:
     """Open.
 
     Raises:
@@ -114,9 +111,7 @@ class Rewrapped:
     digest: ObjectDigest
 
 
-def rewrap(
-    sealed: Buffer, keys: Sequence[DecryptionKey], recipients: Sequence[x509.Certificate]
-) -> Rewrapped:
+def rewrap(sealed: Buffer, keys: Sequence[Opener], recipients: Sequence[Addressee]) -> Rewrapped:
     """Wrap the content key for others; what is encrypted is not touched.
 
     Raises:

@@ -9,12 +9,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 
-from cryptography import x509
-
 from dicompack.container import restoring, solid
 from dicompack.container.digests import ObjectDigest
 from dicompack.container.originals import Original
-from dicompack.crypto.keys import DecryptionKey
+from dicompack.crypto.recipients import Addressee, Opener
 from dicompack.dicom import dicom_file
 from dicompack.dicom.dataset import Buffer, DataSet, bytes_of
 from dicompack.dicom.transfer_syntaxes import TransferSyntax
@@ -53,7 +51,7 @@ def _delivered(data_set: DataSet, syntax: TransferSyntax) -> list[Buffer]:
     return [*map(bytes_of, dicom_file.marshal(data_set, syntax, deflate=False))]
 
 
-def seal(items: Iterable[bytes], recipients: Sequence[x509.Certificate]) -> Sealed:
+def seal(items: Iterable[bytes], recipients: Sequence[Addressee]) -> Sealed:
     """An ORIGINAL object with the restoring data of some files."""
     return envelope.pack(solid.pack(items), recipients)
 
@@ -61,7 +59,7 @@ def seal(items: Iterable[bytes], recipients: Sequence[x509.Certificate]) -> Seal
 # --------------------------------------------------------------------------------------------- back
 
 
-def open_(sealed: bytes, due: ObjectDigest, keys: Sequence[DecryptionKey], size: int) -> bytes:
+def open_(sealed: bytes, due: ObjectDigest, keys: Sequence[Opener], size: int) -> bytes:
     """All restoring data of an ORIGINAL object, `size` bytes.
 
     Raises:

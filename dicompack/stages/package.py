@@ -26,6 +26,7 @@ from dicompack.container.digests import Digests, ObjectDigest
 from dicompack.container.layout import SetIds, StoredObject
 from dicompack.container.manifest import (
     ROLE_CUSTODIAN,
+    ROLE_PASSWORD,
     ROLE_RECIPIENT,
     SEAL_HIDDEN,
     SEAL_PUBLIC,
@@ -38,9 +39,11 @@ from dicompack.container.originals import Custody, CustodyMember, Original
 from dicompack.container.redundancy import Fitting
 from dicompack.container.seal import Seal
 from dicompack.container.volumes import Package
-from dicompack.crypto import signed
-from dicompack.crypto.certificates import spki_sha256
+from dicompack.crypto import enveloped, signed
 from dicompack.crypto.keys import DecryptionKey
+from dicompack.crypto.passwords import Password
+from dicompack.crypto.recipients import Opener, key_name
+from dicompack.dicom.dataset import Buffer
 from dicompack.errors import BadSignatureError, NoMatchError, UntrustedError
 from dicompack.parties import Originator
 from dicompack.stages import envelope, seals
@@ -92,17 +95,14 @@ def pack(
     With `hide_signer` nobody but recipients can see who signed.
     """
     restoring = restoring or SealedOriginals()
-    recipients = originator.recipient_certificates
-    keys = tuple(sorted(spki_sha256(certificate).hex() for certificate in recipients))
-    custodians = {spki_sha256(certificate).hex() for certificate in originator.custodian_certificates}
+    recipients = originator.addressees
+    keys = tuple(sorted(key_name(one).hex() for one in recipients))
     content = manifest.marshal(
         Manifest(
             set_id=ids.set_id,
             created=at,
             originator=certificate_sha256(originator.signing.certificate),
-            recipients=tuple(
-                RecipientKey(key, ROLE_CUSTODIAN if key in custodians else ROLE_RECIPIENT) for key in keys
-            ),
+            recipients=_recipient_keys(originator),
             instance_signer=originator.signer_of_instances.certificate.public_bytes(Encoding.DER),
             members=tuple(member.facts for member in members),
             deidentification=deidentification,
@@ -152,9 +152,28 @@ def certificate_sha256(certificate: x509.Certificate) -> str:
     return hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
 
 
-def check_manifest(
-    package: Package, sealed: CheckedSeal, keys: Sequence[DecryptionKey], judge: Judge
-) -> Manifest:
+def _recipient_keys(originator: Originator) -> tuple[RecipientKey, ...]:
+    roles = {key_name(one).hex(): ROLE_RECIPIENT for one in originator.recipient_certificates}
+    roles |= {key_name(one).hex(): ROLE_CUSTODIAN for one in originator.custodian_certificates}
+    if originator.password is not None:
+        roles[key_name(originator.password).hex()] = ROLE_PASSWORD
+    return tuple(RecipientKey(key, roles[key]) for key in sorted(roles))
+
+
+def own_names(keys: Sequence[Opener], sealed: Buffer) -> set[str]:
+    """The names that keys would have in a list of recipients; a password's depends on the salt in an object.
+
+    Raises:
+        FormatError, UnsupportedError: the object is no envelope in its one form.
+    """
+    own = {key_name(key.certificate).hex() for key in keys if isinstance(key, DecryptionKey)}
+    password = enveloped.inspect(sealed).password
+    if password is not None and any(isinstance(key, Password) for key in keys):
+        own.add(password.name.hex())
+    return own
+
+
+def check_manifest(package: Package, sealed: CheckedSeal, keys: Sequence[Opener], judge: Judge) -> Manifest:
     """Steps 4 and 5.
 
     Raises:
@@ -162,16 +181,16 @@ def check_manifest(
         BadSignatureError: the MANIFEST is not authentic, or contradicts the SEAL.
         UntrustedError: its signer is not trusted, or the originator did not address it to these keys.
     """
-    own = {spki_sha256(key.certificate).hex() for key in keys}
+    data = package.read(names.MANIFEST)
+    check_object(data, sealed.rows[names.MANIFEST], names.MANIFEST)  # (4)
+    own = own_names(keys, data)
     if not own & set(sealed.newest.recipients):  # PKG-14
         raise NoMatchError(
             "none of your keys is a recipient's",
             rule="PKG-14",
             hint="use the identity that it was packed for",
         )
-    data = package.read(names.MANIFEST)
-    check_object(data, sealed.rows[names.MANIFEST], names.MANIFEST)  # (4)
-    verified = signed.verify(envelope.unpack(data, keys))
+    verified = signed.verify(_opened_manifest(data, keys))
     judge(verified.certificate, verified.chain)
     content = manifest.parse(verified.content)
     first = sealed.signatures[0][0]
@@ -200,8 +219,26 @@ def check_manifest(
     return content
 
 
+def _opened_manifest(data: bytes, keys: Sequence[Opener]) -> bytes:
+    """What stands in the MANIFEST's envelope, whose bytes are those of the SEAL that was trusted.
+
+    Raises:
+        NoMatchError: the password is another.
+        BadSignatureError: it cannot be opened.
+    """
+    try:
+        return envelope.unpack(data, keys)
+    except BadSignatureError as error:
+        if not any(isinstance(key, Password) for key in keys):
+            raise
+        # Nobody has touched the object since it was sealed, and whoever may try knows no content key.
+        raise NoMatchError(  # PKG-50
+            "the password is not that of this package", rule="PKG-50", hint="ask the sender for the right one"
+        ) from error
+
+
 def check_custody(
-    package: Package, sealed: CheckedSeal, content: Manifest, keys: Sequence[DecryptionKey], judge: Judge
+    package: Package, sealed: CheckedSeal, content: Manifest, keys: Sequence[Opener], judge: Judge
 ) -> Custody:
     """Step 7 but for the files themselves.
 
@@ -216,7 +253,7 @@ def check_custody(
             rule="ORG-7",
             hint="ask the sender to name you with --custodian",
         )
-    own = {spki_sha256(key.certificate).hex() for key in keys}
+    own = {key_name(key.certificate).hex() for key in keys if isinstance(key, DecryptionKey)}
     if not any(one.role == ROLE_CUSTODIAN and one.key in own for one in content.recipients):  # ORG-7
         raise NoMatchError(
             "the originals are for custodians, and none of your keys is a custodian's",

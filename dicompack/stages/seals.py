@@ -20,7 +20,8 @@ from dicompack.container.redundancy import MAXIMUM_ROUNDS, Fitting
 from dicompack.container.seal import Seal
 from dicompack.container.volumes import Package
 from dicompack.crypto import enveloped, signed
-from dicompack.crypto.keys import DecryptionKey, SigningKey
+from dicompack.crypto.keys import SigningKey
+from dicompack.crypto.recipients import Addressee, Opener
 from dicompack.crypto.signed import Signed
 from dicompack.crypto.trust import Trusted
 from dicompack.dicom.dataset import Buffer
@@ -50,7 +51,7 @@ def pack(
     signer: SigningKey,
     at: datetime,
     fitting: Fitting,
-    hidden_for: Sequence[x509.Certificate] = (),
+    hidden_for: Sequence[Addressee] = (),
 ) -> Packed:
     """The newest SEAL after `earlier` ones, and the place of everything; gives all SEALs as objects.
 
@@ -106,9 +107,7 @@ def is_hidden(package: Package) -> bool:
     return any(enveloped.is_envelope(package.read(name)) for name in seal_names(package)[:1])
 
 
-def check_seals(
-    package: Package, judge: Judge | None, keys: Sequence[DecryptionKey] | None = None
-) -> CheckedSeal:
+def check_seals(package: Package, judge: Judge | None, keys: Sequence[Opener] | None = None) -> CheckedSeal:
     """Steps 2 and 3 but for the objects' own digests; without `judge` nothing is said about origin.
 
     Raises:

@@ -223,15 +223,22 @@ def find(path: Path) -> Found:
         UsageError: the folder has volumes of several sets.
     """
     if not path.exists():
-        first = path.with_name(f"{path.name}.001")
-        hint = f"there is {first.name}" if first.exists() else "check the path"
-        raise InputError(f"{path.name} does not exist", hint=hint)
+        raise InputError(f"{path.name} does not exist", hint=_what_there_is(path))
     with ExitStack() as stack:
         found, unreadable = _candidates(path, stack)
         wanted, aside = _choose(path, found)
         folder = path if path.is_dir() else path.parent
         paths = {name: folder / name for name in wanted}
         return Found(survey(wanted), paths, [*aside, *unreadable], wanted, stack.pop_all())
+
+
+def _what_there_is(path: Path) -> str:
+    """A hint for somebody who named a volume that is not there, or the package and not a volume."""
+    if not path.parent.is_dir() or ".dcmpack" not in path.name:
+        return "check the path"
+    stem = f"{_stem(path.name)}.dcmpack"
+    there = sorted(each.name for each in path.parent.iterdir() if each.name.startswith(stem))
+    return f"there is {there[0]}: name a volume that is there, or the folder" if there else "check the path"
 
 
 def find_files(paths: dict[str, Path]) -> Found:

@@ -6,6 +6,8 @@ inheritance where processes are forked, through a pipe where they are not. Proce
 the GIL, and because a decoder may hang, crash, or ask for all memory there is: each task has its limits.
 """
 
+from dicompack.workers.cluster import Cluster, Scheduler
+from dicompack.workers.frames import Frames, frames_of_large
 from dicompack.workers.limits import Allowance, Demand, forbid_core_dumps, missing_limits, total_memory
 from dicompack.workers.processes import Processes, available_cores, inherit
 from dicompack.workers.running import Place, WorkerDiedError, Workers
@@ -15,10 +17,14 @@ __all__ = [
     "WorkerDiedError",
     "Place",
     "Processes",
+    "Cluster",
+    "Scheduler",
     "Allowance",
     "Demand",
     "available_cores",
     "forbid_core_dumps",
+    "Frames",
+    "frames_of_large",
     "inherit",
     "missing_limits",
     "total_memory",

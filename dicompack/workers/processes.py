@@ -137,15 +137,20 @@ _before = 0
 
 
 def _enter(start: Callable[[Any], None], settings: Any) -> None:
+    begin_as_worker()
+    start(settings)
+    global _before
+    _before = address_space()
+
+
+def begin_as_worker() -> None:
+    """What every process does first that another one has made for its work."""
     # Ctrl-C goes to the whole group; the parent decides, and ends us.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_follow_parent, daemon=True).start()
     forbid_core_dumps()
     gc.freeze()  # what was inherited is no garbage; to look through it would also copy each page of it
-    start(settings)
-    global _before
-    _before = address_space()
 
 
 def _perform(work: Callable[[Any], Any], task: Any, demand: Demand) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -203,7 +203,7 @@ class Workers(Generic[Settings, Task, Result]):
     ) -> Iterator[tuple[Task, Result | WorkerDiedError]]:
         for future in [future for future in shift.errands if future in done]:
             errand = shift.errands[future]
-            error = future.exception()
+            error = _error_of(future)
             if error is None:
                 del shift.errands[future]
                 shift.since = time.monotonic()
@@ -234,3 +234,10 @@ class Workers(Generic[Settings, Task, Result]):
             self._again.append(first)
             return
         yield first.task, WorkerDiedError(death.reason + (", twice" if death.again else ""))
+
+
+def _error_of(future: Future[Any]) -> BaseException | None:
+    try:
+        return future.exception()
+    except CancelledError as error:
+        return error

@@ -22,13 +22,13 @@ from tests.bench.rivals import Archive, BenchError, Ours, PerFile, gather
 from tests.bench.rounds import contest
 
 
-def compare(study: Path, codecs: Sequence[str], jobs: int, rounds: int) -> list[str]:
+def compare(study: Path, codecs: Sequence[str], wanted: Sequence[int], jobs: int, rounds: int) -> list[str]:
     """A table with a line for each codec of ours and each rival."""
     sender, receiver = new_identity("Sender", None), new_identity("Receiver", None)
     with tempfile.TemporaryDirectory(prefix="dicompack-bench-") as name:
         recipient = Path(name, "recipient.pem")
         recipient.write_bytes(receiver.contact_pem)
-        sevenzip = program("7z")
+        sevenzip = program("7zz", "7z", "7za")
         per_file = PerFile(program("gdcmconv"), program("openssl"), recipient)
         rivals = (
             per_file,
@@ -45,7 +45,8 @@ def compare(study: Path, codecs: Sequence[str], jobs: int, rounds: int) -> list[
         ]
         for codec in codecs:
             ours = Ours(sender.signing_p12, receiver.contact_pem, codec)
-            for rival in rivals:
+            for number in wanted:
+                rival = rivals[number - 1]
                 print(f"{codec} against {rival.describe()}", file=sys.stderr)
                 runs = contest(partial(ours.run, same, jobs), partial(rival.run, same, jobs), rounds)
                 times = sorted(1 / ratio for ratio in runs.ratios(lambda run: run.seconds))
@@ -63,11 +64,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("study", type=Path)
     parser.add_argument("--codec", nargs="+", default=["j2k", "htj2k"])
+    parser.add_argument("--rival", nargs="+", type=int, default=[1, 2, 3, 4], help="by number: see the table")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args(arguments)
     try:
-        lines = compare(options.study, options.codec, options.jobs, options.rounds)
+        lines = compare(options.study, options.codec, options.rival, options.jobs, options.rounds)
     except (BenchError, DicomPackError, subprocess.CalledProcessError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

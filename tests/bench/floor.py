@@ -105,7 +105,7 @@ def bench(study: Path, codec: str, rounds: int, jobs: int) -> list[str]:
     originator = Originator(load_signing_key(sender.signing_p12, bytes), (contact,))
     own = Contact.parse(sender.contact_pem)
     trust = TrustStore((PinnedContact(own.name, own),))
-    recipient = Recipient((load_decryption_key(receiver.decryption_p12, bytes),), trust)
+    recipient = Recipient((load_decryption_key(receiver.decryption, bytes),), trust)
     found = images(study, codec)
     packing: list[float] = []
     unpacking: list[float] = []

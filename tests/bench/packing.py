@@ -175,12 +175,12 @@ def bench(study: Path, rounds: int, jobs: Sequence[int]) -> list[str]:
     ]
 
 
-def program(name: str) -> str:
-    """Where a program is."""
-    path = shutil.which(name)
-    if path is None:
-        raise BenchError(f"{name} is not installed")
-    return path
+def program(*names: str) -> str:
+    """Where a program is, by the first of its names that is there."""
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        raise BenchError(f"{names[0]} is not installed")
+    return found
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import pytest
@@ -9,20 +10,26 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 import dicompack
 from dicompack import Originator, Recipient
-from dicompack.container import seal
+from dicompack.container import digests, seal
+from dicompack.container.digests import Digests, ObjectDigest
 from dicompack.container.layout import SetIds
-from dicompack.crypto import signed
+from dicompack.crypto import enveloped_cbc, signed
 from dicompack.errors import (
     BadSignatureError,
     DicomPackError,
     FormatError,
     NoMatchError,
+    UnsupportedError,
     UntrustedError,
 )
 from dicompack.stages import envelope
 from tests.conftest import trusting
 from tests.hostile.forgery import Forgery
 from tests.packages import packed, tree
+
+
+def sha256(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
 
 
 @pytest.fixture(scope="module")
@@ -412,3 +419,24 @@ class TestChain:
         with pytest.raises(BadSignatureError) as caught:
             envelope.rewrap(bytes(data), [stranger.decryption], [receiver.contact.decryption])
         assert caught.value.rule == "ENV-10"
+
+
+class TestOtherEnvelope:
+    """AES-CBC without authentication, where the SEAL says AES-GCM (RFC 9709 tells why)."""
+
+    @pytest.mark.parametrize("name", ["DICOM/00000001", "MANIFEST"])
+    def test_envelope_changed_from_aead_to_cbc_pkg_13(self, forgery, refuse, stranger, people, name):
+        forgery.objects[name] = enveloped_cbc.seal(forgery.open(name, stranger.decryption), people)
+        refuse(forgery, BadSignatureError, "PKG-13")
+
+    @pytest.mark.parametrize("name", ["DICOM/00000001", "MANIFEST"])
+    def test_even_by_the_originator_env_1(self, forgery, refuse, sender, receiver, people, name):
+        """With DIGESTS and a SEAL that fit: what is not the kind that the SEAL names is not opened."""
+        forgery.objects[name] = enveloped_cbc.seal(forgery.open(name, receiver.decryption), people)
+        rows = []
+        for one in forgery.sealed:
+            data = forgery.objects[one]
+            rows.append(envelope.digest_of(data) if one != name else ObjectDigest(sha256(data), sha256(b"")))
+        forgery.objects["DIGESTS"] = digests.marshal(Digests(tuple(rows)))
+        forgery.change_seal(sender.signing)
+        refuse(forgery, UnsupportedError, "ENV-1")

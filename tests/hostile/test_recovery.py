@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import random
 import shutil
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from dicompack.errors import (
     BadSignatureError,
     DamagedError,
     FormatError,
+    InputError,
     OutputError,
     RepairableError,
     UntrustedError,
@@ -299,6 +301,47 @@ def test_vol_17_bad_sectors(volumes, whole, bad_sector, sender, recipient, tmp_p
     with pytest.raises(DamagedError) as caught:
         dicompack.test(volumes[2], trust=trusting(sender))
     assert any(volumes[3].name in line for line in caught.value.faults)
+
+
+def flips(original, whole, tmp_path, sender, positions):
+    """T1 on a package with real contents: each flipped bit is repaired byte for byte, SEAL and all."""
+    for number, (name, position) in enumerate(positions):
+        folder, out = tmp_path / f"flip{number}", tmp_path / f"out{number}"
+        shutil.copytree(original[0], folder, ignore=shutil.ignore_patterns("source"))
+        damage(folder / name, position)
+        with pytest.raises(RepairableError):
+            dicompack.test(folder, trust=trusting(sender))
+        dicompack.repair(folder, out)
+        assert tree(out) == whole
+        shutil.rmtree(folder)
+        shutil.rmtree(out)
+
+
+def somewhere(whole, count, seed):
+    chance = random.Random(seed)
+    names = [chance.choice(list(whole)) for _ in range(count)]
+    return [(name, chance.randrange(len(whole[name]))) for name in names]
+
+
+def test_t1_flipped_bytes_of_a_package(original, whole, tmp_path, sender):
+    last = names.volume_names("study.dcmpack", len(whole) - 2)[-1]
+    places = [(last, len(whole[last]) - 10), (last, len(whole[last]) - 400), ("study.dcmpack.r01", 600)]
+    flips(original, whole, tmp_path, sender, [*places, *somewhere(whole, 5, 1)])
+
+
+@pytest.mark.slow
+def test_t1_flipped_bytes_of_a_package_300_times(original, whole, tmp_path, sender):
+    flips(original, whole, tmp_path, sender, somewhere(whole, 300, 2))
+
+
+def test_a_volume_that_is_not_there_can_be_named(volumes):
+    volumes[0].unlink()
+    with pytest.raises(InputError) as caught:
+        dicompack.test(volumes[0], trust=None)
+    assert caught.value.hint == f"there is {volumes[1].name}: name a volume that is there, or the folder"
+    with pytest.raises(InputError) as caught:
+        dicompack.test(volumes[0].with_name("other.dcmpack"), trust=None)
+    assert caught.value.hint == "check the path"
 
 
 def test_damage_is_repaired_before_signatures_are_judged(volumes, sender, stranger):

@@ -8,9 +8,17 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from dicompack.crypto import enveloped, signed
-from dicompack.crypto.keys import Contact, NewIdentity, load_decryption_key, load_signing_key, new_identity
+from dicompack.crypto.keys import (
+    Contact,
+    NewIdentity,
+    SigningKey,
+    load_decryption_key,
+    load_signing_key,
+    new_identity,
+)
 from dicompack.errors import BadSignatureError, FormatError, UnsupportedError
 from tests.unit.crypto import pki
 
@@ -66,7 +74,7 @@ def test_openssl_opens_for_each_recipient(openssl: OpenSsl) -> None:
     openssl.file("sealed", data)
     for number, one in enumerate(people):
         contact = openssl.file(f"contact{number}.pem", one.contact_pem)
-        key = key_file(openssl, one.decryption_p12, f"decryption{number}")
+        key = key_file(openssl, one.decryption, f"decryption{number}")
         command = ("cms", "-decrypt", "-binary", "-inform", "DER", "-in", "sealed", "-inkey", key)
         assert openssl(*command, "-recip", contact) == MESSAGE
         assert openssl(*command) == MESSAGE
@@ -97,6 +105,20 @@ def test_openssl_verifies_a_chain(openssl: OpenSsl, options: tuple[str, ...]) ->
     assert openssl(*command, "-CAfile", anchor, *at) == MESSAGE
 
 
+@pytest.mark.parametrize("options", [(), ("-cades",)])
+@pytest.mark.parametrize("curve", [ec.SECP256R1(), ec.SECP384R1()], ids=lambda one: one.name)
+def test_openssl_verifies_a_signer_on_a_curve(
+    openssl: OpenSsl, curve: ec.EllipticCurve, options: tuple[str, ...]
+) -> None:
+    private = ec.generate_private_key(curve)
+    certificate = pki.certificate("on a curve", pki.SIGNS, of=private)
+    openssl.file("signed", signed.sign(MESSAGE, SigningKey(certificate, private), pki.NOW))
+    anchor = openssl.file("anchor.pem", pki.pem(certificate))
+    at = ("-attime", str(int(pki.NOW.timestamp())))
+    command = ("cms", "-verify", "-binary", "-inform", "DER", "-in", "signed", "-purpose", "any", *options)
+    assert openssl(*command, "-CAfile", anchor, *at) == MESSAGE
+
+
 def encrypted(openssl: OpenSsl, *options: str) -> bytes:
     """By openssl, to contact.pem as it is: the decryption certificate stands first in it."""
     contact = openssl.file("contact.pem", identity("A").contact_pem)
@@ -107,7 +129,7 @@ def encrypted(openssl: OpenSsl, *options: str) -> bytes:
 
 def test_we_open_what_openssl_seals(openssl: OpenSsl) -> None:
     """In its default definite-length form this is our representation, but for a NULL that we also read."""
-    key = load_decryption_key(identity("A").decryption_p12, never)
+    key = load_decryption_key(identity("A").decryption, never)
     data = encrypted(openssl, "-aes-256-gcm", "-keyid")
     assert enveloped.open_(data, [key]) == MESSAGE
 
@@ -158,7 +180,7 @@ def test_openssl_keys_load(openssl: OpenSsl) -> None:
 
 def test_protected_identity_opens_in_openssl(openssl: OpenSsl) -> None:
     made = new_identity("C", b"secret")
-    openssl.file("c.p12", made.decryption_p12)
+    openssl.file("c.p12", made.decryption)
     text = openssl("pkcs12", "-in", "c.p12", "-passin", "pass:secret", "-nodes")
     assert b"BEGIN PRIVATE KEY" in text
     assert Contact.parse(text[text.index(b"-----BEGIN CERT") :].split(b"Bag Attributes")[0]).decryption

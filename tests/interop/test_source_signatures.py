@@ -11,9 +11,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 import dicompack
-from dicompack import Originator
+from dicompack import Originator, Recipient
+from dicompack.container import originals
+from dicompack.crypto import signed
 from dicompack.dicom import dicom_file
 from dicompack.stages import source_signatures
+from tests.conftest import trusting
+from tests.hostile.forgery import Forgery
 from tests.packages import bundled
 from tests.unit.crypto.pki import SIGNS, certificate
 
@@ -186,3 +190,21 @@ def test_packing_tells_and_removes(sign, source, tmp_path, sender, receiver, set
     )
     (finding,) = [one for one in report.findings if one.kind == "source-signature"]
     assert finding.where == "CT_small.dcm"
+
+
+def test_a_custodian_learns_how_many_there_were(sign, source, tmp_path, sender, receiver):
+    path = source("test-SR.dcm")
+    sign(path, "ContentSequence[0]")
+    sign(path)
+    originator = Originator(sender.signing, (), custodians=(receiver.contact,))
+    dicompack.pack([path], tmp_path / "p.dcmpack", originator=originator, burned_in="vouch")
+    content = Forgery(tmp_path / "p.dcmpack").open("CUSTODY", receiver.decryption)
+    assert originals.parse(signed.verify(content).content).members[0].signatures == 2
+    dicompack.unpack(
+        tmp_path / "p.dcmpack",
+        tmp_path / "out",
+        recipient=Recipient((receiver.decryption,), trusting(sender)),
+        originals=True,
+        jobs=1,
+    )
+    assert (tmp_path / "out" / "test-SR.dcm").read_bytes() == path.read_bytes()

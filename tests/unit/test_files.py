@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -231,3 +232,21 @@ def test_room_is_checked_before_the_work(tmp_path):
     files.check_room(tmp_path, 1)
     with pytest.raises(OutputError, match="not enough room"):
         files.check_room(tmp_path, 1 << 60)
+
+
+def test_pages_are_given_back_whenever_there_is_a_mapping(tmp_path, monkeypatch):
+    """Also where one is made just when the last one has gone, and the thread is about to end."""
+    monkeypatch.setattr(files, "_GIVEN_BACK_EVERY", 0.0005)
+    for _ in range(300):
+        unnamed = files.UnnamedFile(tmp_path)
+        unnamed.append(b"x")
+        view = unnamed.mapped()
+        time.sleep(0.0004)
+        del view
+        unnamed.append(b"y")
+        view = unnamed.mapped()
+        deadline = time.monotonic() + 5
+        while not files._giving_back.locked() and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert files._giving_back.locked()
+        assert bytes(view) == b"xy"

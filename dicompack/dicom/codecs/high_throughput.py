@@ -8,6 +8,10 @@ are those of such an image, and a decoder needs to know nothing about it.
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import imagecodecs
 import numpy as np
 
@@ -60,11 +64,26 @@ def decode(data: Buffer, layout: PixelFormat, *, transform: bool) -> bytes:
         FormatError: see `check`; or the decoder fails (CMP-6).
     """
     size = check(data, layout, transform=transform)
-    try:
-        decoded = imagecodecs.htj2k_decode(bytes(memoryview(data)[:size]), planar=False)
-    except (imagecodecs.Htj2kError, ValueError) as refusal:
-        raise FormatError("the decoder refuses the codestream", rule="CMP-6") from refusal
+    with _heard() as errors:
+        try:
+            decoded = imagecodecs.htj2k_decode(bytes(memoryview(data)[:size]), planar=False)
+        except (imagecodecs.Htj2kError, ValueError) as refusal:
+            raise FormatError("the decoder refuses the codestream", rule="CMP-6") from refusal
+    if errors:  # CMP-6
+        raise FormatError("the decoder fails in the middle of the codestream", rule="CMP-6")
     return samples.to_frame(samples.from_decoder(np.ascontiguousarray(decoded).data, layout), layout)
+
+
+@contextmanager
+def _heard() -> Iterator[list[object]]:
+    """What the binding drops: some errors of OpenJPH come out as a half-filled frame and a message."""
+    dropped: list[object] = []
+    before = sys.unraisablehook
+    sys.unraisablehook = lambda raised: dropped.append(raised.exc_type)
+    try:
+        yield dropped
+    finally:
+        sys.unraisablehook = before
 
 
 def decode_otherwise(data: Buffer, layout: PixelFormat, *, transform: bool) -> bytes:

@@ -31,9 +31,19 @@ def encode(frame: Buffer, layout: PixelFormat) -> bytes:
         UnsupportedError: the encoder refuses the frame, or samples use bits above Bits Stored.
     """
     array = samples.from_frame(frame, layout)
-    rgb = layout.photometric_interpretation == "RGB"
     if min(layout.rows, layout.columns) < MIN_SIDE:
+        rgb = layout.photometric_interpretation == "RGB"
         return _encode_small(array, layout.bits_stored, rgb=rgb)
+    return encode_samples(array, layout)
+
+
+def encode_samples(array: samples.Samples, layout: PixelFormat, ratios: list[float] | None = None) -> bytes:
+    """A codestream of samples with no side below `MIN_SIDE`; lossless, unless ratios of layers are given.
+
+    Raises:
+        UnsupportedError: the encoder refuses them.
+    """
+    rgb = layout.photometric_interpretation == "RGB"
     try:
         return encode_buffer(
             array.tobytes(),
@@ -44,6 +54,7 @@ def encode(frame: Buffer, layout: PixelFormat) -> bytes:
             bool(layout.pixel_representation),
             photometric_interpretation=_RGB if rgb else _UNSPECIFIED,
             use_mct=rgb,
+            compression_ratios=ratios,
         )
     except RuntimeError as refusal:
         raise UnsupportedError("the encoder refuses the frame") from refusal

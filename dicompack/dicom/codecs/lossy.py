@@ -5,14 +5,11 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import Final
 
-from openjpeg.utils import encode_buffer
-
-from dicompack.dicom.codecs import samples
+from dicompack.dicom.codecs import jpeg_two_thousand, samples
 from dicompack.dicom.dataset import Buffer
 from dicompack.dicom.pixelformat import PixelFormat
 from dicompack.errors import UnsupportedError
 
-_UNSPECIFIED, _RGB = 0, 1  # as in `jpeg_two_thousand`
 _STEPS: Final = 12
 """Halvings of the interval of quantisation steps: within a percent of the ratio, where it can be had."""
 
@@ -26,25 +23,11 @@ def encode(frame: Buffer, layout: PixelFormat, ratio: float, *, high_throughput:
     if high_throughput:
         return _high_throughput(frame, layout, ratio)
     array = samples.from_frame(frame, layout)
-    rgb = layout.photometric_interpretation == "RGB"
     # The encoder counts from the bits of its precision, and people from the bytes that there were.
     counted = ratio * layout.bits_stored / layout.bits_allocated
     if counted <= 1:
         raise UnsupportedError("the ratio is no more than what the unused bits give")
-    try:
-        return encode_buffer(
-            array.tobytes(),
-            layout.columns,
-            layout.rows,
-            layout.samples_per_pixel,
-            layout.bits_stored,
-            bool(layout.pixel_representation),
-            photometric_interpretation=_RGB if rgb else _UNSPECIFIED,
-            use_mct=rgb,
-            compression_ratios=[counted],
-        )
-    except RuntimeError as refusal:
-        raise UnsupportedError("the encoder refuses the frame") from refusal
+    return jpeg_two_thousand.encode_samples(array, layout, [counted])
 
 
 def _high_throughput(frame: Buffer, layout: PixelFormat, ratio: float) -> bytes:

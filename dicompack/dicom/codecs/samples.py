@@ -21,16 +21,19 @@ Samples = NDArray[np.integer]
 
 
 def frames(value: Buffer, layout: PixelFormat) -> Iterator[Buffer]:
-    """The native frames of a value, one after the other; those of one bit per sample begin at a byte each."""
+    """The native frames of a value, one after the other."""
+    return (frame(value, number, layout) for number in range(layout.frames))
+
+
+def frame(value: Buffer, number: int, layout: PixelFormat) -> Buffer:
+    """One native frame of a value; that of one bit per sample begins at a byte of its own."""
     view, bits = memoryview(value), layout.frame_bits
-    for number in range(layout.frames):
-        first, shift = divmod(number * bits, 8)
-        if not shift and not bits % 8:
-            yield view[first : first + bits // 8]
-        else:
-            last = (number * bits + bits + 7) // 8
-            packed = int.from_bytes(view[first:last], "little") >> shift
-            yield (packed & (1 << bits) - 1).to_bytes(layout.frame_bytes, "little")
+    first, shift = divmod(number * bits, 8)
+    if not shift and not bits % 8:
+        return view[first : first + bits // 8]
+    last = (number * bits + bits + 7) // 8
+    packed = int.from_bytes(view[first:last], "little") >> shift
+    return (packed & (1 << bits) - 1).to_bytes(layout.frame_bytes, "little")
 
 
 def put_frame(value: memoryview, number: int, frame: Buffer, layout: PixelFormat) -> None:

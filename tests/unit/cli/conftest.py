@@ -77,7 +77,7 @@ def locked() -> NewIdentity:
     return replace(
         identity,
         signing_p12=_protected(identity.signing_p12),
-        decryption_p12=_protected(identity.decryption_p12),
+        decryption=_protected(identity.decryption),
     )
 
 
@@ -96,7 +96,7 @@ def _protected(data: bytes) -> bytes:
 def write_identity(folder: Path, identity: NewIdentity) -> Path:
     folder.mkdir()
     (folder / "signing.p12").write_bytes(identity.signing_p12)
-    (folder / "decryption.p12").write_bytes(identity.decryption_p12)
+    (folder / "decryption.p12").write_bytes(identity.decryption)
     (folder / "contact.pem").write_bytes(identity.contact_pem)
     return folder
 

@@ -15,7 +15,9 @@ from dicompack.cli.options import parse_size
 from dicompack.cli.program import program
 from dicompack.crypto.derivation import ProjectKey
 from dicompack.dicom.confidentiality import Option, SiteProfile
+from dicompack.pipeline.remote_packing import KeyPaths
 from dicompack.report import Member, Report, SignatureVerdict
+from dicompack.workers import Scheduler
 
 SPEC = (Path(__file__).parents[3] / "spec" / "9-command-line.md").read_text(encoding="utf-8")
 
@@ -57,7 +59,9 @@ def test_every_option_of_a_command_is_in_the_specification_and_the_other_way_rou
 
 
 def test_every_command_is_in_the_specification():
-    rows = re.findall(r"^\| `([a-z]+(?: (?:new|show|trust|project))?)[ `].*\|.*\|.*\|$", SPEC, re.MULTILINE)
+    rows = re.findall(
+        r"^\| `([a-z]+(?: (?:new|show|trust|project|password))?)[ `].*\|.*\|.*\|$", SPEC, re.MULTILINE
+    )
     assert set(rows) == set(commands())
 
 
@@ -106,6 +110,8 @@ def test_pack_without_options(library, call, me, clinic):
         "allow_preamble": False,
         "temp": None,
         "resume": False,
+        "scheduler": None,
+        "key_paths": None,
         "skip_suspect": False,
         "force": False,
         "hide_signer": False,
@@ -128,6 +134,8 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
         "--volume-size", "25M", "--recovery", "7.5%",
         "--jobs", "3", "--max-memory", "2G",
         "--exclude", "*.txt", "--exclude", "T*", "--temp", tmp_path, "--force", "--resume",
+        "--scheduler", "tls://c:1", "--scheduler-ca", tmp_path / "ca",
+        "--scheduler-cert", tmp_path / "cert", "--scheduler-key", tmp_path / "key",
         "--on-suspect", "skip", "--hide-signer", "--include-other", "--allow-preamble",
         "--passphrase-file", tmp_path / "p",
     )  # fmt: skip
@@ -160,6 +168,14 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
         "allow_preamble": True,
         "temp": tmp_path,
         "resume": True,
+        "scheduler": Scheduler("tls://c:1", *(str(tmp_path / one) for one in ("ca", "cert", "key"))),
+        "key_paths": KeyPaths(
+            str(them / "signing.p12"),
+            str(me / "decryption.p12"),
+            str(me / "signing.p12"),
+            str(tmp_path / "k"),
+            str(tmp_path / "p"),
+        ),
         "skip_suspect": True,
         "force": True,
         "hide_signer": True,

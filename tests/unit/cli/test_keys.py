@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from dicompack.cli.configuration import contact_name, pin, pinned_contacts
 from dicompack.cli.identities import Passphrases, find_contact, signing_key, trust_store
 from dicompack.cli.key_files import read_passphrases
+from dicompack.cli.options import TrustOptions
 from dicompack.cli.terminal import Terminal
 from dicompack.crypto.derivation import ProjectKey
 from dicompack.crypto.keys import load_signing_key
@@ -273,11 +274,11 @@ def test_a_name_that_is_neither_says_what_is_pinned(clinic):
 
 def test_trust_replaces_the_pinned_contacts(tmp_path, clinic, locked):
     """CLI-10."""
-    assert trust_store(()).anchors == ()
+    assert trust_store(TrustOptions()).anchors == ()
     pin("Clinic A", clinic.contact_pem)
-    assert [anchor.name for anchor in trust_store(()).anchors] == ["Clinic A"]
+    assert [anchor.name for anchor in trust_store(TrustOptions()).anchors] == ["Clinic A"]
     (tmp_path / "b.pem").write_bytes(locked.contact_pem)
-    store = trust_store([str(tmp_path / "b.pem")])
+    store = trust_store(TrustOptions((str(tmp_path / "b.pem"),)))
     assert [anchor.fingerprint for anchor in store.anchors] == [locked.contact.fingerprint]
 
 

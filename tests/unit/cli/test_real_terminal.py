@@ -1,10 +1,11 @@
-"""What needs a real terminal or a real signal: CLI-4, CLI-6, CLI-8."""
+"""What needs a real terminal or a real signal: CLI-4, CLI-6, CLI-8, CLI-20."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -13,6 +14,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
+
+from tests.packages import study
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="no pseudo-terminals there")
 
@@ -89,6 +92,35 @@ def test_three_wrong_passphrases_are_no_match(them):
         session.type("wrong\n", after="passphrase of signing.p12: ")
     code, out = session.end()
     assert (code, json.loads(out)["error"]["kind"]) == (40, "no-match")
+
+
+def test_a_password_is_made_shown_once_and_asked_for(me, tmp_path):
+    """CLI-20."""
+    study(tmp_path / "source", ("CT_small.dcm",))
+    package = tmp_path / "study.dcmpack"
+    session = Session(
+        "pack",
+        tmp_path / "source",
+        "-o",
+        package,
+        "--signer",
+        me,
+        "--no-self",
+        "--burned-in",
+        "vouch",
+        "--password",
+    )
+    session.expect("by another way than the package")
+    assert session.end()[0] == 0
+    [password] = re.findall(r"password: ((?:[a-z]{5}-){7}[a-z]{5})\r?\n", session.seen)
+    assert session.seen.count(password) == 1
+    opening = ("unpack", package, "--trust", me / "contact.pem", "--password", "-d")
+    for typed, code in (("wrong\n", 40), (password + "\n", 0)):
+        session = Session(*opening, tmp_path / "out")
+        session.type(typed, after="password of the package: ")
+        assert session.end()[0] == code
+        assert typed.strip() not in session.seen
+        assert (tmp_path / "out").exists() == (code == 0)
 
 
 @pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("\n", 50), ("n\n", 50), ("\x04", 50)])

@@ -7,8 +7,7 @@ from functools import cache
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -51,7 +50,7 @@ def pem_key(key: object, passphrase: bytes | None = None, form: PrivateFormat = 
 def test_new_identity() -> None:
     made = identity()
     signing = load_signing_key(made.signing_p12, never)
-    decryption = load_decryption_key(made.decryption_p12, never)
+    decryption = load_decryption_key(made.decryption, never)
     assert (signing.certificate, decryption.certificate) == (made.contact.signing, made.contact.decryption)
     assert signing.chain == ()
     assert made.contact.name == "Dr. A. Example"
@@ -87,7 +86,7 @@ def test_passphrase_protects(monkeypatch: pytest.MonkeyPatch) -> None:
         return "pässwörd".encode()
 
     load_signing_key(made.signing_p12, passphrase)
-    load_decryption_key(made.decryption_p12, passphrase)
+    load_decryption_key(made.decryption, passphrase)
     assert len(asked) == 2
     for wrong in (b"", b"password"):
         with pytest.raises(NoMatchError, match="passphrase is wrong") as caught:
@@ -112,7 +111,7 @@ def test_empty_passphrase_is_no_passphrase() -> None:
 def test_no_secret_is_shown() -> None:
     made = identity()
     assert "p12" not in repr(made)
-    for key in (load_signing_key(made.signing_p12, never), load_decryption_key(made.decryption_p12, never)):
+    for key in (load_signing_key(made.signing_p12, never), load_decryption_key(made.decryption, never)):
         assert "private" not in repr(key) and "RSA" not in repr(key)
 
 
@@ -138,7 +137,7 @@ def test_the_other_role_is_named() -> None:
         load_decryption_key(identity().signing_p12, never)
     assert caught.value.rule == "KEY-4" and caught.value.hint
     with pytest.raises(NoMatchError, match="this key decrypts, it does not sign") as caught:
-        load_signing_key(identity().decryption_p12, never)
+        load_signing_key(identity().decryption, never)
     assert caught.value.rule == "KEY-3" and caught.value.hint
 
 
@@ -211,7 +210,7 @@ def test_p12_with_chain() -> None:
             ),
             "no certificate",
         ),
-        (lambda: pem_key(ec.generate_private_key(ec.SECP256R1())), "not RSA"),
+        (lambda: pem_key(ed25519.Ed25519PrivateKey.generate()), "a kind that is not accepted"),
     ],
 )
 @pytest.mark.parametrize("load", [load_signing_key, load_decryption_key])
@@ -222,14 +221,18 @@ def test_what_is_no_identity(load: object, data: object, message: str) -> None:
     assert caught.value.rule in ("KEY-1", "KEY-2", "KEY-5")
 
 
-def test_p12_with_another_kind_of_key() -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([])
-    certificate = x509.CertificateBuilder(name, name, key.public_key(), 1, pki.NOW, pki.NOW).sign(
-        key, hashes.SHA256()
-    )
+@pytest.mark.parametrize(
+    ("curve", "fine"), [(ec.SECP256R1(), True), (ec.SECP384R1(), True), (ec.SECP521R1(), False)]
+)
+def test_p12_with_a_key_on_a_curve(curve: ec.EllipticCurve, fine: bool) -> None:
+    """KEY-2: P-256 and P-384 sign."""
+    key = ec.generate_private_key(curve)
+    certificate = pki.certificate("curve", pki.SIGNS, of=key)
     data = pkcs12.serialize_key_and_certificates(None, key, certificate, None, NoEncryption())
-    with pytest.raises(NoMatchError, match="not RSA") as caught:
+    if fine:
+        assert load_signing_key(data, never).certificate == certificate
+        return
+    with pytest.raises(NoMatchError) as caught:
         load_signing_key(data, never)
     assert caught.value.rule == "KEY-2"
 

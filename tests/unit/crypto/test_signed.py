@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric import ec, padding, utils
 
 from dicompack.crypto import certificates, der, signed
-from dicompack.crypto.algorithms import MESSAGE_DIGEST, RSA_PKCS1, SHA256
+from dicompack.crypto.algorithms import CURVE_ORDERS, MESSAGE_DIGEST, RSA_PKCS1, RSA_SCHEME, SHA256
 from dicompack.crypto.keys import SigningKey
 from dicompack.errors import BadSignatureError, DicomPackError, FormatError, UnsupportedError
 from tests.unit.crypto import pki
@@ -34,7 +34,7 @@ def resigned(attributes: list[bytes], signer: SigningKey | None = None, content:
     signature = key.private_key.sign(der.set_of(attributes), padding.PKCS1v15(), hashes.SHA256())
     chain = tuple(pki.raw(one) for one in (key.certificate, *key.chain))
     return signed._marshal(
-        content, chain, attributes, certificates.issuer_and_serial(key.certificate), signature
+        content, chain, attributes, certificates.issuer_and_serial(key.certificate), RSA_SCHEME, signature
     )
 
 
@@ -321,9 +321,13 @@ def test_weak_signer() -> None:
     key = pki.key("weak", 1024)
     certificate = pki.certificate("weak", pki.SIGNS, of=key)
     chain = (pki.raw(certificate),)
-    attributes = signed._attributes(hashlib.sha256(CONTENT).digest(), signed._time(pki.NOW), chain)
+    attributes = signed._attributes(
+        hashlib.sha256(CONTENT).digest(), signed._time(pki.NOW), chain, RSA_SCHEME
+    )
     signature = key.sign(der.set_of(attributes), padding.PKCS1v15(), hashes.SHA256())
-    data = signed._marshal(CONTENT, chain, attributes, certificates.issuer_and_serial(certificate), signature)
+    data = signed._marshal(
+        CONTENT, chain, attributes, certificates.issuer_and_serial(certificate), RSA_SCHEME, signature
+    )
     refuses(data, BadSignatureError, "KEY-2")
 
 
@@ -331,7 +335,9 @@ def test_malformed_certificate() -> None:
     """KEY-1: named and signed, but no certificate."""
     data = made()
     broken = der.sequence(der.sequence(der.integer(1), der.sequence(), der.sequence()))
-    attributes = signed._attributes(hashlib.sha256(CONTENT).digest(), signed._time(pki.NOW), (broken,))
+    attributes = signed._attributes(
+        hashlib.sha256(CONTENT).digest(), signed._time(pki.NOW), (broken,), RSA_SCHEME
+    )
     data = pki.edit(data, ATTRIBUTES, der.set_of(attributes, 0xA0))
     refuses(pki.edit(data, CERTIFICATES, der.set_of([broken], 0xA0)), BadSignatureError, "KEY-1")
 
@@ -341,3 +347,56 @@ def test_nesting_bomb() -> None:
     for _ in range(5_000):
         bomb = der.sequence(bomb)
     refuses(pki.edit(made(), ATTRIBUTES, bomb), FormatError, "DER-6")
+
+
+@pytest.fixture(scope="module", params=["secp256r1", "secp384r1"])
+def on_curve(request: pytest.FixtureRequest) -> SigningKey:
+    """A signer whose key is on a curve."""
+    key = ec.generate_private_key({"secp256r1": ec.SECP256R1(), "secp384r1": ec.SECP384R1()}[request.param])
+    return SigningKey(pki.certificate("on a curve", pki.SIGNS, of=key), key)
+
+
+class TestCurves:
+    """ECDSA on P-256 with SHA-256, on P-384 with SHA-384."""
+
+    def test_round_trip(self, on_curve: SigningKey) -> None:
+        for _ in range(20):  # of two signatures that fit, the library gives either
+            result = signed.verify(made(on_curve))
+            assert (result.content, result.certificate) == (CONTENT, on_curve.certificate)
+        again = SigningKey.parse(on_curve.marshal())
+        assert signed.verify(made(again)).certificate == on_curve.certificate
+
+    def test_the_other_s_cms_8(self, on_curve: SigningKey) -> None:
+        data = made(on_curve)
+        signature = bytes(pki.element(data, *SIGNATURE).content)
+        r, s = utils.decode_dss_signature(signature)
+        other = utils.encode_dss_signature(r, CURVE_ORDERS[on_curve.private_key.curve.name] - s)
+        refuses(pki.edit(data, SIGNATURE, der.octet_string(other)), BadSignatureError, "CMS-8")
+
+    @pytest.mark.parametrize("signature", [b"", b"\x30\x00", b"\x30\x06\x02\x01\x00\x02\x01\x00", bytes(64)])
+    def test_no_signature_at_all_cms_8(self, on_curve: SigningKey, signature: bytes) -> None:
+        data = pki.edit(made(on_curve), SIGNATURE, der.octet_string(signature))
+        refuses(data, BadSignatureError, "CMS-8")
+
+    def test_every_flipped_bit_is_refused(self, on_curve: SigningKey) -> None:
+        data = made(on_curve)
+        for place in range(0, len(data) * 8, 29):
+            changed = bytearray(data)
+            changed[place // 8] ^= 1 << place % 8
+            with pytest.raises(DicomPackError):
+                signed.verify(bytes(changed))
+
+    def test_algorithm_of_another_key(self, on_curve: SigningKey) -> None:
+        """The certificate's key decides: RSA named for a curve, a curve for RSA."""
+        for signer, other in ((on_curve, pki.signer()), (pki.signer(), on_curve)):
+            algorithm = pki.element(made(other), *SIGNER, 4).raw
+            with pytest.raises(DicomPackError) as caught:
+                signed.verify(pki.edit(made(signer), (*SIGNER, 4), bytes(algorithm)))
+            assert caught.value.rule in ("CMS-6", "CMS-8")
+
+    def test_other_curves_key_2(self) -> None:
+        for curve in (ec.SECP521R1(), ec.SECP256K1(), ec.BrainpoolP256R1()):
+            key = ec.generate_private_key(curve)
+            with pytest.raises(DicomPackError) as caught:
+                SigningKey(pki.certificate("other", pki.SIGNS, of=key), key)
+            assert caught.value.rule == "KEY-2"

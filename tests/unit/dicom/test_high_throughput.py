@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -117,3 +119,22 @@ def test_one_bit():
     result = pixels.compress(source, CODECS["htj2k"], paranoid=True)
     assert isinstance(result, pixels.Compressed), result
     assert pixels.decompress(result.data_set, result.restore, CODECS["htj2k"]) == source
+
+
+def test_errors_that_the_binding_drops_are_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CMP-6: a frame that was left half filled is no frame, whatever is in it."""
+
+    def half(data: bytes, *, planar: bool) -> np.ndarray:
+        # What the binding does with an exception where it cannot raise one.
+        class Raised:
+            exc_type = RuntimeError
+
+        sys.unraisablehook(Raised())  # type: ignore[arg-type]
+        return samples()[0, :, :, 0]
+
+    before = sys.unraisablehook
+    monkeypatch.setattr(high_throughput.imagecodecs, "htj2k_decode", half)
+    with pytest.raises(FormatError) as caught:
+        high_throughput.decode(GRAY, LAYOUT, transform=False)
+    assert caught.value.rule == "CMP-6"
+    assert sys.unraisablehook is before

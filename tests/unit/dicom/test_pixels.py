@@ -18,7 +18,14 @@ from pydicom.uid import MultiFrameTrueColorSecondaryCaptureImageStorage
 
 from dicompack.dicom import codecs, pixels
 from dicompack.dicom.codecs import CODECS, Codec, codestream, jpeg_two_thousand
-from dicompack.dicom.dataset import DataSet, Element, Encapsulated, number_element, string_element
+from dicompack.dicom.dataset import (
+    DataSet,
+    Element,
+    Encapsulated,
+    Sequence,
+    number_element,
+    string_element,
+)
 from dicompack.dicom.pixels import Compressed, Kept, Restore, compress, decompress, native_digest
 from dicompack.errors import FormatError, InputError, UnsupportedError, UsageError
 from dicompack.stages.compression import Encoding
@@ -607,3 +614,16 @@ def test_a_codec_that_is_not_installed_says_what_to_install(monkeypatch: pytest.
     for settings in (Encoding("jpeg"), Encoding("keep", paranoid=True)):
         with pytest.raises(UsageError):
             settings.check()
+
+
+def test_icons_stay_as_they_are(codec: Codec) -> None:
+    """Pixel Data inside a sequence is no business of the Transfer Syntax (PS3.5 A.4), native or not."""
+    icon = native(samples(stored=8, allocated=8, rows=64, columns=64), stored=8).without(0xFFFCFFFC)
+    other = icon.replacing(Encapsulated(PIXEL_DATA, "OB", (b"", b"\xff\xd8\xff\xd9")))
+    source = native(samples(frames=2), stored=12).replacing(
+        Sequence(0x00880200, (icon,)), Sequence(0x00082112, (other, DataSet([Sequence(0x00880200, (icon,))])))
+    )
+    result = compressed(source, codec)
+    for tag in (0x00880200, 0x00082112):
+        assert result.data_set.get(tag) == source.get(tag)
+    assert decompress(result.data_set, result.restore, codec) == source

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import tracemalloc
+from functools import partial
 
 import pytest
 
+from dicompack.dicom import pixels
+from dicompack.dicom.codecs import CODECS
 from dicompack.dicom.dataset import DataSet, Element, Encapsulated, Sequence, number_element, string_element
 from dicompack.dicom.pixels import PixelFormat, compress, native_digest, pixel_format
 from dicompack.errors import FormatError, InputError
@@ -111,7 +115,7 @@ CONTRADICTIONS = [
 def test_contradiction(rule: str, data_set: DataSet) -> None:
     tracemalloc.start()
     try:
-        for entry in (pixel_format, compress, native_digest):
+        for entry in (pixel_format, partial(compress, codec=CODECS["j2k"]), native_digest):
             with pytest.raises(InputError) as caught:
                 entry(data_set)
             assert caught.value.rule == rule, caught.value
@@ -166,3 +170,34 @@ def test_subsampled_native_data() -> None:
 def test_encapsulated_data_may_lack_their_planar_configuration() -> None:
     source = RGB.without(PLANAR).replacing(Encapsulated(PIXEL_DATA, "OB", (b"", b"\xff\xd8")))
     assert pixel_format(source).planar_configuration == 0
+
+
+@pytest.mark.parametrize(("tag", "vr", "bits"), [(0x7FE00008, "OF", 32), (0x7FE00009, "OD", 64)])
+def test_float_pixel_data_pix_12(tag, vr, bits):
+    """Kept, but not unseen: size and description fit, and the digest is theirs."""
+    value = bytes(range(3 * 4 * 2)) * (bits // 8)
+    sound = DataSet(
+        [
+            number_element(0x00280002, "US", 1),
+            string_element(0x00280008, "IS", "2"),
+            number_element(0x00280010, "US", 3),
+            number_element(0x00280011, "US", 4),
+            number_element(0x00280100, "US", bits),
+            Element(tag, vr, value),
+        ]
+    )
+    assert pixels.native_digest(sound) == (hashlib.sha256(value).hexdigest(), len(value))
+    kept = pixels.compress(sound, CODECS["j2k"])
+    assert isinstance(kept, pixels.Kept)
+    assert "Float" in kept.reason
+    for wrong in (
+        number_element(0x00280010, "US", 4),
+        number_element(0x00280100, "US", 96 - bits),
+        number_element(0x00280002, "US", 3),
+        string_element(0x00280008, "IS", "3"),
+        Element(tag, "OB", value),
+        Element(tag, vr, value[:-4]),
+    ):
+        with pytest.raises(InputError) as caught:
+            pixels.native_digest(sound.replacing(wrong))
+        assert caught.value.rule == "PIX-12"

@@ -1,0 +1,117 @@
+"""Revocation lists (RFC 5280 §5, §6.3): from files only, as hospitals have them; nothing is fetched.
+
+A list counts if the issuer of the certificate signed it, may sign lists, and it is complete and of its time.
+What no list covers is unknown: that is told, and refused where lists are demanded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from itertools import pairwise
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from dicompack.crypto import certificates, der
+from dicompack.errors import DicomPackError, FormatError, NoMatchError, UntrustedError
+
+MAX_SIZE: Final = 64 << 20
+"""Bytes of a file with lists; those of national authorities have some megabytes."""
+
+_PEM: Final = re.compile(rb"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----", re.DOTALL)
+# What changes the meaning of a list (delta lists, lists of a part) makes it none of ours; the rest does not.
+_HARMLESS: Final = (
+    x509.CRLNumber,
+    x509.AuthorityKeyIdentifier,
+    x509.FreshestCRL,
+    x509.AuthorityInformationAccess,
+)
+
+
+class Standing(StrEnum):
+    """What lists say of a path that holds otherwise."""
+
+    GOOD = "good"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Revocations:
+    """The lists at hand."""
+
+    lists: tuple[x509.CertificateRevocationList, ...] = ()
+    demanded: bool = False
+    """Whether what no list covers is refused."""
+
+    def check(self, path: Sequence[x509.Certificate], at: datetime) -> Standing:
+        """What the lists say of each certificate of a path, from the end entity to the anchor, at a time.
+
+        Raises:
+            UntrustedError: one is revoked (TRU-7); or no list covers one, and lists are demanded (TRU-8).
+        """
+        standing = Standing.GOOD
+        for certificate, issuer in pairwise(path):
+            covered = False
+            for one in self.lists:
+                if not _is_by(one, certificate, issuer):
+                    continue
+                entry = one.get_revoked_certificate_by_serial_number(certificate.serial_number)
+                if entry is not None and entry.revocation_date_utc <= at:  # TRU-7
+                    raise UntrustedError(
+                        f"the certificate was revoked on {entry.revocation_date_utc:%Y-%m-%d}",
+                        rule="TRU-7",
+                        hint="do not use the data; ask its owner for what happened",
+                    )
+                covered |= _is_of_its_time(one, at)
+            if not covered and self.demanded:  # TRU-8
+                raise UntrustedError(
+                    "no current revocation list covers the signer's certificate, or one above it",
+                    rule="TRU-8",
+                    hint="name the authorities' current lists with --crl",
+                )
+            if not covered:
+                standing = Standing.UNKNOWN
+        return standing
+
+
+def parse(data: bytes) -> tuple[x509.CertificateRevocationList, ...]:
+    """The lists of a PEM file, or one in DER.
+
+    Raises:
+        NoMatchError: none, or one that cannot be read (KEY-9).
+    """
+    found = _PEM.findall(data)
+    try:
+        lists = tuple(map(x509.load_pem_x509_crl, found)) or (x509.load_der_x509_crl(data),)
+        for one in lists:
+            der.parse(one.public_bytes(Encoding.DER), der.SEQUENCE)
+            list(one.extensions)
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, DicomPackError) as error:
+        raise NoMatchError("this is no revocation list", rule="KEY-9", hint="a CRL in PEM or DER") from error
+    return lists
+
+
+def _is_by(
+    one: x509.CertificateRevocationList, certificate: x509.Certificate, issuer: x509.Certificate
+) -> bool:
+    """Whether a list is the issuer's about certificates like this one."""
+    if one.issuer != certificate.issuer or one.issuer != issuer.subject:
+        return False
+    if any(extension.critical or not isinstance(extension.value, _HARMLESS) for extension in one.extensions):
+        return False
+    try:
+        certificates.check_list_signer(issuer, one.signature_hash_algorithm, FormatError)
+        return one.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]  # its kind was checked
+    except (FormatError, UnsupportedAlgorithm, TypeError, ValueError):
+        return False
+
+
+def _is_of_its_time(one: x509.CertificateRevocationList, at: datetime) -> bool:
+    end = one.next_update_utc
+    return one.last_update_utc <= at and end is not None and at <= end

@@ -1,0 +1,129 @@
+"""Other people's hostile objects: OpenSSL's fuzzing corpora, and Wycheproof where our code meets padding."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import load_der_private_key
+
+from dicompack.crypto import der, enveloped_cbc
+from dicompack.crypto.algorithms import BLOCK_CIPHERS, DATA, ENVELOPED_DATA, RSA_OAEP
+from dicompack.crypto.recipients import KeyTransport
+from dicompack.errors import BadSignatureError
+from tests.conftest import DATA as DATA_SET
+from tests.unit.crypto import pki
+
+pytestmark = pytest.mark.shared_data
+
+CORPUS = DATA_SET.parent / "corpus"
+
+_FUZZ = """
+import resource, sys, time
+from pathlib import Path
+from dicompack.crypto import certificates, der, enveloped, enveloped_cbc, signed
+from dicompack.crypto.contacts import Contact
+from dicompack.crypto.keys import load_decryption_key
+from dicompack.errors import DicomPackError, NoMatchError
+
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+readers = (
+    der.parse,
+    enveloped.inspect,
+    lambda data: enveloped.open_(data, []),
+    lambda data: enveloped_cbc.open_(data, []),
+    signed.verify,
+    lambda data: certificates.parse_any(data, NoMatchError),
+    Contact.parse,
+    lambda data: load_decryption_key(data, lambda: b"x"),
+)
+count = 0
+for path in sorted(Path(sys.argv[1]).rglob("*")):
+    if path.is_file():
+        data = path.read_bytes()
+        for read in readers:
+            began = time.monotonic()
+            try:
+                read(data)
+            except DicomPackError:
+                pass
+            assert time.monotonic() - began < 5, path.name
+            count += 1
+grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+print(count, int(grown), file=sys.stdout)
+"""
+
+
+def test_fuzzing_corpora() -> None:
+    """Nothing but our own errors, nothing that hangs, less than 200 MB."""
+    folder = CORPUS / "der-fuzz"
+    if not folder.is_dir():
+        pytest.skip("the corpus is not here")
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", _FUZZ, str(folder)], capture_output=True, text=True, timeout=280
+    )
+    assert result.returncode == 0, result.stderr
+    count, grown = map(int, result.stdout.split())
+    assert count > 10_000 and grown < 200
+
+
+def vectors(name: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    path = CORPUS / "wycheproof" / name
+    if not path.is_file():
+        pytest.skip("the corpus is not here")
+    groups = json.loads(path.read_text("utf-8"))["testGroups"]
+    return [(group, test) for group in groups for test in group["tests"]]
+
+
+def test_wycheproof_rsa_oaep() -> None:
+    """Bleichenbacher, Manger: what is not valid gives nothing, and a label is not ours."""
+    count = 0
+    for group, test in vectors("rsa_oaep_3072_sha256_mgf1sha256_test.json"):
+        private_key = load_der_private_key(bytes.fromhex(group["privateKeyPkcs8"]), None)
+        found = KeyTransport(b"x", RSA_OAEP, bytes.fromhex(test["ct"])).unwrap(private_key)  # type: ignore[arg-type]
+        right = test["result"] == "valid" and not test["label"]
+        assert found == (bytes.fromhex(test["msg"]) if right else None), test["tcId"]
+        count += 1
+    assert count == 37
+
+
+def test_wycheproof_cbc_padding() -> None:
+    """Vaudenay: every kind of wrong padding is the one error, and right padding the message."""
+    certificate = pki.recipient().certificate
+    whole = enveloped_cbc.seal(b"x", [certificate])
+    identifier = pki.element(whole, 1, 0, 1, 0, 1).content.tobytes()
+    by_size = {cipher.key_size: cipher for cipher in BLOCK_CIPHERS if cipher.block_size == 16}
+    texts, count = set(), 0
+    for group, test in vectors("aes_cbc_pkcs5_test.json"):
+        cipher = by_size[group["keySize"] // 8]
+        iv, ciphertext = bytes.fromhex(test["iv"]), bytes.fromhex(test["ct"])
+        if not ciphertext or len(ciphertext) % 16:
+            continue
+        data = _cbc(bytes.fromhex(test["key"]), cipher.identifier(iv), ciphertext, identifier)
+        if test["result"] == "valid":
+            assert enveloped_cbc.open_(data, [pki.recipient()]) == bytes.fromhex(test["msg"])
+        else:
+            with pytest.raises(BadSignatureError) as caught:
+                enveloped_cbc.open_(data, [pki.recipient()])
+            texts.add((str(caught.value), caught.value.hint))
+        count += 1
+    assert count > 150 and len(texts) == 1
+
+
+def _cbc(key: bytes, algorithm: bytes, ciphertext: bytes, identifier: bytes) -> bytes:
+    from cryptography.hazmat.primitives.asymmetric import padding
+
+    from dicompack.crypto.algorithms import RSA_KEY_TRANSPORT
+
+    info = der.sequence(
+        der.integer(2),
+        der.encode(0x80, identifier),
+        RSA_KEY_TRANSPORT,
+        der.octet_string(pki.key("recipient").public_key().encrypt(key, padding.PKCS1v15())),
+    )
+    content = der.sequence(DATA, algorithm, der.encode(0x80, ciphertext))
+    inner = der.sequence(der.integer(2), der.set_of([info]), content)
+    return der.sequence(ENVELOPED_DATA, der.explicit(0, inner))
