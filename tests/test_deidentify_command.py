@@ -193,11 +193,11 @@ class TestIndependentCheck:
 
         real = instances._member
 
-        def leaking(compressed, signed):
+        def leaking(compressed, signed, **more):
             from dataclasses import replace
             from hashlib import sha256
 
-            member = real(compressed, signed)
+            member = real(compressed, signed, **more)
             digest = sha256(bundled("CT_small.dcm").read_bytes()).hexdigest()
             return replace(member, delivered=replace(member.delivered, sha256=digest))
 

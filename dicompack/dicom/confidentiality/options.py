@@ -57,6 +57,12 @@ def parse_deidentify(text: str) -> frozenset[Option]:
         UsageError: something else, with the nearest name; or an illegal combination (DEI-1).
     """
     profile, *names = (name.strip() for name in text.split("+"))
+    if profile == "none":  # DEI-37
+        raise UsageError(
+            "leaving instances as they are is for packing alone, and takes no options",
+            rule="DEI-37",
+            hint="dicompack pack --deidentify none",
+        )
     if profile != BASIC:  # DEI-37
         raise _unknown("profile", profile, (BASIC,))
     for name in names:
