@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dicompack.dicom import dicom_file, tags
+from dicompack.dicom.codestream_comments import comments
 from dicompack.dicom.dataset import DataSet, Element, Encapsulated, Sequence, bytes_of, tag_text
 from dicompack.dicom.dicom_file import DicomFile
 from dicompack.dicom.identifying_values import NOTHING, IdentifyingValues, identifying_values
@@ -188,6 +189,9 @@ def _chunks(data_set: DataSet, own: _Made, of_signature: bool = False) -> Iterat
             signs = node.tag == tags.DIGITAL_SIGNATURES_SEQUENCE
             for item in node.items:
                 yield from _chunks(item, own, signs)
+        elif node.tag == tags.PIXEL_DATA and isinstance(node, Encapsulated):  # CHK-8
+            for said in (one for fragment in node.fragments for one in comments(bytes_of(fragment))):
+                yield _Chunk(f"a codestream of {tag_text(node.tag)}", _kind_of(said), said)
         elif node.tag in _NOT_LOOKED_INTO or (of_signature and node.tag in _OF_THE_SIGNATURE):  # CHK-2
             continue
         elif isinstance(node, Encapsulated):

@@ -98,7 +98,10 @@ def detect(image: Image, words: Collection[str] = (), *, noisy: bool = False) ->
             thick = thickness > _TALL * max(rows, columns)
             if score >= _CERTAIN:
                 is_clear = not (noisy or thick)
-                if is_clear or any(_is_legible(one, well=thick) for one in _read(image, fitted)):
+                if is_clear or any(
+                    _is_legible(one, well=thick or number > 0)
+                    for number, one in enumerate(_read(image, fitted))
+                ):
                     found.append(Text(fitted, Cause.TEXT, score))
             elif any(_is_telling(one.text, words) for one in _read(image, fitted)):
                 found.append(Text(fitted, Cause.WORD, score))

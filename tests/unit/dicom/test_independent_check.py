@@ -21,7 +21,13 @@ from dicompack.dicom.confidentiality.table import rows
 from dicompack.dicom.dataset import DataSet, Element, Encapsulated, Sequence, padded, string_element
 from dicompack.dicom.identifying_values import identifying_values
 from dicompack.dicom.independent_check import check, check_instance, check_manifest
-from dicompack.dicom.transfer_syntaxes import DEFLATED, EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
+from dicompack.dicom.transfer_syntaxes import (
+    DEFLATED,
+    EXPLICIT_BIG,
+    EXPLICIT_LITTLE,
+    IMPLICIT_LITTLE,
+    transfer_syntax,
+)
 from dicompack.errors import SuspectError
 
 STUDY, SERIES, INSTANCE = "1.2.826.0.1.99.1", "1.2.826.0.1.99.1.1", "1.2.826.0.1.99.1.1.7"
@@ -436,3 +442,41 @@ def test_a_ct_instance_takes_less_than_a_few_milliseconds():
         )
         best = min(best, time.perf_counter() - start)
     assert best < 0.005  # measured: 0.4 ms
+
+
+JPEG = transfer_syntax("1.2.840.10008.1.2.4.50")
+
+
+def _segment(marker, payload):
+    return bytes((0xFF, marker)) + (len(payload) + 2).to_bytes(2, "big") + payload
+
+
+JPEG_HEAD = b"\xff\xd8" + _segment(0xE0, b"JFIF\0\1\2\0\0\1\0\1\0\0")
+SCAN = _segment(0xDA, b"\1\1\0\0\x3f\0")
+SIZ = b"\xff\x4f" + _segment(0x51, bytes(36))
+NAME_ON_IT = b"exam of Quackenbush"
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        JPEG_HEAD + _segment(0xFE, NAME_ON_IT) + SCAN + bytes(40) + b"\xff\xd9",
+        b"\xff\xd8\xff" + _segment(0xE1, b"Exif\0\0" + NAME_ON_IT) + SCAN + b"\xff\xd9",
+        SIZ + _segment(0x64, b"\0\1" + NAME_ON_IT) + b"\xff\x90",
+        b"\0\0\0\x0cjP  \r\n\x87\n" + b"\0\0\0\x40xml " + NAME_ON_IT + b"\0\0\0\0jp2c" + SIZ,
+    ],
+    ids=["JPEG comment", "EXIF", "JPEG 2000 comment", "JP2 box"],
+)
+def test_chk_8_what_a_codestream_says_beside_its_samples_is_looked_into(frame):
+    file = finished(Encapsulated(0x7FE00010, "OB", (b"", frame + bytes(len(frame) % 2))), syntax=JPEG)
+    error = found(file)
+    assert error.rule == "CHK-4"
+    assert error.where is None or "Quackenbush" not in str(error)
+    assert "codestream" in error.message
+
+
+@pytest.mark.parametrize(
+    "frame", [JPEG_HEAD + SCAN + NAME_ON_IT, JPEG_HEAD, b"\xff\xd8\xff", b"", NAME_ON_IT]
+)
+def test_chk_8_samples_are_not_looked_into(frame):
+    looked(finished(Encapsulated(0x7FE00010, "OB", (b"", frame + bytes(len(frame) % 2))), syntax=JPEG))
