@@ -67,7 +67,8 @@ class Revocations:
                 if not whole and not _names_its_own(one):
                     continue
                 entry = one.get_revoked_certificate_by_serial_number(certificate.serial_number)
-                if entry is not None and not _is_lifted(entry) and entry.revocation_date_utc <= at:  # TRU-7
+                counts = entry is not None and (whole or not _is_lifted(entry))
+                if entry is not None and counts and entry.revocation_date_utc <= at:  # TRU-7
                     raise UntrustedError(
                         f"the certificate was revoked on {entry.revocation_date_utc:%Y-%m-%d}",
                         rule="TRU-7",
@@ -138,11 +139,11 @@ def _names_its_own(one: x509.CertificateRevocationList) -> bool:
 
 def _is_lifted(entry: x509.RevokedCertificate) -> bool:
     """Whether a delta list takes an entry back (removeFromCRL, RFC 5280 §5.3.1)."""
-    return any(
-        isinstance(extension.value, x509.CRLReason)
-        and extension.value.reason is x509.ReasonFlags.remove_from_crl
-        for extension in entry.extensions
-    )
+    try:
+        reason = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+        return False
+    return reason is x509.ReasonFlags.remove_from_crl
 
 
 def _is_of_its_time(one: x509.CertificateRevocationList, at: datetime) -> bool:

@@ -35,12 +35,14 @@ def listed(
     end: datetime | None = NOW + DAY,
     digest: hashes.HashAlgorithm | None = None,
     extra: tuple[tuple[x509.ExtensionType, bool], ...] = (),
+    reason: x509.ReasonFlags | None = None,
 ) -> x509.CertificateRevocationList:
     certificate, key = issuer
     builder = x509.CertificateRevocationListBuilder().issuer_name(certificate.subject).last_update(start)
     builder = builder.next_update(end or start + DAY)
     for one in revoked:
         entry = x509.RevokedCertificateBuilder().serial_number(one.serial_number).revocation_date(at)
+        entry = entry.add_extension(x509.CRLReason(reason), False) if reason else entry
         builder = builder.add_revoked_certificate(entry.build())
     for value, critical in extra:
         builder = builder.add_extension(value, critical)
@@ -103,6 +105,19 @@ def test_tru_7_a_list_of_a_part_revokes_what_it_names(part):
     with pytest.raises(UntrustedError) as caught:
         judged(store(whole, one))
     assert caught.value.rule == "TRU-7"
+
+
+def test_what_a_delta_list_takes_back_is_not_revoked_by_it():
+    signer = pki.certified_signer()
+    back, delta = x509.ReasonFlags.remove_from_crl, ((x509.DeltaCRLIndicator(1), True),)
+    lifted = listed(pki.intermediate(), signer.certificate, extra=delta, reason=back)
+    assert judged(store(lifted)).standing is Standing.UNKNOWN
+    for still in (
+        listed(pki.intermediate(), signer.certificate, reason=back),
+        listed(pki.intermediate(), signer.certificate),
+    ):
+        with pytest.raises(UntrustedError, match="revoked"):
+            judged(store(lifted, still))
 
 
 def test_an_indirect_list_says_nothing_of_its_issuer_s_certificates():
