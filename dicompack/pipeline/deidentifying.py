@@ -19,7 +19,7 @@ from dicompack.pipeline.map_files import MapFiles
 from dicompack.pipeline.opening import OnProgress, never
 from dicompack.pipeline.policies import policy_of, with_vocabularies
 from dicompack.pipeline.source_instances import Refused, Source, SourceFacts, SourceTask, guarded
-from dicompack.pipeline.unpacking import target_of
+from dicompack.pipeline.unpacking_tasks import target_of
 from dicompack.report import Report
 from dicompack.stages.deidentification import Policy
 from dicompack.workers import Processes

@@ -52,9 +52,10 @@ from dicompack.pipeline.remote_packing import (
     remote_settings,
     start_remote_packing,
 )
+from dicompack.pipeline.reports import member_of
 from dicompack.pipeline.resuming import begin, check_resumable, digest_of_settings
 from dicompack.pipeline.source_instances import Refused
-from dicompack.pipeline.unpacking import check_written, member_of
+from dicompack.pipeline.unpacking import check_written
 from dicompack.report import Finding, Progress, Report, Skipped
 from dicompack.stages import package, volumes
 from dicompack.stages.compression import Encoding

@@ -29,7 +29,7 @@ from dicompack.exchange.sources import OtherFile, SourceFile
 from dicompack.parties import Recipient
 from dicompack.pipeline.opening import OnProgress, never
 from dicompack.pipeline.source_instances import MAX_SOURCE
-from dicompack.pipeline.unpacking import target_of
+from dicompack.pipeline.unpacking_tasks import target_of
 from dicompack.report import Finding, Progress, Report, SignatureVerdict, Skipped
 from dicompack.stages import reidentification
 from dicompack.stages.artifacts import Instance

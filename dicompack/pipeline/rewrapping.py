@@ -22,7 +22,8 @@ from dicompack.crypto.recipients import Opener
 from dicompack.parties import Forwarder, Recipient
 from dicompack.pipeline.opening import OnProgress, never, open_package
 from dicompack.pipeline.packing import check_output, remove_stale, write_volumes
-from dicompack.pipeline.unpacking import check_whole, check_written, verdicts_of
+from dicompack.pipeline.reports import verdicts_of
+from dicompack.pipeline.unpacking import check_whole, check_written
 from dicompack.report import Finding, Progress, Report
 from dicompack.stages import envelope, seals, volumes
 from dicompack.stages.envelope import Rewrapped

@@ -12,24 +12,19 @@ from cryptography import x509
 from dicompack import files
 from dicompack.container.digests import ObjectDigest
 from dicompack.container.faults import RepairableVolumesError
-from dicompack.container.manifest import Manifest, ManifestMember
-from dicompack.container.names import member_name, seal_name
+from dicompack.container.manifest import Manifest
 from dicompack.container.originals import Custody
-from dicompack.crypto.certificates import fingerprint, name_of
 from dicompack.crypto.keys import SigningKey
 from dicompack.crypto.recipients import Opener
-from dicompack.crypto.revocation import Standing
-from dicompack.crypto.signed import Signed
 from dicompack.crypto.trust import Trusted, TrustStore
 from dicompack.dicom.dataset import Buffer
 from dicompack.errors import DicomPackError, NoMatchError, UnsupportedError, UsageError, gravest
 from dicompack.parties import Recipient, check_signer_validity
-from dicompack.pipeline.demands import about_limits, demand_of_member
+from dicompack.pipeline.demands import demand_of_member
 from dicompack.pipeline.instances import (
     OtherTask,
     Unpacked,
     UnpackingSettings,
-    UnpackObject,
     UnpackTask,
     load_ahead,
     name_of_task,
@@ -37,9 +32,10 @@ from dicompack.pipeline.instances import (
     unpack_instance,
 )
 from dicompack.pipeline.opening import OnProgress, check_frames, check_recovery, never, open_package
-from dicompack.pipeline.originals import listed_originals, restoring_tasks
 from dicompack.pipeline.receiving import ReceiptFile, read_receipt
-from dicompack.report import Finding, Member, Progress, Report, SignatureVerdict
+from dicompack.pipeline.reports import report_of, verdict_of
+from dicompack.pipeline.unpacking_tasks import renamed, tasks_of
+from dicompack.report import Progress, Report, SignatureVerdict
 from dicompack.stages import receipts, volumes
 from dicompack.stages.package import check_custody, check_manifest
 from dicompack.stages.seals import (
@@ -84,7 +80,7 @@ def test(
         if opened.repaired:
             raise RepairableVolumesError(opened.repaired)
         check_recovery(opened)
-        return _report("test", opened, sealed, began, received=received)
+        return report_of("test", opened, sealed, began, received=received)
 
 
 def verify(
@@ -106,7 +102,7 @@ def verify(
     with open_package(Path(path), files.temporary_target(), tell) as opened:
         sealed, content = check_whole(opened, recipient, place, tell)
         received = _check_receipt(opened, sealed, receipt, recipient.trust)
-        return _report("verify", opened, sealed, began, content, received=received)
+        return report_of("verify", opened, sealed, began, content, received=received)
 
 
 def check_whole(
@@ -124,7 +120,7 @@ def check_whole(
         recipient.keys, content.instance_signer, "", frames=frames_of_large(place.crews)
     )
     _check_unopened(opened, sealed, custody)
-    _unpack_members(_tasks(opened, sealed, content, custody), settings, place, on_progress)
+    _unpack_members(tasks_of(opened, sealed, content, custody), settings, place, on_progress)
     return sealed, content
 
 
@@ -138,7 +134,7 @@ def inspect(path: Path | str, *, recipient: Recipient) -> Report:
     with open_package(Path(path), files.temporary_target(), never, every_byte=False) as opened:
         sealed = _checked_seals(opened, recipient.trust, recipient.keys)
         content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
-        return _report("list", opened, sealed, began, content, complete="not-checked")
+        return report_of("list", opened, sealed, began, content, complete="not-checked")
 
 
 def unpack(
@@ -191,7 +187,7 @@ def unpack(
         content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
         custody = _custody_of(opened, sealed, content, recipient, wanted=originals)
         _check_unopened(opened, sealed, custody)
-        tasks = _tasks(opened, sealed, content, custody, keep_signed=keep_signed)
+        tasks = tasks_of(opened, sealed, content, custody, keep_signed=keep_signed)
         with files.Staging(target) as staging, ReceiptFile(receipt) as receipt_file:
             files.check_room(staging.path, sum(task.size for task in tasks))
             folder = staging.folder("instances")
@@ -209,7 +205,7 @@ def unpack(
             files.check_target_folder(target)
             files.publish_folder(folder, target)
             receipt_file.publish()
-        return _report("unpack", opened, sealed, began, content, bytes_out=written, renamed=_renamed(tasks))
+        return report_of("unpack", opened, sealed, began, content, bytes_out=written, renamed=renamed(tasks))
 
 
 def _check_unopened(opened: Volumes, sealed: CheckedSeal, custody: Custody | None) -> None:
@@ -334,103 +330,6 @@ def _unpack_members(
     return written
 
 
-def _tasks(
-    opened: Volumes,
-    sealed: CheckedSeal,
-    content: Manifest,
-    custody: Custody | None,
-    *,
-    keep_signed: bool = False,
-) -> list[UnpackTask | OtherTask]:
-    """What is to be opened, and where it goes; what is restored from one object comes together."""
-    extents = opened.extents()
-    listed = listed_originals(content, custody)
-    by_object = sorted(range(len(listed)), key=lambda place: listed[place].restoring.object)
-    ordered = [*(listed[place] for place in by_object), *content.others]
-    restoring = restoring_tasks(ordered, extents, sealed.rows)
-    of_member = dict(zip(by_object, restoring, strict=False))
-    names = files.RestoredNames()
-    numbers = content.objects
-    tasks: list[UnpackTask | OtherTask] = []
-    for place in by_object or range(len(content.members)):
-        member = content.members[place]
-        holding = map(member_name, numbers[place])
-        by_uid = target_of(
-            place + 1, member.study_instance_uid, member.series_instance_uid, member.sop_instance_uid
-        )
-        original = listed[place] if listed and not keep_signed else None
-        size = (original or (member.signed if keep_signed else member.delivered)).size
-        target = names.components(original.name if original else "/".join(by_uid))
-        tasks.append(
-            UnpackTask(
-                place + 1,
-                tuple(UnpackObject(extents[name], sealed.rows[name]) for name in holding),
-                member,
-                target,
-                size,
-                of_member.get(place),
-                original.name if original else "",
-            )
-        )
-    for number, (other, task) in enumerate(
-        zip(content.others, restoring[len(listed) :], strict=True), start=1
-    ):
-        tasks.append(OtherTask(number, task, names.components(other.name), other.size, other.name))
-    return tasks
-
-
-def _renamed(tasks: Sequence[UnpackTask | OtherTask]) -> list[Finding]:
-    """Originals whose names cannot be written as they were."""
-    return [
-        Finding("renamed", "/".join(task.target), "its own name is not safe to write here, or is taken")
-        for task in tasks
-        if task.original_name and "/".join(task.target) != task.original_name
-    ]
-
-
-def target_of(number: int, study: str, series: str, instance: str) -> tuple[str, ...]:
-    """Study, series, and the member's number with its UID: all of them made by the packer."""
-    name = f"{number:08d}-{instance}" if instance else f"{number:08d}"
-    return study or "NO-STUDY", series or "NO-SERIES", f"{name}.dcm"
-
-
-def member_of(number: int, member: ManifestMember, packed_size: int) -> Member:
-    """A member as reports have it."""
-    return Member(
-        number=number,
-        sop_class_uid=member.sop_class_uid,
-        sop_instance_uid=member.sop_instance_uid,
-        transfer_syntax_uid=member.delivered.transfer_syntax_uid,
-        packed_transfer_syntax_uid=member.signed.transfer_syntax_uid,
-        size=member.delivered.size,
-        packed_size=packed_size,
-        modality=member.modality,
-        study_instance_uid=member.study_instance_uid,
-        series_instance_uid=member.series_instance_uid,
-        name=member.original.name if member.original else "",
-    )
-
-
-def verdicts_of(sealed: CheckedSeal) -> tuple[SignatureVerdict, ...]:
-    """Who sealed the package, and who passed it on."""
-    return tuple(
-        _verdict(verified, trusted, "passed-on" if place else "sealed")
-        for place, (verified, trusted) in enumerate(sealed.signatures)
-    )
-
-
-def _verdict(verified: Signed, trusted: Trusted | None, purpose: str) -> SignatureVerdict:
-    return SignatureVerdict(
-        signer=name_of(verified.certificate),
-        fingerprint=trusted.fingerprint if trusted else fingerprint([verified.certificate]),
-        intact=True,
-        valid=True,
-        trusted=trusted is not None,
-        trusted_as=trusted.name if trusted else "",
-        purpose=purpose,
-    )
-
-
 def _check_receipt(
     opened: Volumes, sealed: CheckedSeal, path: Path | None, trust: TrustStore
 ) -> tuple[SignatureVerdict, ...]:
@@ -438,50 +337,4 @@ def _check_receipt(
     if path is None:
         return ()
     verified, trusted = receipts.unpack(read_receipt(path), opened.package.ids, sealed, _judge(trust))
-    return (_verdict(verified, trusted, "received"),)
-
-
-def _report(
-    command: str,
-    opened: Volumes,
-    sealed: CheckedSeal | None,
-    began: float,
-    content: Manifest | None = None,
-    *,
-    bytes_out: int = 0,
-    complete: str = "checked",
-    renamed: Sequence[Finding] = (),
-    received: tuple[SignatureVerdict, ...] = (),
-) -> Report:
-    unknown = [
-        Finding("revocation-unknown", seal_name(number), "no current list says that the signer is good")
-        for number, (_, trusted) in enumerate(sealed.signatures if sealed else (), start=1)
-        if trusted is not None and trusted.standing is Standing.UNKNOWN
-    ]
-    limits = about_limits() if command in ("verify", "unpack") else ()
-    findings = [*opened.findings, *renamed, *unknown, *limits]
-    if sealed is None or any(trusted is None for _, trusted in sealed.signatures):
-        findings.append(Finding("origin-not-checked", seal_name(1), "nobody was named to trust"))
-    holding = sum(name.startswith("DICOM/") for name in opened.package.names)
-    # Whom they hide their SEALs from can count the objects; a large instance has several.
-    count = sealed.newest.members if sealed else holding
-    members, objects = (content.members, content.objects) if content else ((), ())
-    return Report(
-        command=command,
-        set_id=opened.package.ids.set_id.hex(),
-        instances_in=count,
-        instances_out=count,
-        bytes_in=opened.size,
-        bytes_out=bytes_out,
-        volumes=opened.volume_names,
-        findings=tuple(findings),
-        signatures=(*(verdicts_of(sealed) if sealed else ()), *received),
-        recipients=sealed.newest.recipients if sealed else (),
-        members=tuple(
-            member_of(number, member, sum(opened.package.size(member_name(one)) for one in numbers))
-            for number, (member, numbers) in enumerate(zip(members, objects, strict=True), start=1)
-        ),
-        others=tuple(one.name for one in content.others) if content else (),
-        complete=complete,
-        seconds=time.monotonic() - began,
-    )
+    return (verdict_of(verified, trusted, "received"),)
