@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dicompack.errors import InputError
-from dicompack.exchange.sources import SourceFile, find
+from dicompack.exchange.sources import OtherFile, SourceFile, find
 from dicompack.report import Skipped
 from tests.packages import bundled
 
@@ -16,7 +16,7 @@ CT = bundled("CT_small.dcm").read_bytes()
 def found(*sources: Path, exclude=()):
     results = list(find(sources, exclude))
     files = [one.name for one in results if isinstance(one, SourceFile)]
-    return files, {one.name: one.reason for one in results if isinstance(one, Skipped)}
+    return files, {one.name: one.reason for one in results if isinstance(one, Skipped | OtherFile)}
 
 
 def test_content_decides_in_the_order_of_names(tmp_path):
