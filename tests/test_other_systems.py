@@ -3,13 +3,13 @@
 import os
 
 import dicompack
-from dicompack import workers
+from dicompack.workers import processes
 from tests.packages import packed
 
 
 def test_spawned_workers(tmp_path, monkeypatch, originator, recipient):
     """Keys and settings reach a process that shares no memory with us."""
-    monkeypatch.setattr(workers, "_start_method", lambda: "spawn")
+    monkeypatch.setattr(processes, "_start_method", lambda: "spawn")
     first, report = packed(tmp_path, originator)
     assert report.instances_out == 2
     assert dicompack.unpack(first, tmp_path / "out", recipient=recipient, jobs=1).instances_out == 2

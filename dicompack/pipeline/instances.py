@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -67,6 +68,13 @@ class PackedInstance:
     member: SealedMember
     kept: KeptOriginal | None = None
     """Where originals are kept."""
+    attempt: str = ""
+    """Of several attempts, which made it: a cluster does again what it has lost the answer to."""
+
+    @property
+    def staged(self) -> str:
+        """What its files in staging are called: no other attempt writes over them."""
+        return f"{self.facts.ticket}-{self.attempt}"
 
     @property
     def order(self) -> tuple[str, str]:
@@ -126,22 +134,24 @@ def _pack(source: Source, settings: PackingSettings) -> PackedInstance:
         facts = source.checked(
             compressed.data_set, signed.walked, findings, originator.project_key, policy, maps=settings.maps
         )
+    task, attempt = source.task, os.urandom(4).hex()
+    staged = f"{task.ticket}-{attempt}"
     kept = None
     if settings.staging_key:
         data_set, folder = source.instance.data_set, Path(settings.folder)
-        kept = keep(source.data, data_set, deidentified, source.task, folder, settings.staging_key)
+        kept = keep(source.data, data_set, deidentified, task.name, folder / staged, settings.staging_key)
     objects = []
     parts = envelope.pack_parts(gathered(signed.pieces), size, originator.addressees)
     for number, sealing in enumerate(parts, start=1):
-        written = files.write_again(object_path(settings.folder, source.task.ticket, number), sealing)
+        written = files.write_again(object_path(settings.folder, staged, number), sealing)
         objects.append(SealedObject(written, sealing.digest))
     member = _member(compressed, signed, as_is=policy is None)
-    return PackedInstance(facts, SealedMember(member, tuple(objects)), kept)
+    return PackedInstance(facts, SealedMember(member, tuple(objects)), kept, attempt)
 
 
-def object_path(folder: Path | str, ticket: str, number: int) -> Path:
-    """Where the sealed object `number` (from 1) of a source waits for the others."""
-    return Path(folder, f"{ticket}-{number}")
+def object_path(folder: Path | str, staged: str, number: int) -> Path:
+    """Where the sealed object `number` (from 1) of an instance waits for the others."""
+    return Path(folder, f"{staged}-{number}")
 
 
 def _as_is(source: Source, *, allow_preamble: bool) -> tuple[Deidentified, tuple[Finding, ...]]:

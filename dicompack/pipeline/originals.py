@@ -61,14 +61,14 @@ class KeptOriginal:
 
 
 def keep(
-    data: Buffer, source: DataSet, delivered: Deidentified, task: SourceTask, folder: Path, key: bytes
+    data: Buffer, source: DataSet, delivered: Deidentified, name: str, staged: Path, key: bytes
 ) -> KeptOriginal:
-    """In a worker: find out what restores a source, and put it aside."""
+    """In a worker: find out what restores the source of this name, and put it aside beside `staged`."""
     restoring = originals.pack(data, delivered)
-    name = task.ticket + _SUFFIX
-    files.write_again(folder / name, [staging.seal(key, name, restoring)])
+    path = kept_path(staged.parent, staged.name)
+    files.write_again(path, [staging.seal(key, path.name, restoring)])
     return KeptOriginal(
-        original=_original(task.name, data, restoring),
+        original=_original(name, data, restoring),
         study_instance_uid=source.text(tags.STUDY_INSTANCE_UID),
         series_instance_uid=source.text(tags.SERIES_INSTANCE_UID),
         sop_instance_uid=source.text(tags.SOP_INSTANCE_UID),
@@ -76,18 +76,18 @@ def keep(
     )
 
 
-def kept_path(folder: Path, ticket: str) -> Path:
-    """Where the restoring data of a source wait for the others of its series."""
-    return folder / (ticket + _SUFFIX)
+def kept_path(folder: Path, staged: str) -> Path:
+    """Where the restoring data of an instance wait for the others of its series."""
+    return folder / (staged + _SUFFIX)
 
 
-def check_kept(folder: Path, ticket: str, key: bytes) -> None:
+def check_kept(folder: Path, staged: str, key: bytes) -> None:
     """See that restoring data are what was put aside.
 
     Raises:
         BadSignatureError: they are not.
     """
-    path = kept_path(folder, ticket)
+    path = kept_path(folder, staged)
     staging.open_(key, path.name, path.read_bytes())
 
 
@@ -126,7 +126,7 @@ def collect(
     """Seal the restoring data of all members, series by series; other files are sealed already.
 
     Args:
-        kept: for each member its series, its ticket and its original, in the order of members.
+        kept: for each member, in their order, its series, its name in staging, and its original.
         others: files that are no instances.
         folder: staging.
         key: of the run.

@@ -312,7 +312,7 @@ def _collected(
     custody = settings.policy is not None
     return collect(
         [
-            (one.member.facts.series_instance_uid, one.facts.ticket, one.kept)
+            (one.member.facts.series_instance_uid, one.staged, one.kept)
             for one in members
             if one.kept is not None
         ],
@@ -332,7 +332,7 @@ def _paths(members: Sequence[PackedInstance], folder: Path) -> Iterator[Path]:
     """The sealed objects of all members, in the order of the package."""
     for one in members:
         for number in range(1, len(one.member.objects) + 1):
-            yield object_path(folder, one.facts.ticket, number)
+            yield object_path(folder, one.staged, number)
 
 
 def _without_encrypted_attributes(originator: Originator) -> list[Finding]:

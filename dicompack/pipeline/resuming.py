@@ -69,10 +69,10 @@ class Work:
             if files.sha256(source) != done.facts.sha256:
                 return False
             for number, sealed in enumerate(done.member.objects, start=1):
-                if files.sha256(object_path(self.folder, done.facts.ticket, number)) != sealed.digest.whole:
+                if files.sha256(object_path(self.folder, done.staged, number)) != sealed.digest.whole:
                     return False
             if done.kept is not None:
-                originals.check_kept(self.folder, done.facts.ticket, self.run.staging_key)
+                originals.check_kept(self.folder, done.staged, self.run.staging_key)
         except (OSError, DicomPackError):
             return False
         return True
@@ -174,10 +174,8 @@ def begin(
 
 
 def _files_of(done: PackedInstance, folder: Path) -> list[Path]:
-    found = [
-        object_path(folder, done.facts.ticket, number) for number in range(1, len(done.member.objects) + 1)
-    ]
-    return [*found, originals.kept_path(folder, done.facts.ticket)]
+    found = [object_path(folder, done.staged, number) for number in range(1, len(done.member.objects) + 1)]
+    return [*found, originals.kept_path(folder, done.staged)]
 
 
 def digest_of_settings(originator: Originator, project_key: ProjectKey | None, *others: object) -> bytes:
