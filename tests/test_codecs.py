@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 
 import pydicom
 import pytest
 
 import dicompack
+from dicompack.cli.program import run
 from dicompack.dicom import codecs
 from dicompack.errors import UnsupportedError, UsageError
 from tests.conftest import IN_CI
-from tests.packages import packed
+from tests.packages import packed, study
 
 if not IN_CI:
     pytest.importorskip("imagecodecs")
@@ -142,3 +144,15 @@ def test_dcmtk_verifies_and_decodes_jpeg_ls(tmp_path, originator, recipient, sen
     subprocess.run([program("dcmdjpls"), signed, tmp_path / "native.dcm"], check=True, capture_output=True)
     source = pydicom.dcmread(tmp_path / "source" / "CT_small.dcm")
     assert pydicom.dcmread(tmp_path / "native.dcm").PixelData == source.PixelData
+
+
+def test_lossy_from_the_command_line(tmp_path, monkeypatch, capfd):
+    """A ratio comes as a number with a point there."""
+    monkeypatch.setenv("DICOMPACK_CONFIG_DIR", str(tmp_path / "configuration"))
+    monkeypatch.chdir(tmp_path)
+    assert run(["keys", "new", "me", "--name", "A", "--no-passphrase"]) == 0
+    study(tmp_path / "in", ("MR_small.dcm",))
+    call = ["pack", "in", "-o", "a.dcmpack", "--signer", "me", "--lossy", "10", "--json"]
+    capfd.readouterr()
+    assert run(call) == 0
+    assert "lossy" in {one["kind"] for one in json.loads(capfd.readouterr().out)["findings"]}

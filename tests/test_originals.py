@@ -17,6 +17,7 @@ from dicompack import Originator, Recipient
 from dicompack.container import originals, solid
 from dicompack.container.manifest import Manifest
 from dicompack.crypto import signed
+from dicompack.dicom import pixels
 from dicompack.errors import (
     BadSignatureError,
     DicomPackError,
@@ -248,6 +249,36 @@ def test_everything_that_the_walk_accepts_comes_back(data, folder, tmp_path, sen
     assert len(out) == report.instances_out
 
 
+def test_other_files_outside_of_the_source_stay_there(tmp_path, sender, receiver):
+    """A link in a study may lead anywhere; for DICOM that is harmless, for other files it would leak."""
+    study(tmp_path / "in", ("CT_small.dcm",))
+    (tmp_path / "secret").write_text("root:x")
+    (tmp_path / "in" / "link").symlink_to(tmp_path / "secret")
+    (tmp_path / "in" / "note").write_text("hello")
+    _, report = as_is(tmp_path, sender, receiver, include_other=True)
+    assert report.others == ("note",)
+    assert [(one.name, "link out of the source" in one.reason) for one in report.skipped] == [("link", True)]
+
+
+def test_members_of_the_report_have_their_names(tmp_path, sender, receiver):
+    study(tmp_path / "in", ("CT_small.dcm", "MR_small.dcm"))
+    _, report = as_is(tmp_path, sender, receiver)
+    assert {one.name for one in report.members} == {"CT_small.dcm", "MR_small.dcm"}
+
+
+def test_what_no_memory_is_there_to_compress_travels_as_it_is(tmp_path, sender, receiver, monkeypatch):
+    def greedy(*_arguments, **_more):
+        raise MemoryError
+
+    monkeypatch.setattr(pixels, "compress", greedy)
+    study(tmp_path / "in", ("CT_small.dcm",))
+    package, report = as_is(tmp_path, sender, receiver)
+    assert report.skipped == ()
+    assert [one.kind for one in report.findings if "memory does not" in one.message] == ["not-compressed"]
+    dicompack.unpack(package, tmp_path / "out", recipient=reader(sender, receiver))
+    assert tree(tmp_path / "out") == tree(tmp_path / "in")
+
+
 # ------------------------------------------------------------------------------------------- hostile
 
 
@@ -433,3 +464,20 @@ def test_openssl_opens_an_original(tmp_path, sender, receiver, program):
         capture_output=True,
     )
     assert result.stdout[:6] == b"\xfd7zXZ\0"
+
+
+def test_custody_beside_originals_for_everybody_pkg_16(tmp_path, sender, receiver, stranger):
+    """A SEAL that says custody over a MANIFEST that names the originals."""
+    study(tmp_path / "in", ("CT_small.dcm",))
+    package, _ = with_custodian(tmp_path, sender, receiver, stranger)
+    custody = Forgery(package).objects["CUSTODY"]
+    package.unlink()
+    package, _ = as_is(tmp_path, sender, receiver)
+    forgery = Forgery(package)
+    objects = list(forgery.objects.items())
+    place = [name for name, _ in objects].index("MANIFEST")
+    forgery.objects = dict([*objects[:place], ("CUSTODY", custody), *objects[place:]])
+    forgery.refresh_digests()
+    forgery.change_seal(sender.signing, custody=True)
+    error = refused(forgery.write(tmp_path / "f.dcmpack"), tmp_path, reader(sender, receiver), wanted=False)
+    assert (type(error), error.rule) == (BadSignatureError, "PKG-16")

@@ -353,6 +353,16 @@ def test_originals_of_a_run_that_went_on(case, receiver):
 
 
 @unix
+def test_originals_of_a_run_that_died_while_it_wrote_volumes(case, receiver):
+    """Sealing them does not use up what a run that goes on needs."""
+    case.settings["originator"] = Originator(
+        case.me.signing, (receiver.contact,), custodians=(case.me.contact,)
+    )
+    case.kill("volumes")
+    assert resumed(case.go_on()) == 6
+
+
+@unix
 def test_objects_aside(case):
     """`--temp`: the journal is where the objects are."""
     (case.folder / "temp").mkdir()

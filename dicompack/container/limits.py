@@ -41,8 +41,9 @@ MAXIMUM_DIRECTORY_SIZE = (2 * MAXIMUM_MEMBERS + MAXIMUM_SEALS + 3 * MAXIMUM_VOLU
 MAXIMUM_NAME = 4_096
 """Characters of an original's name with its folders: the longest path that Linux takes."""
 
-MAXIMUM_ORIGINAL_SIZE = 1 << 40
-"""1 TiB: no file system that sends a file as one instance holds a larger one."""
+MAXIMUM_FILE_SIZE = 1 << 33
+"""8 GiB: twice what a native Pixel Data element holds, so no writer makes a larger instance. Whatever has to
+be reserved for a file, memory or disk, follows from its size."""
 
 MAXIMUM_MANIFEST_SIZE = 1 << 30
 """About 1 KB for each of a million members; also the largest object that OpenSSL opens."""

@@ -15,6 +15,7 @@ from dicompack.container import canonical_json
 from dicompack.container.faults import ContentsFormatError
 from dicompack.container.limits import (
     MAXIMUM_CERTIFICATE_SIZE,
+    MAXIMUM_FILE_SIZE,
     MAXIMUM_MANIFEST_SIZE,
     MAXIMUM_MEMBERS,
     MAXIMUM_PLAINTEXT,
@@ -181,7 +182,7 @@ class Manifest:
         )
 
 
-_SIZE = integer(1, (1 << 63) - 1)
+_SIZE = integer(1, MAXIMUM_FILE_SIZE)
 _FILE = Record({"sha256": SHA256_HEX, "size": _SIZE, "transfer_syntax_uid": UID})
 _RESTORE = Record(
     {

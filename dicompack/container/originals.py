@@ -13,10 +13,10 @@ from typing import Any
 from dicompack.container import canonical_json
 from dicompack.container.faults import ContentsFormatError
 from dicompack.container.limits import (
+    MAXIMUM_FILE_SIZE,
     MAXIMUM_MANIFEST_SIZE,
     MAXIMUM_MEMBERS,
     MAXIMUM_NAME,
-    MAXIMUM_ORIGINAL_SIZE,
 )
 from dicompack.container.seal import FORMAT, check_supported
 from dicompack.container.shapes import SET_ID_HEX, SHA256_HEX, Field, Record, array, integer, one_of
@@ -84,7 +84,7 @@ ORIGINAL = Record(
             }
         ),
         "sha256": SHA256_HEX,
-        "size": integer(0, MAXIMUM_ORIGINAL_SIZE),
+        "size": integer(0, MAXIMUM_FILE_SIZE),
     }
 )
 _MEMBER = Record(

@@ -72,7 +72,17 @@ def find(sources: Sequence[Path], exclude: Iterable[str] = ()) -> Iterator[Entry
                 yield Skipped(name, dicom=False, reason="a file that was found already")
             else:
                 seen.add(place)
-                yield _look(name, path)
+                entry = _look(name, path)
+                if isinstance(entry, OtherFile) and not _is_inside(place, source):
+                    yield Skipped(name, dicom=False, reason="a link out of the source, to what is no DICOM")
+                else:
+                    yield entry
+
+
+def _is_inside(place: str, source: Path) -> bool:
+    """Whether a real path lies in a source: what is no DICOM travels only from where a person pointed at."""
+    folder = source if source.is_dir() else source.parent
+    return place == os.path.realpath(source) or Path(place).is_relative_to(os.path.realpath(folder))
 
 
 def _files(source: Path, several: bool) -> Iterator[tuple[str, Found]]:

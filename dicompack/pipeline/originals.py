@@ -142,8 +142,6 @@ def collect(
         sealed = originals.seal(items, recipients)
         path = folder / f"original-{len(objects):08d}"
         files.write_new(path, [sealed.whole], durable=False)
-        for name in names:
-            (folder / name).unlink()
         objects.append(SealedObject(len(sealed.whole), sealed.digest))
         paths[original_name(len(objects))] = path
         numbers.update(dict.fromkeys(places, len(objects)))

@@ -145,7 +145,8 @@ def pack(
     as_is = deidentify == AS_IS
     policy = None if as_is else policy_of(deidentify, burned_in, profile)
     redundancy = redundancy_of(recovery, volume_size)
-    encoding = Encoding(codec, paranoid=paranoid, recompress=recompress, lossy=lossy)
+    ratio = None if lossy is None else float(lossy)  # 10 and 10.0 are one setting
+    encoding = Encoding(codec, paranoid=paranoid, recompress=recompress, lossy=ratio)
     encoding.check()
     _check_settings(output, originator, volume_size, force)
     _check_originals(
@@ -271,8 +272,8 @@ def pack(
             findings=(*findings, *packed.findings, *work.findings(), *about_limits()),
             recipients=tuple(sorted(key_name(one).hex() for one in originator.addressees)),
             members=tuple(
-                member_of(number, one.member.facts, sum(sealed.size for sealed in one.member.objects))
-                for number, one in enumerate(members, start=1)
+                member_of(number, one.facts, sum(part.size for part in one.objects))
+                for number, one in enumerate(sealed, start=1)
             ),
             others=tuple(one.original.name for one in others),
             seconds=time.monotonic() - began,

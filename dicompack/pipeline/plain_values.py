@@ -21,6 +21,8 @@ def plain(value: object) -> Any:
         return value
     if isinstance(value, Enum):
         return plain(value.value)
+    if isinstance(value, float):
+        return value.hex()
     if isinstance(value, str):
         return value.encode("utf-8", "surrogateescape").decode("latin-1")
     if isinstance(value, bytes):

@@ -22,6 +22,9 @@ MAX_RATIO = 1000
 """Of a lossy compression; nothing can be seen long before."""
 
 
+_NO_MEMORY = "a worker's memory does not suffice to compress it"
+
+
 @dataclass(frozen=True)
 class Encoding:
     """How pixel data are to travel."""
@@ -159,25 +162,31 @@ def _recompressed(
         return pixels.Kept("it is of the transfer syntax of the codec", None, 0)
     try:
         data_set = recompression.native(item.data_set, item.transfer_syntax, paranoid=encoding.paranoid)
+        result = pixels.compress(data_set, codec, paranoid=encoding.paranoid, handling=handling)
     except (UnsupportedError, FormatError) as refusal:
         return pixels.Kept(f"not decoded: {refusal.message}", None, 0)
-    result = pixels.compress(data_set, codec, paranoid=encoding.paranoid, handling=handling)
+    except MemoryError:
+        return pixels.Kept(f"not recompressed: {_NO_MEMORY}", None, 0)
     if isinstance(result, pixels.Kept):
         return pixels.Kept(f"not recompressed: {result.reason}", None, 0)
     return Deidentified(data_set, EXPLICIT_LITTLE, item.findings), result
 
 
 def _packed(item: Deidentified, encoding: Encoding, handling: Handling) -> pixels.Compressed | pixels.Kept:
+    reason = "as asked for"
     if encoding.codec != "keep":
-        return pixels.compress(
-            item.data_set,
-            codec_of(encoding.codec),
-            paranoid=encoding.paranoid,
-            was_big_endian=item.transfer_syntax.big_endian,
-            handling=handling,
-        )
+        try:
+            return pixels.compress(
+                item.data_set,
+                codec_of(encoding.codec),
+                paranoid=encoding.paranoid,
+                was_big_endian=item.transfer_syntax.big_endian,
+                handling=handling,
+            )
+        except MemoryError:  # of this worker's share; the instance is none the worse for it
+            reason = _NO_MEMORY
     digest = pixels.native_digest(item.data_set)
-    return pixels.Kept("as asked for", *(digest or (None, 0)))
+    return pixels.Kept(reason, *(digest or (None, 0)))
 
 
 def unpack(item: Compressed, member: ManifestMember, handling: Handling = AS_USUAL) -> Deidentified:

@@ -200,7 +200,8 @@ def check_manifest(package: Package, sealed: CheckedSeal, keys: Sequence[Opener]
         sum(member.objects for member in content.members) == sealed.newest.objects,
         content.envelope == sealed.newest.envelope,
         content.seal == (SEAL_HIDDEN if sealed.hidden else SEAL_PUBLIC),
-        _objects_of(content) == sealed.newest.originals or sealed.newest.custody,
+        _objects_of(content) == (0 if sealed.newest.custody else sealed.newest.originals),
+        content.deidentification is not None or not sealed.newest.custody,
         verified.certificate == first.certificate,
         content.originator == certificate_sha256(verified.certificate),
     )

@@ -256,7 +256,7 @@ class TestManifest:
     def test_pkg_2_to_5_every_field_with_wrong_values(self, path):
         taken = {
             "study_instance_uid": [""], "series_instance_uid": [""], "modality": ["", "x"],
-            "decoded_from": [""], "size": [1 << 62],
+            "decoded_from": [""], "size": [1 << 33],
             "photometric_interpretation": ["x"], "options": [[], ["x"]], "edition": ["x"],
             "reason": ["" if path[:2] == ("members", 0) else "x"], "others": [[]], "original": [None],
         }.get(path[-1], [])  # fmt: skip
