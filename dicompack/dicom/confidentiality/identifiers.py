@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 from dicompack.dicom.confidentiality.vocabulary import readings
-from dicompack.dicom.confidentiality.words import UNSPACED, folded_text
+from dicompack.dicom.confidentiality.words import UNSPACED, folded_text, is_medical
 from dicompack.dicom.dataset import DataSet, Element
 from dicompack.errors import SuspectError
 
@@ -43,6 +43,7 @@ _NUMBERS: Final = frozenset(("DS", "IS"))
 _MIN_IDENTIFIER: Final = 4
 _MIN_NAME: Final = 3
 _MIN_UNSPACED_NAME: Final = 2
+_MIN_WORD_WITHIN: Final = 4
 # More would be no header of a patient, and would make each search slow; to drop some would leave names.
 _MAX_WORDS: Final = 1000
 
@@ -63,7 +64,9 @@ class Identifiers:
         for tag in _PERSON_NAMES:
             for person in _values(data_set, tag, character_set):
                 for group in person.split("="):  # alphabetic, ideographic, phonetic
-                    found.update(filter(_is_name, re.split(r"[\^ ,\u3000]+", group)[:_PERSON_PARTS]))
+                    parts = re.split(r"[\^ ,\u3000]+", group)[:_PERSON_PARTS]
+                    found.update(filter(_is_name, parts))
+                    found.update(word for part in parts for word in _words_within(part))
         for tag in _IDENTIFIERS:
             values = map(str.strip, _values(data_set, tag, character_set))
             found.update(value for value in values if len(value) >= _MIN_IDENTIFIER)
@@ -113,6 +116,12 @@ class Identifiers:
 def _values(data_set: DataSet, tag: int, character_set: tuple[str, ...]) -> list[str]:
     value = (data_set.raw(tag) or b"").replace(b"\0", b" ")
     return [one for text in readings(value, character_set) for one in text.split("\\")]
+
+
+def _words_within(part: str) -> list[str]:
+    """The words of ``Hall-Smith`` and ``O'Brian``; one of medicine names nobody by itself."""
+    words = re.split(r"[\W\d_]+", folded_text(part))
+    return [word for word in words if len(word) >= _MIN_WORD_WITHIN and not is_medical(word)]
 
 
 def _is_name(word: str) -> bool:
