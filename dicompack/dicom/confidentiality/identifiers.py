@@ -48,6 +48,10 @@ _MIN_WORD_WITHIN: Final = 4
 _MAX_WORDS: Final = 1000
 
 _WORD: Final = re.compile(r"[^\W_]+")
+_ZERO_WIDTH: Final = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
+# As numbers are written in groups; points would make decimal numbers and UIDs of them.
+_MARKS: Final = "[-_/ ]?"
+_MIN_MARKED: Final = 6
 _PERSON_PARTS: Final = 3
 
 
@@ -61,6 +65,7 @@ class Identifiers:
     def __init__(self, data_set: DataSet) -> None:
         character_set = data_set.texts(_CHARACTER_SET)
         found: set[str] = set()
+        marked: set[str] = set()
         for tag in _PERSON_NAMES:
             for person in _values(data_set, tag, character_set):
                 for group in person.split("="):  # alphabetic, ideographic, phonetic
@@ -69,12 +74,17 @@ class Identifiers:
                     found.update(word for part in parts for word in _words_within(part))
         for tag in _IDENTIFIERS:
             values = map(str.strip, _values(data_set, tag, character_set))
-            found.update(value for value in values if len(value) >= _MIN_IDENTIFIER)
+            numbers = [value for value in values if len(value) >= _MIN_IDENTIFIER]
+            found.update(numbers)
+            marked.update(filter(None, map(_in_any_marks, numbers)))
         born = data_set.text(_BIRTH_DATE)
         if len(born) == len("YYYYMMDD"):
             found |= {born, f"{born[:4]}-{born[4:6]}-{born[6:]}", f"{born[6:]}.{born[4:6]}.{born[:4]}"}
         if len(found) > _MAX_WORDS:  # DEI-19
             raise SuspectError("header has more names and numbers than a patient", rule="DEI-19")
+        self._marked = (
+            re.compile(rf"(?<![^\W_])0*+(?:{'|'.join(sorted(marked))})(?![^\W_])") if marked else None
+        )
         self._by_first_word: dict[str, set[str]] = {}
         for word in map(folded_text, found):
             if first := _WORD.search(word):
@@ -105,6 +115,9 @@ class Identifiers:
         return any(map(self._are_in_text, map(folded_text, texts)))
 
     def _are_in_text(self, text: str) -> bool:
+        text = _ZERO_WIDTH.sub("", text)
+        if self._marked and self._marked.search(text):
+            return True
         for first in _WORD.finditer(text):
             for word in self._by_first_word.get(first[0], ()):
                 end = first.start() + len(word)
@@ -122,6 +135,12 @@ def _words_within(part: str) -> list[str]:
     """The words of ``Hall-Smith`` and ``O'Brian``; one of medicine names nobody by itself."""
     words = re.split(r"[\W\d_]+", folded_text(part))
     return [word for word in words if len(word) >= _MIN_WORD_WITHIN and not is_medical(word)]
+
+
+def _in_any_marks(number: str) -> str | None:
+    """A pattern for ``ZX9912847`` that finds ``ZX-991-2847``, without leading zeros; None for short ones."""
+    bare = "".join(filter(str.isalnum, folded_text(number))).lstrip("0")
+    return _MARKS.join(map(re.escape, bare)) if len(bare) >= _MIN_MARKED else None
 
 
 def _is_name(word: str) -> bool:
