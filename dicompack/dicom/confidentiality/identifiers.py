@@ -132,8 +132,13 @@ def _values(data_set: DataSet, tag: int, character_set: tuple[str, ...]) -> list
 
 
 def _words_within(part: str) -> list[str]:
-    """The words of ``Hall-Smith`` and ``O'Brian``; one of medicine names nobody by itself."""
-    words = re.split(r"[\W\d_]+", folded_text(part))
+    """The words of ``Hall-Smith`` and ``O'Brian``; one of medicine names nobody by itself.
+
+    A part with digits is the number of a subject (``HEADNECK-01-0024``): its words are those of the study.
+    """
+    if any(map(str.isdigit, part)):
+        return []
+    words = re.split(r"[\W_]+", folded_text(part))
     return [word for word in words if len(word) >= _MIN_WORD_WITHIN and not is_medical(word)]
 
 
