@@ -10,6 +10,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final, TypeAlias, TypeVar
 
 from cryptography import x509
@@ -36,6 +37,8 @@ MAX_NAME: Final = 64
 """ub-common-name of RFC 5280, and a line on a terminal."""
 MAX_CHAIN: Final = 8
 """Issuers above an end-entity certificate."""
+_REMEMBERED: Final = 64
+"""Certificates that are not parsed anew; some kilobytes each."""
 
 _FINGERPRINT_TAG: Final = b"dicompack-fingerprint-1"
 _FINGERPRINT_SIZE: Final = 20
@@ -63,13 +66,8 @@ def parse_der(data: bytes | memoryview, error: ErrorClass) -> x509.Certificate:
     Raises:
         error: not a certificate, bytes besides it, or something in it cannot be read.
     """
-    raw = bytes(data)
     try:
-        _check_serial(raw)
-        certificate = x509.load_der_x509_certificate(raw)
-        # All of these are parsed late; after this line none of them raises.
-        _ = certificate.extensions, certificate.subject, certificate.issuer, certificate.public_key()
-        _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc, certificate.serial_number
+        return _parsed(bytes(data))
     except (
         ValueError,
         TypeError,
@@ -79,6 +77,16 @@ def parse_der(data: bytes | memoryview, error: ErrorClass) -> x509.Certificate:
         FormatError,
     ) as cause:
         raise error("this is no certificate, or it is malformed", rule="KEY-1") from cause
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _parsed(raw: bytes) -> x509.Certificate:
+    """What `parse_der` gives; the same few certificates stand under all instances of a package."""
+    _check_serial(raw)
+    certificate = x509.load_der_x509_certificate(raw)
+    # All of these are parsed late; after this line none of them raises.
+    _ = certificate.extensions, certificate.subject, certificate.issuer, certificate.public_key()
+    _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc, certificate.serial_number
     return certificate
 
 

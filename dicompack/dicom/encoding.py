@@ -8,6 +8,7 @@ what was written by `marshal` comes out of ``marshal(parse(...))`` byte for byte
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import struct
 from array import array
@@ -282,10 +283,18 @@ def _write_element(node: Element, syntax: TransferSyntax, pieces: list[Piece]) -
     value, size = node.value, len(node.value)
     if syntax.big_endian and node.vr in WORD_BYTES:
         value = swapped(value, WORD_BYTES[node.vr])
-    odd = size % 2
-    head = header(node.tag, written_vr(node), size + odd, syntax)
-    pieces += (head, value, pad_byte(node.vr)) if odd else (head, value)
-    return len(head) + size + odd
+    return write_value(header(node.tag, written_vr(node), size + size % 2, syntax), node.vr, value, pieces)
+
+
+def write_value(head: bytes, vr: str, value: Buffer, pieces: list[Piece]) -> int:
+    """Append an element with this head, its value made even; return how many bytes it is."""
+    size = len(value)
+    if size < _LARGE:
+        whole = head + value if size % 2 == 0 else b"".join((head, value, pad_byte(vr)))
+        pieces.append(whole)
+        return len(whole)
+    pieces += (head, value, pad_byte(vr)) if size % 2 else (head, value)
+    return len(head) + size + size % 2
 
 
 def written_vr(node: Element) -> str:
@@ -303,8 +312,13 @@ _SPACE_PADDED = frozenset("AE AS CS DA DS DT IS LO LT PN SH ST TM UC UR UT".spli
 
 def header(tag: int, vr: str, length: int, syntax: TransferSyntax) -> bytes:
     """Tag, VR and length of an element as they stand before its value."""
-    implicit, short, long = _HEADS[syntax.big_endian]
-    if syntax.implicit:
+    return _head(tag, vr, length, syntax.big_endian, syntax.implicit)
+
+
+@functools.lru_cache(maxsize=1 << 14)  # the instances of a series have the same elements, mostly as long
+def _head(tag: int, vr: str, length: int, big_endian: bool, implicit_vr: bool) -> bytes:
+    implicit, short, long = _HEADS[big_endian]
+    if implicit_vr:
         return implicit.pack(tag >> 16, tag & 0xFFFF, length)
     if vr in SHORT_VRS:
         return short.pack(tag >> 16, tag & 0xFFFF, _VR_CODES[vr], length)

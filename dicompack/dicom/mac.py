@@ -25,7 +25,7 @@ from dicompack.dicom.dataset import (
     string_element,
     tag_text,
 )
-from dicompack.dicom.encoding import ITEM, SEQUENCE_END, gathered, header, pad_byte, written_vr
+from dicompack.dicom.encoding import ITEM, SEQUENCE_END, gathered, header, write_value, written_vr
 from dicompack.dicom.transfer_syntaxes import EXPLICIT_LITTLE
 from dicompack.errors import BadSignatureError, InputError
 
@@ -143,10 +143,9 @@ def stream(data_set: DataSet, signature: Signature) -> Iterator[Buffer]:
 
 def _cover(node: Node, pieces: list[Piece]) -> None:
     if isinstance(node, Element):
-        value, odd = node.value, len(node.value) % 2
-        pieces += (header(node.tag, written_vr(node), len(value) + odd, EXPLICIT_LITTLE), value)
-        if odd:
-            pieces.append(pad_byte(node.vr))
+        value, size = node.value, len(node.value)
+        head = header(node.tag, written_vr(node), size + size % 2, EXPLICIT_LITTLE)
+        write_value(head, node.vr, value, pieces)
         return
     # No lengths here, and the delimiter always, whatever the file has (C.12.1.1.3.1.1).
     if isinstance(node, Sequence):
@@ -233,9 +232,10 @@ def read_signature(data_set: DataSet) -> Signature:
     )
     if not all(facts):
         raise BadSignatureError("a digital signature of a form that no packer writes", rule="SIG-1")
-    missing = set(signable_tags(data_set)) - set(signed)
+    signable = signable_tags(data_set)
+    missing = set(signable) - set(signed)
     if missing:  # SIG-3
         raise BadSignatureError(f"{tag_text(min(missing))} is not covered by the signature", rule="SIG-3")
-    if signed != signable_tags(data_set):
+    if signed != signable:
         raise BadSignatureError("the signature names elements that are absent or out of order", rule="SIG-3")
     return signature

@@ -255,6 +255,8 @@ def decompress(data_set: DataSet, restore: Restore, codec: Codec, handling: Hand
     coder = codec.load()
     from dicompack.dicom.codecs import samples  # see `_proved`
 
+    if native.frames == 1 and native.frame_bits % 16 == 0 and handling is AS_USUAL:  # no need of a place
+        return _restored(data_set, restore, coder.decode(bytes_of(fragments[0]), native, transform=transform))
     for fragment in fragments:
         coder.check(bytes_of(fragment), native, transform=transform)
     value = handling.room(native.native_size + native.native_size % 2)

@@ -316,7 +316,9 @@ def _unpack(task: UnpackTask, settings: UnpackingSettings) -> Unpacked:
     if large:
         handling = Handling(room=files.UnnamedFile(scratch).room, spread=settings.frames or one_by_one)
     delivered = compression.unpack(compressed, member, handling)
-    whole: Sequence[Piece] = dicom_file.marshal(delivered.data_set, delivered.transfer_syntax)
+    whole: Sequence[Piece] = delivered.plain
+    if delivered.transfer_syntax.deflated:
+        whole = dicom_file.marshal(delivered.data_set, delivered.transfer_syntax)
     if task.restoring is not None:  # (7)
         whole = restored(task.restoring, delivered, settings.keys)
     return Unpacked(task.number, _write(task.target, [file] if settings.keep_signed else whole, settings))

@@ -24,7 +24,7 @@ from dicompack.errors import DicomPackError, InputError
 from dicompack.exchange.sources import OtherFile
 from dicompack.pipeline.source_instances import Refused, SourceTask
 from dicompack.stages import originals
-from dicompack.stages.artifacts import Deidentified
+from dicompack.stages.artifacts import Deidentified, Delivered
 from dicompack.stages.package import SealedObject, SealedOriginals
 from dicompack.stages.volumes import Extent
 
@@ -277,9 +277,7 @@ _opened: tuple[int, bytes] = (0, b"")
 """The object that a worker has opened last: tasks come series by series."""
 
 
-def restored(
-    task: RestoringTask, item: Deidentified | None, keys: Sequence[Opener]
-) -> list[bytes | memoryview]:
+def restored(task: RestoringTask, item: Delivered | None, keys: Sequence[Opener]) -> list[bytes | memoryview]:
     """In a worker: the original file, checked, in pieces.
 
     Raises:

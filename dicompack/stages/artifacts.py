@@ -54,6 +54,16 @@ class Signed:
 
 
 @dataclass(frozen=True)
+class Delivered:
+    """A SOP Instance as it is given to the receiver, in the encoding in which it was compressed."""
+
+    data_set: DataSet
+    transfer_syntax: TransferSyntax
+    plain: tuple[Piece, ...]
+    """The DICOM File, in the deflated Transfer Syntax before deflation."""
+
+
+@dataclass(frozen=True)
 class Sealed:
     """A CMS envelope that is held in memory."""
 

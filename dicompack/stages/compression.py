@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dicompack.container.manifest import Compression, FileFacts, ManifestMember, PixelFacts, Restore
 from dicompack.dicom import dicom_file, encapsulation, lossy, pixels, recompression
 from dicompack.dicom.codecs import CODECS as ENCODING_CODECS
 from dicompack.dicom.codecs import codec_of, second_decoder_missing
-from dicompack.dicom.dataset import DataSet
+from dicompack.dicom.dataset import DataSet, Piece
 from dicompack.dicom.encoding import sha256_of, sizes
 from dicompack.dicom.pixels import AS_USUAL, Handling
 from dicompack.dicom.transfer_syntaxes import EXPLICIT_LITTLE, TransferSyntax, transfer_syntax
 from dicompack.errors import BadSignatureError, FormatError, UnsupportedError, UsageError
 from dicompack.report import Finding
-from dicompack.stages.artifacts import Compressed, Deidentified
+from dicompack.stages.artifacts import Compressed, Deidentified, Delivered
 
 CODECS = (*ENCODING_CODECS, "keep")
 
@@ -189,7 +190,7 @@ def _packed(item: Deidentified, encoding: Encoding, handling: Handling) -> pixel
     return pixels.Kept(reason, *(digest or (None, 0)))
 
 
-def unpack(item: Compressed, member: ManifestMember, handling: Handling = AS_USUAL) -> Deidentified:
+def unpack(item: Compressed, member: ManifestMember, handling: Handling = AS_USUAL) -> Delivered:
     """Decompress, and check that what is delivered is what was packed.
 
     Args:
@@ -219,12 +220,16 @@ def unpack(item: Compressed, member: ManifestMember, handling: Handling = AS_USU
     if digest != due:  # CMP-8
         raise BadSignatureError("the pixel data are not those that were packed", rule="CMP-8")
     syntax = transfer_syntax(member.delivered.transfer_syntax_uid)
-    if file_facts(data_set, syntax) != member.delivered:  # CMP-9
+    plain = dicom_file.marshal(data_set, syntax, deflate=False)
+    if _file_facts(plain, syntax) != member.delivered:  # CMP-9
         raise BadSignatureError("the restored file is not the one that was packed", rule="CMP-9")
-    return Deidentified(data_set, syntax)
+    return Delivered(data_set, syntax, tuple(plain))
 
 
 def file_facts(data_set: DataSet, syntax: TransferSyntax) -> FileFacts:
     """Digest and size of an instance as a DICOM File; of the deflated Transfer Syntax before deflation."""
-    pieces = dicom_file.marshal(data_set, syntax, deflate=False)
-    return FileFacts(sha256_of(pieces), sizes(pieces), syntax.uid)
+    return _file_facts(dicom_file.marshal(data_set, syntax, deflate=False), syntax)
+
+
+def _file_facts(plain: Sequence[Piece], syntax: TransferSyntax) -> FileFacts:
+    return FileFacts(sha256_of(plain), sizes(plain), syntax.uid)

@@ -14,11 +14,10 @@ from dicompack.container.digests import ObjectDigest
 from dicompack.container.originals import Original
 from dicompack.crypto.recipients import Addressee, Opener
 from dicompack.dicom import dicom_file
-from dicompack.dicom.dataset import Buffer, DataSet, bytes_of
-from dicompack.dicom.transfer_syntaxes import TransferSyntax
+from dicompack.dicom.dataset import Buffer, bytes_of
 from dicompack.errors import BadSignatureError, InputError
 from dicompack.stages import envelope, seals
-from dicompack.stages.artifacts import Deidentified, Sealed
+from dicompack.stages.artifacts import Deidentified, Delivered, Sealed
 
 # -------------------------------------------------------------------------------------------- there
 
@@ -29,7 +28,9 @@ def pack(original: Buffer, item: Deidentified) -> bytes:
     Raises:
         InputError: they are too large for one object.
     """
-    return _proved(original, _delivered(item.data_set, item.transfer_syntax))
+    # The form that `FileFacts` are about, which does not depend on anybody's zlib.
+    plain = dicom_file.marshal(item.data_set, item.transfer_syntax, deflate=False)
+    return _proved(original, list(map(bytes_of, plain)))
 
 
 def pack_other(data: Buffer) -> bytes:
@@ -44,11 +45,6 @@ def _proved(original: Buffer, delivered: Sequence[Buffer]) -> bytes:
     digest = hashlib.sha256(original).hexdigest()
     restoring.check(restoring.restored(data, delivered, len(original)), digest)
     return data
-
-
-def _delivered(data_set: DataSet, syntax: TransferSyntax) -> list[Buffer]:
-    """The form that `FileFacts` are about, which does not depend on anybody's zlib."""
-    return [*map(bytes_of, dicom_file.marshal(data_set, syntax, deflate=False))]
 
 
 def seal(items: Iterable[bytes], recipients: Sequence[Addressee]) -> Sealed:
@@ -70,7 +66,7 @@ def open_(sealed: bytes, due: ObjectDigest, keys: Sequence[Opener], size: int) -
     return solid.unpack(envelope.unpack(sealed, keys), size)
 
 
-def unpack(data: bytes, original: Original, item: Deidentified | None) -> list[Buffer]:
+def unpack(data: bytes, original: Original, item: Delivered | None) -> list[Buffer]:
     """The original file, in pieces; without an instance, that of a file that was none.
 
     Raises:
@@ -79,5 +75,5 @@ def unpack(data: bytes, original: Original, item: Deidentified | None) -> list[B
     """
     if hashlib.sha256(data).hexdigest() != original.restoring.sha256:  # ORG-3
         raise BadSignatureError("not the restoring data that were packed", rule="ORG-3")
-    delivered = _delivered(item.data_set, item.transfer_syntax) if item else []
+    delivered = list(map(bytes_of, item.plain)) if item else []
     return restoring.check(restoring.restored(data, delivered, original.size), original.sha256)

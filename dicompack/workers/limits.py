@@ -15,6 +15,7 @@ Windows    none                                the clock
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
 import time
@@ -41,6 +42,11 @@ _CLOCK: Final = 20
 """Times the CPU time that a task may take by the clock: a busy machine is slow, and a hanging task sleeps."""
 
 _UNLIMITED_MEMORY: Final = 1 << 62
+
+_KEPT: Final = 32 * MIB
+"""Bytes at the end of a worker's heap that stay with it; what a CT slice needs is 6."""
+_M_TRIM_THRESHOLD: Final = -1
+_M_MMAP_THRESHOLD: Final = -3  # both from malloc.h of glibc
 
 
 @dataclass(frozen=True)
@@ -134,6 +140,7 @@ def missing_limits() -> tuple[str, ...]:
     return known.get(sys.platform, (memory,))
 
 
+@functools.cache  # asked for with every task
 def total_memory() -> int:
     """Bytes of memory of the machine, or of the container that this process is in."""
     found = [_UNLIMITED_MEMORY]
@@ -143,6 +150,22 @@ def total_memory() -> int:
         with contextlib.suppress(OSError, ValueError):  # another system, or no bound ("max")
             found.append(int(Path(path).read_text("ascii")))
     return min(found)
+
+
+def keep_freed_memory() -> None:
+    """Let the C library reuse what a codec gives back with each frame, up to `_KEPT`, where that is glibc.
+
+    By itself it returns such memory to the system and asks for it again, page by page: 800 page faults and
+    2 of 33 ms for a CT slice.
+    """
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+    if set_option is not None:
+        set_option(_M_MMAP_THRESHOLD, _KEPT // 2)
+        set_option(_M_TRIM_THRESHOLD, _KEPT)
 
 
 def forbid_core_dumps() -> None:

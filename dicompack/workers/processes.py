@@ -20,6 +20,7 @@ from dicompack.workers.limits import (
     Demand,
     address_space,
     forbid_core_dumps,
+    keep_freed_memory,
     limited,
     total_memory,
 )
@@ -150,6 +151,7 @@ def begin_as_worker() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_follow_parent, daemon=True).start()
     forbid_core_dumps()
+    keep_freed_memory()
     gc.freeze()  # what was inherited is no garbage; to look through it would also copy each page of it
 
 

@@ -110,7 +110,8 @@ def decode_checked(data: Buffer, layout: PixelFormat) -> bytes:
         raise FormatError("the decoder refuses the codestream", rule="CMP-6") from refusal
     if status:  # CMP-6
         raise FormatError("the decoder does not give the whole frame", rule="CMP-6")
-    return samples.to_frame(samples.from_decoder(decoded, layout), layout)
+    array = samples.from_decoder(decoded, layout)
+    return bytes(decoded) if samples.is_native(layout) else samples.to_frame(array, layout)
 
 
 def decode_otherwise(data: Buffer, layout: PixelFormat, *, transform: bool) -> bytes:

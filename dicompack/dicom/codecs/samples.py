@@ -7,6 +7,7 @@ gives back can be compared with the bytes it came from.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -95,9 +96,18 @@ def from_decoder(data: Buffer, layout: PixelFormat) -> Samples:
     if layout.samples_per_pixel > 1:
         shape = (*shape, layout.samples_per_pixel)
     held = container(layout)
-    if memoryview(data).nbytes != int(np.prod(shape)) * held.itemsize:  # CMP-6
+    if memoryview(data).nbytes != math.prod(shape) * held.itemsize:  # CMP-6
         raise FormatError("the decoder does not give the whole frame", rule="CMP-6")
     return np.frombuffer(data, held).reshape(shape)
+
+
+def is_native(layout: PixelFormat) -> bool:
+    """Whether the samples as a decoder gives them are the native frame, byte for byte."""
+    return (
+        layout.bits_allocated > 1
+        and layout.planar_configuration != 1
+        and container(layout).itemsize * 8 == layout.bits_allocated
+    )
 
 
 def native_of_bits(data: Buffer, layout: PixelFormat, bits: int) -> bytes:
