@@ -199,6 +199,18 @@ def without_signature(data_set: DataSet) -> DataSet:
     return data_set.without(tags.MAC_PARAMETERS_SEQUENCE, tags.DIGITAL_SIGNATURES_SEQUENCE)
 
 
+def check_own_form(data_set: DataSet, signature: Signature) -> None:
+    """See that the two sequences are what `signed_data_set` makes: the MAC does not cover all of their bits.
+
+    Raises:
+        BadSignatureError: another element, number, VR or padding stands in them (SIG-1).
+    """
+    made = signed_data_set(DataSet(), signature, signature.value)
+    number = signature.item.number(tags.MAC_ID_NUMBER)
+    if number != _MAC_ID or any(data_set.get(node.tag) != node for node in made):  # SIG-1
+        raise BadSignatureError("a digital signature of a form that no packer writes", rule="SIG-1")
+
+
 def read_signature(data_set: DataSet) -> Signature:
     """The one signature of a packed instance.
 

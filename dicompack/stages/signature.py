@@ -43,6 +43,7 @@ def unpack(data: Buffer, member: ManifestMember, signer: bytes) -> Compressed:
     file = dicom_file.parse_canonical(data)  # (1)
     syntax = _check_identity(file.data_set, file.transfer_syntax, member)  # (2)
     signature = mac.read_signature(file.data_set)  # (3)
+    mac.check_own_form(file.data_set, signature)
     certificate_der = signature.certificate[: signatures.der_length(signature.certificate)]
     if certificate_der != signer:  # (4) SIG-5
         raise BadSignatureError("signed by another certificate than the manifest names", rule="SIG-5")

@@ -38,9 +38,13 @@ def test_every_flipped_bit_in_a_signed_file_is_noticed(members, sender, number):
     signer = sender.signing.certificate.public_bytes(Encoding.DER)
     signature.unpack(file, member, signer)
     chosen = random.Random(number)
-    # Half anywhere; half in the last part, where the certificate and the signature stand.
+    # Half anywhere; the others where the signature does not cover its own bytes: certificate and signature
+    # in the last part, and all of the MAC parameters.
     places = [chosen.randrange(len(file) * 8) for _ in range(FLIPS // 2)]
     places += [chosen.randrange((len(file) - 2048) * 8, len(file) * 8) for _ in range(FLIPS // 2)]
+    parameters = file.index(b"\xfe\x4f\x01\0SQ")
+    listed = file.index(b"\0\4\x20\0AT", parameters) + 8
+    places += range(parameters * 8, listed * 8)
     for place in places:
         wrong = bytearray(file)
         wrong[place // 8] ^= 1 << place % 8
