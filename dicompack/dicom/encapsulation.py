@@ -80,7 +80,7 @@ def check(data_set: DataSet, syntax: TransferSyntax) -> None:
             no end (PIX-10), or describes far more than it can hold (PIX-11); see `pixel_format`.
     """
     layout, pixel_data = pixel_format(data_set), data_set.get(PIXEL_DATA)
-    if layout is None or not isinstance(pixel_data, Encapsulated) or syntax.uid.startswith(_VIDEO):
+    if layout is None or not isinstance(pixel_data, Encapsulated) or is_video(syntax):
         return
     if len(pixel_data.fragments) - 1 < layout.frames:  # PIX-8
         message = f"{len(pixel_data.fragments) - 1} fragments for {layout.frames} frames"
@@ -103,6 +103,11 @@ def check(data_set: DataSet, syntax: TransferSyntax) -> None:
             uncompressed(view, layout, number)
 
 
+def is_video(syntax: TransferSyntax) -> bool:
+    """Whether all frames are in one stream (MPEG-2, MPEG-4, HEVC)."""
+    return syntax.uid.startswith(_VIDEO)
+
+
 def inflated(frame: Buffer, layout: PixelFormat, number: int = 1) -> bytes:
     """A native frame of the Deflated Image Frame Transfer Syntax (PS3.5 A.4.13); never more than a frame.
 
@@ -116,7 +121,8 @@ def inflated(frame: Buffer, layout: PixelFormat, number: int = 1) -> bytes:
         raise _of_another_size(number) from error  # PIX-9
     if not stream.eof and len(native) <= layout.frame_bytes:  # PIX-10
         raise _without_end(number)
-    if not stream.eof or not _is_padded(native, layout):  # PIX-9
+    behind = stream.unused_data not in (b"", b"\0")
+    if not stream.eof or behind or not _is_padded(native, layout):  # PIX-9
         raise _of_another_size(number)
     return native[: layout.frame_bytes]
 

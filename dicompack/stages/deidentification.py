@@ -16,6 +16,7 @@ from dicompack.dicom.confidentiality.dummies import dummy_element
 from dicompack.dicom.dataset import DataSet, Element, Sequence
 from dicompack.dicom.tags import PIXEL_DATA
 from dicompack.dicom.transfer_syntaxes import transfer_syntax
+from dicompack.dicom.undescribed import without_undescribed
 from dicompack.errors import SuspectError, UsageError
 from dicompack.report import Finding
 from dicompack.stages.artifacts import Deidentified, Instance
@@ -128,6 +129,7 @@ def pack(
         said = item.data_set.get(_BURNED_IN_ANNOTATION)
         data_set = cleaned.data_set.without(_BURNED_IN_ANNOTATION).replacing(*([said] if said else []))
         syntax = transfer_syntax(cleaned.transfer_syntax_uid) if cleaned.transfer_syntax_uid else syntax
+    data_set, cut = without_undescribed(data_set, syntax)
     result = deidentify(
         data_set,
         project_key.derive,
@@ -138,7 +140,7 @@ def pack(
         pixels_vouched=policy.burned_in == "vouch",
     )
     face = gate.face_finding(item.data_set)
-    found = [*result.findings, *([face] if face else []), *(_boxes(cleaned) if cleaned else [])]
+    found = [*cut, *result.findings, *([face] if face else []), *(_boxes(cleaned) if cleaned else [])]
     return Deidentified(result.data_set, syntax, tuple(found))
 
 

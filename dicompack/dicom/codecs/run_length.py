@@ -1,10 +1,11 @@
 """RLE Lossless frames to native ones (PS3.5 Annex G): strict, and never more bytes than a frame has.
 
-For recompression only. Nothing of this format is ever written.
+For recompression and de-identification only. Nothing of this format is ever written.
 """
 
 from __future__ import annotations
 
+import itertools
 from typing import Final
 
 from dicompack.dicom.dataset import Buffer
@@ -13,6 +14,7 @@ from dicompack.errors import FormatError
 
 _HEADER: Final = 64
 _NO_OPERATION: Final = 128
+_PADDING: Final = b"\0\x80"
 
 
 def decode(data: Buffer, layout: PixelFormat) -> bytes:
@@ -22,29 +24,66 @@ def decode(data: Buffer, layout: PixelFormat) -> bytes:
         FormatError: the header does not fit the frame (RLE-1), runs do not fill a segment exactly (RLE-2), or
             bytes other than padding follow them (RLE-3).
     """
-    view, width = memoryview(data), layout.bits_allocated // 8
+    width = layout.bits_allocated // 8
     count = layout.samples_per_pixel * width
-    numbers = [int.from_bytes(view[at : at + 4], "little") for at in range(0, _HEADER, 4)]
-    bounds = [*numbers[1 : count + 1], len(view)]
-    if (
-        len(view) < _HEADER
-        or not width
-        or numbers[0] != count
-        or bounds[0] != _HEADER
-        or sorted(set(bounds)) != bounds
-    ):  # RLE-1
-        raise FormatError("RLE header does not fit the frame", rule="RLE-1")
     pixels = layout.rows * layout.columns
     native = bytearray(count * pixels)
-    for segment in range(count):
+    for segment, runs in enumerate(_segments(data, layout)):
         sample, byte = divmod(segment, width)
         place = width - 1 - byte  # segments begin with the most significant byte, native samples end with it
         if layout.planar_configuration == 1:
             start, step, stop = sample * pixels * width + place, width, (sample + 1) * pixels * width
         else:
             start, step, stop = sample * width + place, count, len(native)
-        native[start:stop:step] = _segment(view[bounds[segment] : bounds[segment + 1]], pixels)
+        native[start:stop:step] = _segment(runs, pixels)
     return bytes(native)
+
+
+def check(data: Buffer, layout: PixelFormat) -> None:
+    """Whether a frame holds its samples and nothing else; they are not decoded.
+
+    Raises:
+        FormatError: see `decode`.
+    """
+    # Of one bit per sample, a segment has eight samples to a byte.
+    size = layout.frame_bytes if layout.bits_allocated == 1 else layout.rows * layout.columns
+    for runs in _segments(data, layout):
+        _check_segment(bytes(runs), size)
+
+
+def _segments(data: Buffer, layout: PixelFormat) -> list[memoryview]:
+    """The runs of each byte of a sample (G.3.1)."""
+    view, width = memoryview(data), (layout.bits_allocated + 7) // 8
+    count = layout.samples_per_pixel * width
+    numbers = [int.from_bytes(view[at : at + 4], "little") for at in range(0, _HEADER, 4)]
+    bounds = [*numbers[1 : count + 1], len(view)]
+    if (
+        len(view) < _HEADER
+        or numbers[0] != count
+        or bounds[0] != _HEADER
+        or sorted(set(bounds)) != bounds
+        or any(numbers[count + 1 :])
+    ):  # RLE-1
+        raise FormatError("RLE header does not fit the frame", rule="RLE-1")
+    return [view[start:end] for start, end in itertools.pairwise(bounds)]
+
+
+def _check_segment(runs: bytes, size: int) -> None:
+    filled, offset, end = 0, 0, len(runs)
+    while filled < size and offset < end:
+        control = runs[offset]
+        if control < _NO_OPERATION:
+            filled += control + 1
+            offset += control + 2
+        elif control > _NO_OPERATION:
+            filled += 257 - control
+            offset += 2
+        else:
+            offset += 1
+    if filled != size or offset > end:  # RLE-2
+        raise FormatError("RLE runs do not fill the frame", rule="RLE-2")
+    if runs[offset:].strip(_PADDING):  # RLE-3
+        raise FormatError("bytes behind the RLE runs of a frame", rule="RLE-3")
 
 
 def _segment(view: memoryview, size: int) -> bytearray:
@@ -62,7 +101,7 @@ def _segment(view: memoryview, size: int) -> bytearray:
             offset += 1
     if len(filled) != size or offset > end:  # RLE-2
         raise FormatError("RLE runs do not fill the frame", rule="RLE-2")
-    if any(byte not in (0, _NO_OPERATION) for byte in view[offset:]):  # RLE-3
+    if bytes(view[offset:]).strip(_PADDING):  # RLE-3
         raise FormatError("bytes behind the RLE runs of a frame", rule="RLE-3")
     return filled
 
