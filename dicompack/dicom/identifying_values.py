@@ -58,10 +58,27 @@ _LEFT_BY: Final[Mapping[str, frozenset[int]]] = {
     "retain-institution-identity": frozenset((*_INSTITUTIONS, _DEPARTMENT)),
 }
 _KEEPS_UIDS: Final = "retain-uids"
+_KEEPS_DATES: Final = "retain-longitudinal-full-dates"
+
+# Patient ID, Other Patient IDs, Accession Number, numbers of trial, admission, episode and orders: people
+# write them with and without marks and zeros.
+_NUMBERS: Final = frozenset(
+    (
+        0x00100020, 0x00101000, 0x00080050, 0x00101090, 0x00120040, 0x00120042, 0x00380010, 0x00380060,
+        0x00402006, 0x00402007, 0x00402016, 0x00402017,
+    )
+)  # fmt: skip
+# Versions of contexts and templates are dates of the standard; clocks that nobody has set begin somewhere.
+_DATES_OF_KINDS: Final = frozenset((0x00080106, 0x00080107, 0x0040DB06, 0x0040DB07))
+_NO_DATES: Final = frozenset((b"19000101", b"19700101", b"19800101", b"20000101"))
 
 _SEPARATORS = re.compile(r"[\\^=,;/()\s\0]+")
 _SEPARATOR_BYTES = re.compile(rb"[\\^=,;/()\s\0]+")
 _ESCAPES = re.compile(rb"\x1b[$(),\-./]*[0-9A-Z@]")
+_INNER = re.compile(rb"[^0-9a-z]+")
+_MARK = re.compile(rb"[-_/. ]+")
+_DIGIT = re.compile(rb"[0-9]")
+_MIN_BARE = 6
 _DATE = re.compile(rb"(\d{4})[.]?(\d\d)[.]?(\d\d)")
 # Bytes without its escape sequences by which a name in a character set of 7 bits can be told from a text.
 _MIN_ESCAPED = 6
@@ -73,12 +90,16 @@ class IdentifyingValues:
 
     words: Mapping[bytes, int]
     uids: Mapping[bytes, int]
+    dates: Mapping[bytes, int]
+    """Dates of what was done, as people write them: in text, since among other dates each is one of many."""
 
     def __or__(self, other: IdentifyingValues) -> IdentifyingValues:
-        return IdentifyingValues({**self.words, **other.words}, {**self.uids, **other.uids})
+        return IdentifyingValues(
+            {**self.words, **other.words}, {**self.uids, **other.uids}, {**self.dates, **other.dates}
+        )
 
 
-NOTHING: Final = IdentifyingValues({}, {})
+NOTHING: Final = IdentifyingValues({}, {}, {})
 
 
 def identifying_values(
@@ -94,6 +115,8 @@ def identifying_values(
     left = frozenset(retained).union(*(_LEFT_BY.get(option, ()) for option in options))
     words: dict[bytes, int] = {}
     uids: dict[bytes, int] = {}
+    dates: dict[bytes, int] = {}
+    keeps_no_dates = _KEEPS_DATES not in options
     names: set[bytes] = set()
     told: set[bytes] = set()
     parts: set[bytes] = set()
@@ -109,17 +132,22 @@ def identifying_values(
             told.update(_values(bytes(element.value), charset))
             parts.update(_words(bytes(element.value), charset))
         elif element.vr == "PN":
-            names.update(found := [*_words(bytes(element.value), charset)])
+            found = [*_words(bytes(element.value), charset), *_inner_words(bytes(element.value))]
+            names.update(found)
             words.update((word, tag) for word in found)
         elif tag in takes:
             words.update((word, tag) for word in takes[tag](bytes(element.value), charset))
+            if tag in _NUMBERS:
+                words.update((word, tag) for word in _without_marks(bytes(element.value)))
+        elif element.vr in ("DA", "DT") and keeps_no_dates and tag not in _DATES_OF_KINDS:
+            dates.update((form, tag) for form in _dates(bytes(element.value), _NO_DATES))
     if told:  # the issuer of an ID may be the institution, or the short form in its name, told on purpose
         words = {
             word: tag
             for word, tag in words.items()
             if word in names or word not in (told | parts if tag in _ISSUERS else told)
         }
-    return IdentifyingValues(words, uids)
+    return IdentifyingValues(words, uids, dates)
 
 
 def _plain(data_set: DataSet) -> Iterator[Element]:
@@ -139,7 +167,7 @@ def _takers() -> Mapping[int, Taker]:
     return {
         **dict.fromkeys((*_PEOPLE, *_INSTITUTIONS, *_DEVICES), _values),
         **dict.fromkeys((*_STEPS, *_PLACES, _DEPARTMENT), _numbered),
-        _BIRTH_DATE: _dates,
+        _BIRTH_DATE: _born,
     }
 
 
@@ -150,6 +178,25 @@ def _words(value: bytes, charset: tuple[str, ...]) -> Iterator[bytes]:
         return
     for word in _SEPARATORS.split(_decoded(value, charset)):
         yield from _forms(word, charset)
+
+
+def _inner_words(value: bytes) -> Iterator[bytes]:
+    """The words of ``Hall-Smith`` and ``O'Brian``; a part with digits is a number with words of a study."""
+    if not value.isascii():
+        return
+    for word in _SEPARATOR_BYTES.split(value.lower()):
+        parts = _INNER.split(word)
+        if len(parts) > 1 and not _DIGIT.search(word):
+            yield from filter(_counts, parts)
+
+
+def _without_marks(value: bytes) -> Iterator[bytes]:
+    """``zx-991-2847`` and ``0099128`` as ``zx9912847`` and ``99128``."""
+    for one in value.lower().split(b"\\"):
+        bare = _MARK.sub(b"", one.strip(b" \0"))
+        for form in (bare, bare.lstrip(b"0")):
+            if len(form) >= _MIN_BARE and _DIGIT.search(form):
+                yield form
 
 
 def _values(value: bytes, charset: tuple[str, ...]) -> Iterator[bytes]:
@@ -165,10 +212,16 @@ def _numbered(value: bytes, charset: tuple[str, ...]) -> Iterator[bytes]:
     return (one for one in _values(value, charset) if not one.isalpha())
 
 
-def _dates(value: bytes, _charset: tuple[str, ...]) -> Iterator[bytes]:
+def _born(value: bytes, _charset: tuple[str, ...]) -> Iterator[bytes]:
+    return _dates(value)
+
+
+def _dates(value: bytes, none: Collection[bytes] = ()) -> Iterator[bytes]:
     """A date as DICOM writes it, and as people do."""
     for match in _DATE.finditer(value):
         year, month, day = match.groups()
+        if year + month + day in none:
+            continue
         for form in (b"%b%b%b", b"%b-%b-%b", b"%b/%b/%b", b"%b.%b.%b"):
             yield form % (year, month, day)
         for one, other in ((day, month), (month, day)):

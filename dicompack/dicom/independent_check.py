@@ -41,6 +41,14 @@ _NUMBER_VRS: Final = frozenset("AT FD FL OD OF OL OV SL SS SV UL US UV".split())
 _PRODUCTS: Final = frozenset(
     (0x00080070, 0x00081090, 0x00181016, 0x00181018, 0x00181019, 0x00181020, 0x00181022, 0x00181023)
 )
+# CHK-3: terms that say how to read an instance; people are called Norm and Young.
+_TYPES_OF_IMAGES: Final = frozenset(
+    (
+        0x00080005, 0x00080008, 0x00080060, 0x00089007, 0x00089205, 0x00089206, 0x00089207, 0x00089208,
+        0x00089209, 0x0040A010, 0x0040A040, 0x0040A050,
+    )
+)  # fmt: skip
+_PIXEL_GROUP: Final = 0x0028
 # CHK-3: a code of a vocabulary; departments number their steps by the codes of their procedures.
 _CODES: Final = frozenset((0x00080100, 0x00080102, 0x00080119, 0x00080120))
 _BIRTH_DATE: Final = 0x00100030
@@ -209,13 +217,17 @@ def _chunk(element: Element, own: _Made) -> _Chunk | None:
         kind = "uid"
     elif element in own:  # CHK-2
         return None
-    elif vr == "CS" or element.tag in _PRODUCTS:
+    elif element.tag in _PRODUCTS or (vr == "CS" and _is_of_structure(element.tag)):
         kind = "terms"
     elif vr in _NUMBER_TEXT_VRS or element.tag in _CODES:
         kind = "number"
     else:
-        kind = "text" if vr in _TEXT_VRS else _kind_of(value)
+        kind = "text" if vr in _TEXT_VRS or vr == "CS" else _kind_of(value)
     return _Chunk(tag_text(element.tag), kind, value)
+
+
+def _is_of_structure(tag: int) -> bool:
+    return tag in _TYPES_OF_IMAGES or tag >> 16 == _PIXEL_GROUP
 
 
 def _kind_of(value: bytes) -> str:
@@ -256,7 +268,7 @@ class _Wanted:
         self._uids = values.uids
         words = values.words
         self._words = {
-            "text": words,
+            "text": {**values.dates, **words},
             "terms": {word: tag for word, tag in words.items() if not word.isalpha()},  # CHK-3
             "number": {  # CHK-3
                 word: tag

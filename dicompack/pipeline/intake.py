@@ -181,10 +181,12 @@ class Intake(Generic[One]):
         """What identifies any of the sources."""
         words: dict[bytes, int] = {}
         uids: dict[bytes, int] = {}
+        dates: dict[bytes, int] = {}
         for one in self.finished:
             words.update(one.facts.identifying.words)
             uids.update(one.facts.identifying.uids)
-        return IdentifyingValues(words, uids)
+            dates.update(one.facts.identifying.dates)
+        return IdentifyingValues(words, uids, dates)
 
 
 def _cannot_vouch(count: int) -> str:

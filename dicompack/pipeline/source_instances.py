@@ -15,7 +15,7 @@ from dicompack.dicom.confidentiality import Option, new_uid
 from dicompack.dicom.confidentiality.pseudonyms import PATIENT_ID
 from dicompack.dicom.dataset import Buffer, DataSet
 from dicompack.dicom.dicom_file import DicomFile
-from dicompack.dicom.identifying_values import IdentifyingValues, identifying_values
+from dicompack.dicom.identifying_values import NOTHING, IdentifyingValues, identifying_values
 from dicompack.dicom.independent_check import check_instance
 from dicompack.dicom.references import References, references, uids
 from dicompack.errors import DicomPackError, InputError, NotDicomError, SuspectError
@@ -115,7 +115,7 @@ class Source:
             self.sha256,
             self.size,
             tuple(replace(finding, where=self.task.name) for finding in findings),
-            IdentifyingValues({}, {}),
+            NOTHING,
             references(self.instance.data_set),
             Maps(),
         )

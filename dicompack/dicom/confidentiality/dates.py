@@ -68,6 +68,14 @@ _ZONE: Final = re.compile(_OFFSET)
 _AGE: Final = re.compile(r"[0-9]{3}[DWMY]")
 
 
+def is_placeholder(year: int, month: int, day: int) -> bool:
+    """Whether a date is none, or stands for one that is not known (DEI-44)."""
+    try:
+        return not _FIRST_YEAR <= year <= _LAST_YEAR or date(year, month, day) in _PLACEHOLDERS
+    except ValueError:
+        return True
+
+
 @dataclass(frozen=True, slots=True)
 class Shift:
     """How many whole days the dates of one patient are moved: -1 to -3650."""

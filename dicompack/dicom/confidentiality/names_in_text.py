@@ -54,16 +54,22 @@ _DOER: Final = re.compile(
     + _any(
         "performed reported read dictated referred requested ordered reviewed verified signed approved "
         "interpreted scanned acquired transcribed discussed communicated entered cosigned "
+        "seen examined injected treated admitted operated assisted supervised checked attended "
         "befundet untersucht überwiesen angefordert vidiert freigegeben diktiert "
         "demandée? réalisée? realizad[oa] solicitad[oa] informad[oa] richiest[oa] eseguit[oa]"
     )
-    + " (?:by|to|with|von|durch|par|por|da) ",
+    + " (?:by|to|with|von|durch|par|por|da) "
+    rf"|{_B}(?:ref|req|perf|rep|att|ord)\.? ?by:? |{_B}(?:née?|geb(?:\.|oren(?:e|er)?)|aka|a\.k\.a\.|alias) "
+    rf"|{_B}(?:i\. ?A\.|im Auftrag von|auf Wunsch von|per|c/o|attn\.?:?|z\. ?Hd\.?) ",
     re.IGNORECASE,
 )
 _WORD: Final = re.compile(r"[ \t]*+(?P<word>[^\W\d_](?:[^\W_]|[-'’.^](?=[^\W_]))*+)(?P<stop>\.?)")
 _COMMA: Final = re.compile(r",[ \t]?")
 _LETTERS: Final = re.compile(r"[^\W\d_]+")
 _CAPITALIZED: Final = r"[^\W\d_a-z][\w'’-]*+"
+_BEFORE_BIRTH_NAME: Final = re.compile(
+    rf"{_B}(?:{_CAPITALIZED},? ){{1,3}}(?=(?:née?|geb(?:\.|oren(?:e|er)?)|aka|a\.k\.a\.|alias) )"
+)
 _KINDS_BEHIND: Final = _any(
     "Hospitals? Clinics? Infirmary Klinik(?:um|en)? Spital Krankenhaus MVZ Medical[ ]Cent(?:er|re) "
     "Health(?:care)?(?:[ ]System|[ ]Cent(?:er|re))?"
@@ -104,9 +110,10 @@ def names_in(view: str) -> Iterator[Span]:
         for match in pattern.finditer(view):
             if (end := _end_of_name(view, match.end(), count, is_label)) is not None:
                 yield match.start(), end
-    for match in _INSTITUTION.finditer(view):
-        if (span := _without_terms(view, *match.span())) is not None:
-            yield span
+    for pattern in (_INSTITUTION, _BEFORE_BIRTH_NAME):
+        for match in pattern.finditer(view):
+            if (span := _without_terms(view, *match.span())) is not None:
+                yield span
     for match in _TOWN.finditer(view):
         if not _is_term(match["town"]):
             yield match.span()

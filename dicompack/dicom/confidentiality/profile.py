@@ -103,8 +103,16 @@ def deidentify(
     private = None
     if Option.RETAIN_SAFE_PRIVATE in options:
         private = PrivateValues(data_set, options, site.safe_private, cleaning, journal)
-    retains_uids = Option.RETAIN_UIDS in options
-    run = Run(data_set, derive, _rules(options, site), cleaning, journal, private, retains_uids=retains_uids)
+    run = Run(
+        data_set,
+        derive,
+        _rules(options, site),
+        cleaning,
+        journal,
+        private,
+        retains_uids=Option.RETAIN_UIDS in options,
+        keeps_dates=Option.RETAIN_LONGITUDINAL_FULL_DATES in options or site.keeps_dates(options),
+    )
     result = run.without_aliases(run.apply(data_set))
     supplied = _missing_uids(data_set, derive)
     all_cleaned = pixels_cleaned and not _has_inner_pixels(result)

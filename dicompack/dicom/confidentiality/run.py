@@ -69,6 +69,7 @@ class Run:
         private: PrivateValues | None,
         *,
         retains_uids: bool,
+        keeps_dates: bool,
     ) -> None:
         self._root = data_set
         self._derive = derive
@@ -77,7 +78,7 @@ class Run:
         self._journal = journal
         self._private = private
         self._retains_uids = retains_uids
-        self._identifiers = Identifiers(data_set)
+        self._identifiers = Identifiers(data_set, keeps_dates=keeps_dates)
         self._character_set: tuple[str, ...] = ("",)
         self._uids: dict[str, str] = {}  # old to new, each that was replaced
         self._kept_uids: set[str] = set()  # whatever looks like a UID in an attribute that stays
@@ -237,9 +238,11 @@ class Run:
             if cleaned is None:  # DEI-64
                 return dummy_element(node.tag, node.vr)
             node = cleaned
-            if self._identifiers.are_in(node, self._character_set):  # DEI-19
+            if self._identifiers.are_in(node, self._character_set):  # DEI-19, DEI-67
                 self._journal.note(node.tag, "DEI-19")
-                return dummy_element(node.tag, node.vr)
+                node = self._identifiers.without_them(node, self._character_set) or dummy_element(
+                    node.tag, node.vr
+                )
         self._kept_uids.update(_mentioned(node))
         return node
 

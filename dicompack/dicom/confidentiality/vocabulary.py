@@ -17,7 +17,7 @@ _CHARACTER_SET: Final = 0x00080005
 
 # DEI-45. Names are all values of VR PN; these are the patient's own, and those of whoever answers for him.
 _PATIENT_NAMES: Final = frozenset((0x00100010, 0x00101001, 0x00101005, 0x00101060, 0x00102297))
-_IDENTIFIERS: Final = frozenset(
+IDENTIFIERS: Final = frozenset(
     (
         0x00080050,  # Accession Number
         0x00100020, 0x00101000, 0x00101090,  # Patient ID, Other Patient IDs, Medical Record Locator
@@ -141,7 +141,7 @@ class _Collector:
             return self._patient
         if node.vr == "PN" or (node.tag == _CODE_MEANING and code_of == _PERSON_CODES):
             return self._person
-        if node.tag in _IDENTIFIERS:
+        if node.tag in IDENTIFIERS:
             return self._identifiers
         if node.tag in _PLACES or (node.tag == _CODE_MEANING and code_of in _INSTITUTION_CODES):
             return self._place

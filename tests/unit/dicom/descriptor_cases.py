@@ -312,6 +312,11 @@ Patient: john foster chest       ## john|foster ## chest
 Referring: Foster. Chest pain    ## Foster ## Chest pain
 Performed by Ola Lindqvist MR    ## Ola|Lindqvist ## MR
 read by FOSTER                   ## FOSTER ##
+seen by Foster chest             ## Foster ## chest
+ref. by Lindqvist, Knie          ## Lindqvist ## Knie
+CT chest per Dr Lindqvist        ## Lindqvist ## CT chest
+Jane Foster née Lindqvist hip    ## Jane|Foster|Lindqvist ## hip
+geb. Lindqvist Thorax            ## Lindqvist ## Thorax
 Befundet von Lindqvist           ## Lindqvist ##
 DOE^JANE spine                   ## DOE|JANE ## spine
 St. Olaf Hospital CT             ## Olaf ## CT
@@ -331,6 +336,10 @@ HARMLESS = [
     line.strip()
     for line in """
 T2 TSE AX 5mm
+contrast per protocol
+2 ml per kg
+seen with MIP
+read by radiologist
 CHEST ROUTINE 1.0 B31f
 AX T1 FSE FS +C
 SAG T2 FLAIR CUBE

@@ -206,7 +206,8 @@ def test_values_of_the_run_are_no_finding_chk_2():
 @pytest.mark.parametrize(
     ("name", "node", "is_found"),
     [
-        ("Head^Phantom", text("HEAD", 0x00180015, "CS"), False),  # a term
+        ("Head^Phantom", text("HEAD", 0x00180015, "CS"), True),  # DEI-19 does not leave it
+        ("Norm^Phantom", text("DERIVED\\PRIMARY\\NORM", 0x00080008, "CS"), False),  # a term
         ("Head^Phantom", text("HEAD ROUTINE"), True),  # a text
         ("Head^Phantom", text("MRN4711X", 0x00180015, "CS"), True),  # no term has digits such as these
         ("Philips^Anna", text("Philips", 0x00080070), False),  # who made the device
@@ -221,6 +222,27 @@ def test_words_that_are_terms_chk_3(name, node, is_found):
         found(finished(node), source=source)
     else:
         looked(finished(node), source=source)
+
+
+def test_words_within_names_and_numbers_in_other_forms_chk_1():
+    source = SOURCE.replacing(
+        string_element(0x00100010, "PN", "Hall-Featherston^Ann"),
+        string_element(0x00100020, "LO", "00ZX-991-2847"),
+    )
+    for said in ("for featherston", "hall", "zx9912847", "00zx9912847 x"):
+        found(finished(text(said)), source=source)
+    for said in ("feather", "ann", "zx9912848", "marshall"):
+        looked(finished(text(said)), source=source)
+
+
+def test_dates_are_looked_for_in_texts_chk_1():
+    source = SOURCE.replacing(string_element(0x00080020, "DA", "20190304"))
+    moved = frozenset(("retain-longitudinal-modified-dates",))
+    for said in ("20190304", "CT 2019-03-04", "04.03.2019", "03/04/2019"):
+        found(finished(text(said)), source=source)
+        found(finished(text(said)), source=source, options=moved)
+        looked(finished(text(said)), source=source, options=frozenset(("retain-longitudinal-full-dates",)))
+    looked(finished(string_element(0x00080021, "DA", "20190304")), source=source, options=moved)
 
 
 def test_numbers_chk_3():
