@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 import stat
+from base64 import b64encode
 from pathlib import Path
 
 import pydicom
@@ -166,12 +167,12 @@ class TestIndependentCheck:
     """What the profile leaves, the check finds."""
 
     def test_a_run_stops(self, tmp_path, originator):
-        """CHK-4: an operator's name in a text where the Basic Profile does not look for it."""
+        """CHK-4: an operator's name in base64, where the Basic Profile does not look for it."""
         source = edited(
             tmp_path / "s",
             "CT_small.dcm",
             OperatorsName="Featherston^X",
-            SequenceName="featherston 3",
+            SequenceName=b64encode(b"Featherston").decode(),
         )
         for call in (
             lambda: dicompack.pack([source], tmp_path / "x.dcmpack", originator=originator),
