@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dicompack.dicom import dicom_file, tags
+from dicompack.dicom.changes import attribute_name
 from dicompack.dicom.codestream_comments import comments
 from dicompack.dicom.dataset import DataSet, Element, Encapsulated, Sequence, bytes_of, tag_text
 from dicompack.dicom.dicom_file import DicomFile
@@ -54,6 +55,7 @@ _CODES: Final = frozenset((0x00080100, 0x00080102, 0x00080119, 0x00080120))
 _BIRTH_DATE: Final = 0x00100030
 _DATE_OPTIONS: Final = frozenset(("retain-longitudinal-full-dates", "retain-longitudinal-modified-dates"))
 
+_TAG: Final = re.compile(r"\(([0-9A-F]{4}),([0-9A-F]{4})\)")
 _PRINTABLE = bytes(range(0x20, 0x7F)) + b"\t\n\r\f"
 _MOSTLY = 0.85  # of the bytes printable: a text
 _MIN_IN_BINARY = 6  # bytes of a word in bytes that are no text: shorter ones stand in 100 KB by chance
@@ -254,10 +256,15 @@ def _search(
 def _suspect(where: str, rule: str, tag: int | None) -> SuspectError:
     what = "the sha-256 of the source" if tag is None else f"the value of {tag_text(tag)} of the source"
     return SuspectError(
-        f"{what} is left in {where}",
+        _TAG.sub(_with_name, f"{what} is left in {where}"),
         rule=rule,
-        hint="look at it; clean-descriptors or a site profile can remove it, --on-suspect skip leaves it out",
+        hint="clean-descriptors or a site profile can remove what is left in an attribute",
     )
+
+
+def _with_name(tag: re.Match[str]) -> str:
+    """A person knows an attribute by its name."""
+    return f"{attribute_name(int(tag[1] + tag[2], 16))} {tag[0]}".lstrip()
 
 
 class _Wanted:

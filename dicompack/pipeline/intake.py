@@ -47,6 +47,8 @@ class Intake(Generic[One]):
     finished: list[One] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     suspect: list[str] = field(default_factory=list)
+    hints: dict[str, None] = field(default_factory=dict)
+    """What to do about suspects, each once."""
     keeps_others: bool = False
     """Whether files that are no DICOM are wanted, too."""
     others: list[exchange.OtherFile] = field(default_factory=list)
@@ -129,6 +131,8 @@ class Intake(Generic[One]):
         self.bytes_in += refused.source_size
         if refused.suspect:
             self.suspect.append(refused.name)
+            if refused.hint:
+                self.hints[refused.hint] = None
 
     def check(self, skip_suspect: bool, verb: str) -> None:
         """See that something came of it, and that nothing is suspect or suspects are to be left out.
@@ -141,8 +145,7 @@ class Intake(Generic[One]):
         if self.suspect and not skip_suspect:
             error = SuspectError(
                 _cannot_vouch(len(self.suspect)),
-                hint="look at them; --on-suspect skip leaves them out, "
-                "--burned-in clean or vouch decides about their pixels",
+                hint="; ".join((*self.hints, "--on-suspect skip leaves them out")),
             )
         elif not self.finished:
             several = sum(skipped.dicom for skipped in self.skipped)

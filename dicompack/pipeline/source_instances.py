@@ -56,6 +56,7 @@ class Refused:
     dicom: bool
     suspect: bool = False
     source_size: int = 0
+    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,8 @@ def guarded(task: SourceTask, work: Callable[[Source], Result]) -> Result | Refu
     except NotDicomError as error:
         return Refused(task.name, error.message, dicom=False)
     except DicomPackError as error:
-        return Refused(task.name, str(error), True, isinstance(error, SuspectError), len(source.data))
+        suspect = isinstance(error, SuspectError)
+        return Refused(task.name, str(error), True, suspect, len(source.data), error.hint or "")
 
 
 def _maps(source: DataSet, result: DataSet, project_key: ProjectKey, policy: Policy) -> Maps:

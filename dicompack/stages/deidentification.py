@@ -152,9 +152,17 @@ def _cleaned_pixels(item: Instance, policy: Policy, vocabulary: Vocabulary | Non
     if not reasons or not gate.REFUSED.isdisjoint(reasons):  # these are refused by the profile itself
         return None
     if policy.burned_in == "stop":
-        raise SuspectError("pixels may show identifying text: " + "; ".join(reasons), rule="BUR-10")
+        raise SuspectError(
+            "pixels may show identifying text: " + "; ".join(reasons),
+            rule="BUR-10",
+            hint="look at the pixels: --burned-in clean blackens text, --burned-in vouch lets them pass",
+        )
     if PIXEL_DATA not in item.data_set:
-        raise SuspectError("its pixels are of a kind that cannot be searched", rule="BUR-10")
+        raise SuspectError(
+            "its pixels are of a kind that cannot be searched",
+            rule="BUR-10",
+            hint="look at them yourself; --burned-in vouch lets them pass",
+        )
     from dicompack.dicom.confidentiality.vocabulary import Vocabulary
 
     words = (vocabulary or Vocabulary.of(item.data_set)).words

@@ -164,7 +164,11 @@ def _check_embedded_overlays(data_set: DataSet) -> None:
     for group in range(0x6000, 0x6100, 2):
         position = data_set.number(group << 16 | 0x0102)
         if position and position > 0 and group << 16 | 0x3000 not in data_set:  # DEI-60
-            raise SuspectError("an overlay is embedded in the pixel data", rule="DEI-60")
+            raise SuspectError(
+                "an overlay is embedded in the pixel data",
+                rule="DEI-60",
+                hint="--burned-in clean blackens the overlay",
+            )
 
 
 def _has_inner_pixels(data_set: DataSet) -> bool:
