@@ -41,6 +41,8 @@ if TYPE_CHECKING:
         repair,
         rewrap,
         test,
+        timestamp,
+        timestamp_query,
         unpack,
         verify,
     )
@@ -51,6 +53,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "pack", "deidentify", "plan", "unpack", "verify", "test", "inspect", "repair", "rewrap", "reidentify",
+    "timestamp", "timestamp_query",
     "Originator", "Recipient", "Contact", "SigningKey", "DecryptionKey", "ProjectKey", "TrustStore",
     "Password", "PasswordKey",
     "new_identity", "load_signing_key", "load_decryption_key", "load_anchor",
@@ -71,6 +74,8 @@ _HOMES = {
         "repair",
         "rewrap",
         "reidentify",
+        "timestamp",
+        "timestamp_query",
     ),
     "dicompack.pipeline.planning": ("Plan",),
     "dicompack.parties": ("Originator", "Recipient"),

@@ -44,6 +44,10 @@ class SignatureVerdict:
     """The pinned contact or anchor it was trusted by."""
     purpose: str = ""
     """Of a package: ``sealed`` by its originator, ``passed-on``, or ``received``, which is a receipt's."""
+    existed_by: str = ""
+    """The time at which the signer was judged, in UTC, where a time-stamp proves that it existed by then."""
+    time_stamped_by: str = ""
+    """The anchor that the time-stamp's authority was trusted by."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from dicompack.crypto.keys import Contact, DecryptionKey, SigningKey
     from dicompack.crypto.passwords import Password
-    from dicompack.crypto.trust import ExpectedSigner, TrustStore
+    from dicompack.crypto.trust import Anchor, ExpectedSigner, TrustStore
     from dicompack.parties import Recipient
 
 # The names inside an identity folder, as `keys new` writes them.
@@ -160,15 +160,19 @@ def trust_store(given: TrustOptions) -> TrustStore:
     """
     # CLI-10
     from dicompack.crypto.revocation import MAX_SIZE, Revocations, parse
-    from dicompack.crypto.trust import TrustStore, load_anchor
+    from dicompack.crypto.trust import TrustStore, load_anchor, load_time_stamp_anchors
 
     anchors = given.trust
 
     files = {text: find_contact(text) for text in anchors} if anchors else pinned_contacts()
-    store = []
+    store: list[Anchor] = []
     for text, file in files.items():
         with naming(_name_of(text)):
             store.append(load_anchor(text, read_key_file(file)))
+    for text in given.tsa:
+        file = find_contact(text)
+        with naming(_name_of(text)):
+            store += load_time_stamp_anchors(_name_of(text), read_key_file(file))
     lists: list[CertificateRevocationList] = []
     for path in given.crls:
         with naming(path.name):

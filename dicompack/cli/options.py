@@ -63,6 +63,11 @@ def _package_name(_ctx: click.Context, _param: click.Parameter, value: Path) -> 
     return value
 
 
+def optional_package_name(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
+    """The callback of an option that may name a new package."""
+    return None if value is None else _package_name(ctx, param, value)
+
+
 class HelpfulGroup(click.Group):
     """A group of commands that shows its help where no command is named, and still fails."""
 
@@ -163,6 +168,14 @@ expect_signer = click.option(
 )
 
 
+tsa = click.option(
+    "--tsa",
+    multiple=True,
+    metavar="FILE",
+    help="Whose time-stamps count: the certificate of who certifies a time-stamp authority. Repeatable.",
+)
+
+
 class TrustOptions(NamedTuple):
     """What a call says of whom to trust."""
 
@@ -170,17 +183,18 @@ class TrustOptions(NamedTuple):
     expect_signer: str | None = None
     crls: tuple[Path, ...] = ()
     require_crl: bool = False
+    tsa: tuple[str, ...] = ()
 
 
 def of_trust(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--trust``, ``--expect-signer``, ``--crl`` and ``--require-crl``, which reach the command as one."""
+    """``--trust``, ``--tsa``, ``--expect-signer``, ``--crl``, ``--require-crl``: they arrive as one."""
 
     @wraps(command)
     def with_trust(*arguments: Any, **given: Any) -> Any:
         told = TrustOptions(**{name: given.pop(name) for name in TrustOptions._fields})
         return command(*arguments, trust=told, **given)
 
-    whole: Callable[..., Any] = trust(expect_signer(crl(require_crl(with_trust))))
+    whole: Callable[..., Any] = trust(tsa(expect_signer(crl(require_crl(with_trust)))))
     return whole
 
 
@@ -228,5 +242,10 @@ recovery = click.option(
     metavar="SHARE|N",
     help="Recovery volumes: a share such as 10%, or how many; 0 for none.  "
     "[default: 5%, at least one, with several volumes]",
+)
+timestamp = click.option(
+    "--timestamp",
+    metavar="URL",
+    help="Ask this time-stamp authority, http or https, when the package was sealed.",
 )
 package = click.argument("package", type=PATH, metavar="PACKAGE")

@@ -94,6 +94,8 @@ def say_signatures(
         terminal.say(f"  fingerprint {verdict.fingerprint}")
         trusted = _yes(verdict.trusted) if judged else "not judged"
         trusted_as = f", as {verdict.trusted_as}" if verdict.trusted_as else ""
+        if verdict.existed_by:
+            terminal.say(f"  existed by {verdict.existed_by}, says {verdict.time_stamped_by}")
         checked = f"{what}intact {_yes(verdict.intact)}; valid {_yes(verdict.valid)}"
         terminal.say(f"  {checked}; trusted {trusted}{trusted_as}")
 

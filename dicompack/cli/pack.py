@@ -89,6 +89,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Let only recipients see who signed; others can then check integrity, and no origin.",
 )
+@options.timestamp
 @deidentification.of_profile
 @deidentification.map_out
 @click.option(
@@ -144,6 +145,7 @@ def pack_command(
     no_self: bool,
     instance_signer: Path | None,
     hide_signer: bool,
+    timestamp: str | None,
     project_key: Path | None,
     deidentify: str,
     profile: SiteProfile | None,
@@ -233,6 +235,7 @@ def pack_command(
             skip_suspect=on_suspect == "skip",
             force=force,
             hide_signer=hide_signer,
+            timestamp=timestamp,
             on_progress=on_progress,
         )
     _say(terminal, report, originator)

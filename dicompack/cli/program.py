@@ -33,6 +33,7 @@ _COMMANDS = {
     "unpack": ("unpack_command", "Check a package and write its instances."),
     "repair": ("repair_command", "Make missing and damaged volumes again."),
     "rewrap": ("rewrap_command", "Pass a package on to other recipients."),
+    "timestamp": ("timestamp_command", "Have a time-stamp authority state when a package was sealed."),
     "deidentify": ("deidentify_command", "De-identify studies into a folder, without a package."),
     "reidentify": ("reidentify_command", "Give instances their identity back; for custodians."),
 }

@@ -42,6 +42,7 @@ from dicompack.cli.terminal import Terminal
     help="Who may open it from now on: a contact.pem or a pinned contact's name. Repeatable.",
 )
 @click.option("--no-self", is_flag=True, help="Do not stay a recipient yourself.")
+@options.timestamp
 @options.volume_size
 @options.recovery
 @options.passphrase_file
@@ -62,6 +63,7 @@ def rewrap_command(
     trust: TrustOptions,
     recipients: tuple[str, ...],
     no_self: bool,
+    timestamp: str | None,
     volume_size: int | None,
     recovery: str | None,
     passphrase_file: Path | None,
@@ -100,6 +102,7 @@ def rewrap_command(
             jobs=jobs,
             max_memory=max_memory,
             force=force,
+            timestamp=timestamp,
             on_progress=on_progress,
         )
     terminal.say(f"passed on: {plural(report.instances_out, 'instance')}, unchanged")

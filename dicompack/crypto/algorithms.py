@@ -27,6 +27,11 @@ SIGNING_TIME: Final = der.object_identifier("1.2.840.113549.1.9.5")
 SIGNING_CERTIFICATE: Final = der.object_identifier("1.2.840.113549.1.9.16.2.47")
 ALGORITHM_PROTECTION: Final = der.object_identifier("1.2.840.113549.1.9.52")
 
+# Time-stamps (RFC 3161 §2.4.2, §A; RFC 2634 §5.4)
+TIME_STAMP_CONTENT: Final = der.object_identifier("1.2.840.113549.1.9.16.1.4")
+TIME_STAMP_TOKEN: Final = der.object_identifier("1.2.840.113549.1.9.16.2.14")
+SIGNING_CERTIFICATE_SHA1: Final = der.object_identifier("1.2.840.113549.1.9.16.2.12")
+
 _SHA256: Final = der.object_identifier("2.16.840.1.101.3.4.2.1")
 _SHA384: Final = der.object_identifier("2.16.840.1.101.3.4.2.2")
 
@@ -194,3 +199,21 @@ CURVE_ORDERS: Final = {
     ),
 }
 """SEC 2 §2.4.2, §2.5.1: (r, s) and (r, n - s) both fit; the smaller s is the one that is written."""
+
+# What time-stamp authorities sign with (RFC 5754 §2, §3; RFC 8017 §A.2.4): None leaves it to digestAlgorithm.
+STAMP_DIGESTS: Final = {
+    _SHA256: Digest.SHA256,
+    _SHA384: Digest.SHA384,
+    der.object_identifier("2.16.840.1.101.3.4.2.3"): Digest.SHA512,
+}
+RSA_DIGESTS: Final[dict[bytes, Digest | None]] = {
+    der.object_identifier("1.2.840.113549.1.1.1"): None,
+    der.object_identifier("1.2.840.113549.1.1.11"): Digest.SHA256,
+    der.object_identifier("1.2.840.113549.1.1.12"): Digest.SHA384,
+    der.object_identifier("1.2.840.113549.1.1.13"): Digest.SHA512,
+}
+ECDSA_DIGESTS: Final[dict[bytes, Digest | None]] = {
+    der.object_identifier("1.2.840.10045.4.3.2"): Digest.SHA256,
+    der.object_identifier("1.2.840.10045.4.3.3"): Digest.SHA384,
+    der.object_identifier("1.2.840.10045.4.3.4"): Digest.SHA512,
+}

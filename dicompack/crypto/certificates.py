@@ -242,6 +242,26 @@ def check_list_signer(
         raise error("this certificate is not that of a signer of revocation lists", rule="TRU-6")
 
 
+def check_time_stamp_authority(certificate: x509.Certificate, error: ErrorClass) -> None:
+    """Check that it is for time-stamps and nothing else (RFC 3161 §2.3), end entity, and strength.
+
+    Raises:
+        error: it is not.
+    """
+    purposes = _extension_as_it_stands(certificate, x509.ExtendedKeyUsage)
+    named = list(purposes.value) if purposes is not None else []
+    if named != [ExtendedKeyUsageOID.TIME_STAMPING] or purposes is None or not purposes.critical:  # TSP-5
+        raise error("this certificate is not one for time-stamps alone", rule="TSP-5")
+    # RFC 3161 demands no key usage; where there is one, it has to allow signing.
+    if _extension(certificate, x509.KeyUsage) is not None and not may_sign(certificate):  # TSP-5
+        raise error("this certificate's key usage does not allow time-stamps", rule="TSP-5")
+    if is_authority(certificate):  # TSP-5
+        raise error("a certification authority makes no time-stamps itself", rule="TSP-5")
+    key = certificate.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name not in _AUTHORITY_CURVES:
+        check_strength(certificate, error)
+
+
 def may_sign(certificate: x509.Certificate) -> bool:
     """Whether the key usage names digitalSignature or nonRepudiation (RFC 5280 §4.2.1.3)."""
     usage = _extension(certificate, x509.KeyUsage)
@@ -350,7 +370,14 @@ def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
 
 
 def _extension(certificate: x509.Certificate, kind: type[_Extension]) -> _Extension | None:
+    found = _extension_as_it_stands(certificate, kind)
+    return None if found is None else found.value
+
+
+def _extension_as_it_stands(
+    certificate: x509.Certificate, kind: type[_Extension]
+) -> x509.Extension[_Extension] | None:
     try:
-        return certificate.extensions.get_extension_for_class(kind).value
+        return certificate.extensions.get_extension_for_class(kind)
     except x509.ExtensionNotFound:
         return None

@@ -68,13 +68,13 @@ class Revocations:
                     continue
                 entry = one.get_revoked_certificate_by_serial_number(certificate.serial_number)
                 counts = entry is not None and (whole or not _is_lifted(entry))
-                if entry is not None and counts and entry.revocation_date_utc <= at:  # TRU-7
+                if entry is not None and counts and _since(entry) <= at:  # TRU-7
                     raise UntrustedError(
-                        f"the certificate was revoked on {entry.revocation_date_utc:%Y-%m-%d}",
+                        f"the certificate was revoked on {_since(entry):%Y-%m-%d}",
                         rule="TRU-7",
                         hint="do not use the data; ask its owner for what happened",
                     )
-                covered |= whole and _is_of_its_time(one, at)
+                covered |= whole and _speaks_of(one, certificate, at)
             if not covered and self.demanded:  # TRU-8
                 raise UntrustedError(
                     "no current revocation list covers the signer's certificate, or one above it",
@@ -146,6 +146,18 @@ def _is_lifted(entry: x509.RevokedCertificate) -> bool:
     return reason is x509.ReasonFlags.remove_from_crl
 
 
-def _is_of_its_time(one: x509.CertificateRevocationList, at: datetime) -> bool:
+def _since(entry: x509.RevokedCertificate) -> datetime:
+    """From when on it does not count: what its owner knows may be earlier than the list (RFC 5280 §5.3.2)."""
+    try:
+        invalid = entry.extensions.get_extension_for_class(x509.InvalidityDate).value.invalidity_date_utc
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+        return entry.revocation_date_utc
+    return min(invalid, entry.revocation_date_utc)
+
+
+def _speaks_of(one: x509.CertificateRevocationList, certificate: x509.Certificate, at: datetime) -> bool:
+    """Whether a list is of this time; or later, and would still name what was revoked by then (§3.3)."""
     end = one.next_update_utc
+    if at < one.last_update_utc <= certificate.not_valid_after_utc:
+        return True
     return one.last_update_utc <= at and end is not None and at <= end

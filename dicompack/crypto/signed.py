@@ -10,6 +10,7 @@
           signedAttrs                 contentType, messageDigest, signingTime,
                                       signing-certificate-v2, CMSAlgorithmProtection
           rsaEncryption, or ecdsa-with-SHA256 or SHA384 (then SHA-384 throughout); signature
+          unsignedAttrs               a time-stamp token over the signature; of a SEAL only, and not always
 
 signing-certificate-v2 lists *all* certificates, the signer's first and each followed by its issuer: so the
 signature covers every byte that is not fixed. `verify` makes the object anew from what it read and compares.
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, NoReturn
@@ -38,6 +39,7 @@ from dicompack.crypto.algorithms import (
     SIGNED_DATA,
     SIGNING_CERTIFICATE,
     SIGNING_TIME,
+    TIME_STAMP_TOKEN,
     SignatureScheme,
 )
 from dicompack.crypto.keys import SigningKey
@@ -45,6 +47,7 @@ from dicompack.errors import BadSignatureError, UnsupportedError
 
 _CERTIFICATES: Final = 0xA0
 _SIGNED_ATTRIBUTES: Final = 0xA0
+_UNSIGNED_ATTRIBUTES: Final = 0xA1
 _LAST_UTC_YEAR: Final = 2049
 """RFC 5652 §11.3: UTCTime through 2049, GeneralizedTime from 2050."""
 _FIRST_YEAR: Final = 1970
@@ -62,6 +65,12 @@ class Signed:
     """The issuers that the signer sent along, from the signer's own upwards."""
     claimed_time: datetime
     """The signer's own clock, in UTC; a claim."""
+    signature: bytes
+    """What a time-stamp token is about."""
+    token: bytes | None
+    """The time-stamp token beside it, unread."""
+    statement: bytes
+    """The whole SignedData without a token: the same before and after it was stamped."""
 
 
 # -------------------------------------------------------------------------------------------- sign
@@ -89,7 +98,9 @@ def _marshal(
     issuer_and_serial: bytes,
     scheme: SignatureScheme,
     signature: der.Buffer,
+    token: der.Buffer | None = None,
 ) -> bytes:
+    stamp = () if token is None else (_unsigned(token),)
     signer_info = der.sequence(
         der.integer(1),
         issuer_and_serial,
@@ -97,6 +108,7 @@ def _marshal(
         der.set_of(attributes, _SIGNED_ATTRIBUTES),
         scheme.identifier,
         der.octet_string(signature),
+        *stamp,
     )
     signed_data = der.sequence(
         der.integer(1),
@@ -106,6 +118,22 @@ def _marshal(
         der.set_of([signer_info]),
     )
     return der.sequence(SIGNED_DATA, der.explicit(0, signed_data))
+
+
+def _unsigned(token: der.Buffer) -> bytes:
+    """UnsignedAttributes with nothing but a time-stamp token (RFC 3161 §A)."""
+    return der.set_of([der.sequence(TIME_STAMP_TOKEN, der.set_of([token]))], _UNSIGNED_ATTRIBUTES)
+
+
+def with_token(data: bytes, token: bytes) -> bytes:
+    """A SignedData with this time-stamp token, in place of one that it may have.
+
+    Raises:
+        DicomPackError: it is no valid SignedData.
+    """
+    verify(data, may_be_stamped=True)
+    parts = _parse(data, may_be_stamped=True)
+    return _made_again(parts, _chain(parts), token)
 
 
 def _digest(content: bytes, scheme: SignatureScheme) -> bytes:
@@ -145,10 +173,10 @@ def _time(at: datetime) -> bytes:
 # -------------------------------------------------------------------------------------------- verify
 
 
-def verify(data: bytes) -> Signed:
+def verify(data: bytes, *, may_be_stamped: bool = False) -> Signed:
     """Check everything that can be checked without trust, in this order.
 
-    1. DER, and the structure above with nothing added.
+    1. DER, and the structure above with nothing added; a token where one may stand, which is not read.
     2. Algorithms of the list.
     3. Certificates: each as the signing-certificate-v2 attribute names it, none besides.
     4. The object made anew from what was read equals the input.
@@ -160,39 +188,44 @@ def verify(data: bytes) -> Signed:
         UnsupportedError: an algorithm that is not in the list.
         BadSignatureError: everything else.
     """
-    parts = _parse(data)  # 1, 2
+    parts = _parse(data, may_be_stamped=may_be_stamped)  # 1, 2
     chain = _chain(parts)  # 3
     certificate = chain[0]
-    # RFC 5652 §5.4: digested with the tag SET OF instead of the implicit one.
-    attributes = _attributes(
-        bytes(parts.digest),
-        parts.moment,
-        tuple(one.public_bytes(Encoding.DER) for one in chain),
-        parts.scheme,
-    )
-    anew = _marshal(
-        parts.content,
-        tuple(one.public_bytes(Encoding.DER) for one in chain),
-        attributes,
-        certificates.issuer_and_serial(certificate),
-        parts.scheme,
-        parts.signature,
-    )
-    if anew != data:  # 4: CMS-6
+    if _made_again(parts, chain, parts.token) != data:  # 4: CMS-6
         _bad("not in its one byte representation", rule="CMS-6")
     key = certificates.signer_key(certificate, BadSignatureError)  # 5
     if signatures.scheme_of(key) != parts.scheme:
         _bad("the signer's key is not one for this algorithm", rule="CMS-8")
-    content = bytes(parts.content)
+    content, signature = bytes(parts.content), bytes(parts.signature)
     if not hmac.compare_digest(_digest(content, parts.scheme), bytes(parts.digest)):  # 6: CMS-7
         _bad("the content is not what was signed", rule="CMS-7")
     try:
-        signatures.verify_statement(key, bytes(parts.signature), der.set_of(attributes))
+        # RFC 5652 §5.4: digested with the tag SET OF instead of the implicit one.
+        signatures.verify_statement(key, signature, der.set_of(_attributes_of(parts, chain)))
     except InvalidSignature as error:  # CMS-8
         raise BadSignatureError(
             "the signature does not fit the signer's certificate", rule="CMS-8", hint="do not use the data"
         ) from error
-    return Signed(content, certificate, tuple(chain[1:]), parts.claimed_time)
+    token = None if parts.token is None else bytes(parts.token)
+    statement = data if token is None else _made_again(parts, chain, None)
+    return Signed(content, certificate, tuple(chain[1:]), parts.claimed_time, signature, token, statement)
+
+
+def _attributes_of(parts: _Parts, chain: Sequence[x509.Certificate]) -> list[bytes]:
+    raw = tuple(one.public_bytes(Encoding.DER) for one in chain)
+    return _attributes(bytes(parts.digest), parts.moment, raw, parts.scheme)
+
+
+def _made_again(parts: _Parts, chain: Sequence[x509.Certificate], token: der.Buffer | None) -> bytes:
+    return _marshal(
+        parts.content,
+        tuple(one.public_bytes(Encoding.DER) for one in chain),
+        _attributes_of(parts, chain),
+        certificates.issuer_and_serial(chain[0]),
+        parts.scheme,
+        parts.signature,
+        token,
+    )
 
 
 @dataclass(frozen=True)
@@ -207,9 +240,10 @@ class _Parts:
     claimed_time: datetime
     scheme: SignatureScheme
     signature: memoryview
+    token: memoryview | None
 
 
-def _parse(data: bytes) -> _Parts:
+def _parse(data: bytes, *, may_be_stamped: bool) -> _Parts:
     info = der.Fields(der.parse(data, der.SEQUENCE))
     kind = info.take(der.OBJECT_IDENTIFIER)
     if kind.raw != SIGNED_DATA:  # CMS-1
@@ -229,7 +263,7 @@ def _parse(data: bytes) -> _Parts:
     fields.end()
     if len(signers) != 1:  # CMS-3
         _bad(f"{len(signers)} signers instead of one", rule="CMS-3")
-    return _parse_attributes(content, pool, *_parse_signer(signers[0]))
+    return _parse_attributes(content, pool, *_parse_signer(signers[0], may_be_stamped))
 
 
 def _parse_content(element: der.Element) -> memoryview:
@@ -244,7 +278,9 @@ def _parse_content(element: der.Element) -> memoryview:
     return content
 
 
-def _parse_signer(element: der.Element) -> tuple[der.Element, SignatureScheme, memoryview]:
+def _parse_signer(
+    element: der.Element, may_be_stamped: bool
+) -> tuple[der.Element, SignatureScheme, memoryview, memoryview | None]:
     fields = der.Fields(element)
     version = fields.take(der.INTEGER)
     if der.small_integer(version) != 1:  # CMS-1
@@ -255,11 +291,24 @@ def _parse_signer(element: der.Element) -> tuple[der.Element, SignatureScheme, m
     algorithm = fields.take(der.SEQUENCE)
     _check_algorithm(algorithm, SIGNATURE_SCHEMES)
     signature = fields.take(der.OCTET_STRING).content
-    if fields.take_optional(0xA1) is not None:  # CMS-4
-        _bad("unsigned attributes, which anybody could have added", rule="CMS-4")
+    unsigned = fields.take_optional(_UNSIGNED_ATTRIBUTES)
     fields.end()
+    token = None if unsigned is None else _parse_token(unsigned, may_be_stamped)
     # That its digest is the one in the two other places is compared in the whole.
-    return attributes, SIGNATURE_SCHEMES[bytes(algorithm.raw)], signature
+    return attributes, SIGNATURE_SCHEMES[bytes(algorithm.raw)], signature, token
+
+
+def _parse_token(unsigned: der.Element, may_be_stamped: bool) -> memoryview:
+    attributes = unsigned.children
+    if may_be_stamped and len(attributes) == 1:
+        fields = der.Fields(attributes[0])
+        kind = fields.take(der.OBJECT_IDENTIFIER)
+        values = fields.take(der.SET).children
+        if kind.raw == TIME_STAMP_TOKEN and len(values) == 1:
+            return values[0].raw
+    raise BadSignatureError(  # CMS-4
+        "unsigned attributes, which anybody could have added", rule="CMS-4", hint="do not use the data"
+    )
 
 
 def _parse_attributes(
@@ -268,6 +317,7 @@ def _parse_attributes(
     element: der.Element,
     scheme: SignatureScheme,
     signature: memoryview,
+    token: memoryview | None,
 ) -> _Parts:
     values: dict[bytes, der.Element] = {}
     for member in der.members_of(element):
@@ -297,6 +347,7 @@ def _parse_attributes(
         claimed_time=_parse_time(moment),
         scheme=scheme,
         signature=signature,
+        token=token,
     )
 
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Final, Literal, TypeAlias
 
 from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import (
     Criticality,
     ExtensionPolicy,
@@ -36,6 +37,7 @@ __all__ = [
     "Trusted",
     "TrustStore",
     "load_anchor",
+    "load_time_stamp_anchors",
     "fingerprint",
     "spki_sha256",
 ]
@@ -109,6 +111,16 @@ def load_anchor(name: str, data: bytes) -> Anchor:
     if len(found) == 1 and certificates.is_authority(found[0]):
         return AuthorityAnchor(name, found[0])
     return PinnedContact(name, Contact.parse(data))
+
+
+def load_time_stamp_anchors(name: str, data: bytes) -> tuple[AuthorityAnchor, ...]:
+    """Authorities that vouch for time-stamp authorities and for nobody else, from a file of certificates.
+
+    Raises:
+        NoMatchError: none, or one that is not an authority's (TRU-6).
+    """
+    found = certificates.parse_any(data, NoMatchError)
+    return tuple(AuthorityAnchor(name, one, frozenset((Role.TIMESTAMP,))) for one in found)
 
 
 @dataclass(frozen=True)
@@ -204,10 +216,10 @@ class TrustStore:
                     hint=_CONFIRM,
                 )
                 continue
-            if path := _path(anchor, certificate, chain, at):
+            if path := _path(anchor, certificate, chain, at, role):
                 return anchor, path
             # An issuer that is known says more than "unknown": look whether the leaf's time alone is wrong.
-            if _path(anchor, certificate, chain, certificate.not_valid_after_utc):
+            if _path(anchor, certificate, chain, certificate.not_valid_after_utc, role):
                 _check_validity(certificate, at)
             verdict = UntrustedError(  # TRU-4
                 f"the {role} is unknown: no certification path to a trusted authority holds at that time",
@@ -232,6 +244,8 @@ def _check_usage(certificate: x509.Certificate, role: Role) -> None:
         certificates.check_signer(certificate, UntrustedError)
     elif role in (Role.RECIPIENT, Role.CUSTODIAN):
         certificates.check_recipient(certificate, UntrustedError)
+    else:
+        certificates.check_time_stamp_authority(certificate, UntrustedError)
 
 
 def _check_validity(certificate: x509.Certificate, at: datetime) -> None:
@@ -248,7 +262,11 @@ def _check_validity(certificate: x509.Certificate, at: datetime) -> None:
 
 
 def _path(
-    anchor: AuthorityAnchor, certificate: x509.Certificate, chain: Sequence[x509.Certificate], at: datetime
+    anchor: AuthorityAnchor,
+    certificate: x509.Certificate,
+    chain: Sequence[x509.Certificate],
+    at: datetime,
+    role: Role,
 ) -> Sequence[x509.Certificate]:
     """From the certificate up to the anchor; empty where there is none that holds."""
     verifier = (
@@ -256,7 +274,10 @@ def _path(
         .store(Store([anchor.certificate]))
         .time(at.astimezone(UTC))
         .max_chain_depth(certificates.MAX_CHAIN)
-        .extension_policies(ca_policy=_AUTHORITY, ee_policy=_END_ENTITY)
+        .extension_policies(
+            ca_policy=_STAMPING_AUTHORITY if role is Role.TIMESTAMP else _AUTHORITY,
+            ee_policy=_STAMPING if role is Role.TIMESTAMP else _END_ENTITY,
+        )
         .build_client_verifier()
     )
     try:
@@ -280,6 +301,17 @@ def _check_purposes(
         raise ValueError("the authority is for other purposes")
 
 
+def _check_stamping_purposes(
+    _policy: Policy, _certificate: x509.Certificate, purposes: x509.ExtendedKeyUsage | None
+) -> None:
+    """An authority whose purposes are limited must be allowed to certify time-stamp authorities."""
+    if purposes is not None and not _STAMPING_PURPOSES & frozenset(purposes):
+        raise ValueError("the authority is for other purposes")
+
+
+_STAMPING_PURPOSES: Final = frozenset(
+    (ExtendedKeyUsageOID.TIME_STAMPING, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE)
+)
 # The library's own policies are for the web: this one wants clientAuth.
 _AUTHORITY: Final = ExtensionPolicy.webpki_defaults_ca().may_be_present(
     x509.ExtendedKeyUsage, Criticality.AGNOSTIC, _check_purposes
@@ -287,6 +319,12 @@ _AUTHORITY: Final = ExtensionPolicy.webpki_defaults_ca().may_be_present(
 # The library's own policy is for web servers: it wants a DNS name in every certificate.
 _END_ENTITY: Final = ExtensionPolicy.permit_all().require_present(
     x509.KeyUsage, Criticality.AGNOSTIC, _usage_was_checked
+)
+_STAMPING_AUTHORITY: Final = ExtensionPolicy.webpki_defaults_ca().may_be_present(
+    x509.ExtendedKeyUsage, Criticality.AGNOSTIC, _check_stamping_purposes
+)
+_STAMPING: Final = ExtensionPolicy.permit_all().require_present(
+    x509.ExtendedKeyUsage, Criticality.CRITICAL, None
 )
 _CONFIRM: Final = "confirm the fingerprint with its owner, then: dicompack keys trust CONTACT"
 _CLOCK: Final = "check the clocks of both computers"

@@ -21,6 +21,7 @@ from dicompack.pipeline.planning import plan
 from dicompack.pipeline.reidentifying import reidentify
 from dicompack.pipeline.repairing import repair
 from dicompack.pipeline.rewrapping import rewrap
+from dicompack.pipeline.stamping import timestamp, timestamp_query
 from dicompack.pipeline.unpacking import inspect, test, unpack, verify
 
 __all__ = [
@@ -34,4 +35,6 @@ __all__ = [
     "repair",
     "rewrap",
     "reidentify",
+    "timestamp",
+    "timestamp_query",
 ]

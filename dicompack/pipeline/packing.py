@@ -24,6 +24,7 @@ from dicompack.dicom.independent_check import check_manifest
 from dicompack.errors import OutputError, UsageError
 from dicompack.exchange import sources as exchange
 from dicompack.parties import Originator
+from dicompack.pipeline.asking_authorities import stamping_by
 from dicompack.pipeline.demands import about_limits, demand_of, demand_of_source
 from dicompack.pipeline.instances import (
     PackedInstance,
@@ -93,6 +94,7 @@ def pack(
     key_paths: KeyPaths | None = None,
     force: bool = False,
     hide_signer: bool = False,
+    timestamp: str | None = None,
     on_progress: OnProgress | None = None,
 ) -> Report:
     """Pack everything that is DICOM in `sources` into a package called `output`.
@@ -131,11 +133,14 @@ def pack(
         key_paths: where the cluster's workers find the keys, for keys do not travel.
         force: replace a package of this name.
         hide_signer: let nobody but recipients see who signed; others can then check integrity only.
+        timestamp: a time-stamp authority's address, http or https; it states when the package was sealed, and
+            learns nothing but the SHA-256 of a signature.
         on_progress: is told how far the run is.
 
     Raises:
         UsageError: settings that make no sense.
-        InputError: a source is missing, or nothing in the sources can be packed.
+        InputError: a source is missing, nothing in the sources can be packed, or the time-stamp authority
+            gave no time-stamp.
         OutputError: the output exists or cannot be written.
         SuspectError: an instance cannot be de-identified with certainty.
     """
@@ -148,6 +153,7 @@ def pack(
     ratio = None if lossy is None else float(lossy)  # 10 and 10.0 are one setting
     encoding = Encoding(codec, paranoid=paranoid, recompress=recompress, lossy=ratio)
     encoding.check()
+    stamp = stamping_by(timestamp)
     _check_settings(output, originator, volume_size, force)
     _check_originals(
         originator,
@@ -245,6 +251,7 @@ def pack(
             look,
             kept.sealed,
             hide_signer=hide_signer,
+            stamp=stamp,
         )
 
         size = packed.layout.total + volumes.recovery_total(packed.layout)

@@ -13,6 +13,7 @@ from dicompack.crypto.signed import Signed
 from dicompack.crypto.trust import Trusted
 from dicompack.pipeline.demands import about_limits
 from dicompack.report import Finding, Member, Report, SignatureVerdict
+from dicompack.stages.judging import Proven
 from dicompack.stages.seals import CheckedSeal
 from dicompack.stages.volumes import Volumes
 
@@ -37,12 +38,16 @@ def member_of(number: int, member: ManifestMember, packed_size: int) -> Member:
 def verdicts_of(sealed: CheckedSeal) -> tuple[SignatureVerdict, ...]:
     """Who sealed the package, and who passed it on."""
     return tuple(
-        verdict_of(verified, trusted, "passed-on" if place else "sealed")
-        for place, (verified, trusted) in enumerate(sealed.signatures)
+        verdict_of(verified, trusted, "passed-on" if place else "sealed", proven)
+        for place, ((verified, trusted), proven) in enumerate(
+            zip(sealed.signatures, sealed.times, strict=True)
+        )
     )
 
 
-def verdict_of(verified: Signed, trusted: Trusted | None, purpose: str) -> SignatureVerdict:
+def verdict_of(
+    verified: Signed, trusted: Trusted | None, purpose: str, proven: Proven | None = None
+) -> SignatureVerdict:
     """Three facts about one signature, and what it was made for."""
     return SignatureVerdict(
         signer=name_of(verified.certificate),
@@ -52,6 +57,8 @@ def verdict_of(verified: Signed, trusted: Trusted | None, purpose: str) -> Signa
         trusted=trusted is not None,
         trusted_as=trusted.name if trusted else "",
         purpose=purpose,
+        existed_by=f"{proven.time:%Y-%m-%dT%H:%M:%SZ}" if proven else "",
+        time_stamped_by=proven.authority.name if proven else "",
     )
 
 
@@ -74,7 +81,8 @@ def report_of(
         if trusted is not None and trusted.standing is Standing.UNKNOWN
     ]
     limits = about_limits() if command in ("verify", "unpack") else ()
-    findings = [*opened.findings, *renamed, *unknown, *limits]
+    stamps = sealed.findings if sealed else ()
+    findings = [*opened.findings, *renamed, *unknown, *stamps, *limits]
     if sealed is None or any(trusted is None for _, trusted in sealed.signatures):
         findings.append(Finding("origin-not-checked", seal_name(1), "nobody was named to trust"))
     holding = sum(name.startswith("DICOM/") for name in opened.package.names)

@@ -20,6 +20,7 @@ from dicompack.crypto.certificates import spki_sha256
 from dicompack.crypto.keys import Contact, SigningKey
 from dicompack.crypto.recipients import Opener
 from dicompack.parties import Forwarder, Recipient
+from dicompack.pipeline.asking_authorities import stamping_by
 from dicompack.pipeline.opening import OnProgress, never, open_package
 from dicompack.pipeline.packing import check_output, remove_stale, write_volumes
 from dicompack.pipeline.reports import verdicts_of
@@ -46,6 +47,7 @@ def rewrap(
     jobs: int | None = None,
     max_memory: int | None = None,
     force: bool = False,
+    timestamp: str | None = None,
     on_progress: OnProgress | None = None,
 ) -> Report:
     """Check a package as `verify` does, and write it for other recipients, with a further SEAL.
@@ -65,11 +67,13 @@ def rewrap(
         jobs: worker processes; by default one a core.
         max_memory: bytes for all worker processes together.
         force: replace a package of this name.
+        timestamp: a time-stamp authority's address; it states when the new SEAL was made.
         on_progress: is told how far the run is.
 
     Raises:
         UsageError: settings that make no sense.
         OutputError: the output exists or cannot be written.
+        InputError: the time-stamp authority gave none.
         DicomPackError: the package does not pass all checks; see `unpack`.
     """
     began, tell = time.monotonic(), on_progress or never
@@ -77,6 +81,7 @@ def rewrap(
     place = Processes(jobs, max_memory)
     forwarder = Forwarder(signer, tuple(recipients))
     check_volume_size(volume_size)
+    stamp = stamping_by(timestamp)
     redundancy = redundancy_of(recovery, volume_size)
     at = datetime.now(UTC).replace(microsecond=0)
     forwarder.check_validity(at)
@@ -92,7 +97,7 @@ def rewrap(
             volume_size = asked_of(package.layout)
             if recovery is None:
                 redundancy = Redundancy(package.layout.recovery)
-        packed = new.pack(os.urandom(16), at, Fitting(redundancy, volume_size))
+        packed = new.pack(os.urandom(16), at, Fitting(redundancy, volume_size), stamp)
         size = packed.layout.total + volumes.recovery_total(packed.layout)
         files.check_room(staging.path, size)
         folder = staging.folder("volumes")
@@ -110,7 +115,12 @@ def rewrap(
             bytes_in=opened.size,
             bytes_out=size,
             volumes=tuple(path.name for path in written),
-            findings=(*opened.findings, *packed.findings, Finding("former-recipients", output.name, CAVEAT)),
+            findings=(
+                *opened.findings,
+                *sealed.findings,
+                *packed.findings,
+                Finding("former-recipients", output.name, CAVEAT),
+            ),
             signatures=verdicts_of(sealed),
             recipients=new.keys,
             seconds=time.monotonic() - began,
@@ -153,7 +163,9 @@ class _Rewrapping:
         new = envelope.rewrap(data, keys, self._forwarder.recipient_certificates)
         return new.head + data[new.offset :]
 
-    def pack(self, volume_set: bytes, at: datetime, fitting: Fitting) -> seals.Packed:
+    def pack(
+        self, volume_set: bytes, at: datetime, fitting: Fitting, stamp: seals.Stamp | None
+    ) -> seals.Packed:
         """The next SEAL, and the place of everything."""
         before = self._sealed.newest
         content = replace(
@@ -169,7 +181,7 @@ class _Rewrapping:
         stored += [StoredObject(name, len(data)) for name, data in self.objects.items()]
         hidden_for = self._forwarder.recipient_certificates if self._sealed.hidden else ()
         signer = self._forwarder.signing
-        return seals.pack(content, self._earlier, stored, signer, at, fitting, hidden_for)
+        return seals.pack(content, self._earlier, stored, signer, at, fitting, hidden_for, stamp)
 
 
 @dataclass(frozen=True)

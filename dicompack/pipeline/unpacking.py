@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cryptography import x509
-
 from dicompack import files
 from dicompack.container.digests import ObjectDigest
 from dicompack.container.faults import RepairableVolumesError
@@ -16,7 +14,7 @@ from dicompack.container.manifest import Manifest
 from dicompack.container.originals import Custody
 from dicompack.crypto.keys import SigningKey
 from dicompack.crypto.recipients import Opener
-from dicompack.crypto.trust import Trusted, TrustStore
+from dicompack.crypto.trust import TrustStore
 from dicompack.dicom.dataset import Buffer
 from dicompack.errors import DicomPackError, NoMatchError, UnsupportedError, UsageError, gravest
 from dicompack.parties import Recipient, check_signer_validity
@@ -37,10 +35,10 @@ from dicompack.pipeline.reports import report_of, verdict_of
 from dicompack.pipeline.unpacking_tasks import renamed, tasks_of
 from dicompack.report import Progress, Report, SignatureVerdict
 from dicompack.stages import receipts, volumes
+from dicompack.stages.judging import Judge
 from dicompack.stages.package import check_custody, check_manifest
 from dicompack.stages.seals import (
     CheckedSeal,
-    Judge,
     check_digests_alone,
     check_object,
     check_seals,
@@ -254,12 +252,7 @@ def check_volumes(opened: Volumes, on_progress: OnProgress) -> CheckedSeal | Non
 
 
 def _judge(trust: TrustStore) -> Judge:
-    now = datetime.now(UTC)
-
-    def judge(certificate: x509.Certificate, chain: tuple[x509.Certificate, ...]) -> Trusted:
-        return trust.judge(certificate, chain, now)
-
-    return judge
+    return Judge(trust, datetime.now(UTC))
 
 
 def _checked_seals(opened: Volumes, trust: TrustStore, keys: Sequence[Opener] | None = None) -> CheckedSeal:

@@ -47,7 +47,8 @@ from dicompack.dicom.dataset import Buffer
 from dicompack.errors import BadSignatureError, NoMatchError, UntrustedError
 from dicompack.parties import Originator
 from dicompack.stages import envelope, seals
-from dicompack.stages.seals import CheckedSeal, Judge, Packed, check_object
+from dicompack.stages.judging import Judge
+from dicompack.stages.seals import CheckedSeal, Packed, Stamp, check_object
 
 
 @dataclass(frozen=True)
@@ -88,11 +89,12 @@ def pack(
     restoring: SealedOriginals | None = None,
     *,
     hide_signer: bool = False,
+    stamp: Stamp | None = None,
 ) -> Packed:
     """CUSTODY, MANIFEST, DIGESTS and SEAL for members and restoring data that stand in their final order.
 
     `look` sees the MANIFEST before it is sealed, and may raise. `fitting` finds volume size and recovery.
-    With `hide_signer` nobody but recipients can see who signed.
+    With `hide_signer` nobody but recipients can see who signed. `stamp` gives the SEAL its time-stamp.
     """
     restoring = restoring or SealedOriginals()
     recipients = originator.addressees
@@ -137,7 +139,7 @@ def pack(
         custody=bool(restoring.custody),
     )
     hidden_for = recipients if hide_signer else ()
-    packed = seals.pack(content_of_seal, (), stored, originator.signing, at, fitting, hidden_for)
+    packed = seals.pack(content_of_seal, (), stored, originator.signing, at, fitting, hidden_for, stamp)
     return Packed(packed.layout, {**objects, **packed.objects}, packed.findings)
 
 
@@ -191,7 +193,7 @@ def check_manifest(package: Package, sealed: CheckedSeal, keys: Sequence[Opener]
             hint="use the identity that it was packed for",
         )
     verified = signed.verify(_opened_manifest(data, keys))
-    judge(verified.certificate, verified.chain)
+    judge.signer(verified.certificate, verified.chain, sealed.proven)
     content = manifest.parse(verified.content)
     first = sealed.signatures[0][0]
     facts = (  # (5)
@@ -264,7 +266,7 @@ def check_custody(
     data = package.read(names.CUSTODY)
     check_object(data, sealed.rows[names.CUSTODY], names.CUSTODY)  # (7)
     verified = signed.verify(envelope.unpack(data, keys))
-    judge(verified.certificate, verified.chain)
+    judge.signer(verified.certificate, verified.chain, sealed.proven)
     custody = originals.parse(verified.content)
     objects = max(one.original.restoring.object for one in custody.members)
     facts = (

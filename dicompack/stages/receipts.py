@@ -12,7 +12,8 @@ from dicompack.crypto.keys import SigningKey
 from dicompack.crypto.signed import Signed
 from dicompack.crypto.trust import Trusted
 from dicompack.errors import BadSignatureError
-from dicompack.stages.seals import CheckedSeal, Judge
+from dicompack.stages.judging import Judge
+from dicompack.stages.seals import CheckedSeal
 
 
 def pack(ids: SetIds, sealed: CheckedSeal, signer: SigningKey, at: datetime) -> bytes:
@@ -29,7 +30,7 @@ def unpack(data: bytes, ids: SetIds, sealed: CheckedSeal, judge: Judge) -> tuple
         FormatError: it is no receipt.
     """
     verified = signed.verify(data)
-    trusted = judge(verified.certificate, verified.chain)
+    trusted = judge.signer(verified.certificate, verified.chain)
     if receipt.parse(verified.content).received != _received(ids, sealed):  # SEA-5
         raise BadSignatureError("the receipt is for another package", where="receipt", rule="SEA-5")
     return verified, trusted

@@ -11,25 +11,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from cryptography import x509
-
 from dicompack.container import digests, names, seal
 from dicompack.container.digests import Digests, ObjectDigest
 from dicompack.container.layout import Layout, SetIds, StoredObject
 from dicompack.container.redundancy import MAXIMUM_ROUNDS, Fitting
 from dicompack.container.seal import Seal
 from dicompack.container.volumes import Package
-from dicompack.crypto import enveloped, signed
+from dicompack.crypto import enveloped, signed, time_stamps
 from dicompack.crypto.keys import SigningKey
 from dicompack.crypto.recipients import Addressee, Opener
 from dicompack.crypto.signed import Signed
+from dicompack.crypto.time_stamps import TimeStamp
 from dicompack.crypto.trust import Trusted
 from dicompack.dicom.dataset import Buffer
 from dicompack.errors import BadSignatureError, FormatError, UntrustedError
 from dicompack.report import Finding
 from dicompack.stages import envelope
+from dicompack.stages.judging import Judge, Proven, proven_times
 
-Judge = Callable[[x509.Certificate, tuple[x509.Certificate, ...]], Trusted]
+Stamp = Callable[[bytes], bytes]
+"""From the value of a signature to a time-stamp token for it."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ def pack(
     at: datetime,
     fitting: Fitting,
     hidden_for: Sequence[Addressee] = (),
+    stamp: Stamp | None = None,
 ) -> Packed:
     """The newest SEAL after `earlier` ones, and the place of everything; gives all SEALs as objects.
 
@@ -63,19 +65,36 @@ def pack(
         at: when.
         fitting: finds them, from the volume size and the recovery that were asked for.
         hidden_for: those who may see the signer; empty: everybody.
+        stamp: has somebody else state the time; asked only when all numbers are settled.
     """
     seals = {names.seal_name(number): data for number, data in enumerate(earlier, start=1)}
     newest = names.seal_name(content.sequence)
     ids = SetIds(content.set_id, content.volume_set)
+    reserved = 0
     for _ in range(MAXIMUM_ROUNDS):
         numbered = replace(content, data_volumes=fitting.count, recovery_volumes=fitting.recovery)
         made = signed.sign(seal.marshal(numbered), signer, at)
+        plain = envelope.pack(made, hidden_for).whole if hidden_for else made
+        seals[newest] = plain
+        layout = fitting.lay_out(_every(stored, seals, {newest: reserved}), ids)
+        if not fitting.is_settled(layout):
+            continue
+        if stamp is None:
+            return Packed(layout, seals, fitting.findings)
+        made = signed.with_token(made, stamp(signed.verify(made).signature))
         seals[newest] = envelope.pack(made, hidden_for).whole if hidden_for else made
-        every = [*stored, *(StoredObject(name, len(data)) for name, data in seals.items())]
-        layout = fitting.lay_out(every, ids)
+        layout = fitting.lay_out(_every(stored, seals), ids)
         if fitting.is_settled(layout):
             return Packed(layout, seals, fitting.findings)
+        reserved = len(seals[newest]) - len(plain)
     raise AssertionError("the number of volumes does not settle")
+
+
+def _every(
+    stored: Sequence[StoredObject], seals: dict[str, bytes], more: dict[str, int] | None = None
+) -> list[StoredObject]:
+    added = more or {}
+    return [*stored, *(StoredObject(name, len(data) + added.get(name, 0)) for name, data in seals.items())]
 
 
 # ------------------------------------------------------------------------------------------- back
@@ -94,7 +113,15 @@ class CheckedSeal:
     hidden: bool
     """Whether only recipients see who signed."""
     newest_sha256: str
-    """Of the newest SEAL's SignedData, in hex: what the next one would name as `previous`."""
+    """Of the newest SEAL's statement, in hex: what the next one would name as `previous`."""
+    times: tuple[Proven | None, ...]
+    """By when each SEAL existed, as tokens that count prove it; oldest first."""
+    findings: tuple[Finding, ...]
+
+    @property
+    def proven(self) -> Proven | None:
+        """By when the content existed: every SEAL covers it, and so does the earliest token."""
+        return self.times[0]
 
 
 def seal_names(package: Package) -> list[str]:
@@ -122,27 +149,34 @@ def check_seals(package: Package, judge: Judge | None, keys: Sequence[Opener] | 
     if hidden and keys is None:
         raise hidden_signer()
     chain: list[tuple[Signed, Seal]] = []
+    stamps: list[tuple[str, TimeStamp | None]] = []
     digest: str | None = None
     for name in found:
         data = package.read(name)
         if enveloped.is_envelope(data) != hidden:  # SEA-3
             raise FormatError("some SEALs are hidden, and some are not", where=name, rule="SEA-3")
         made = envelope.unpack(data, keys or ()) if hidden else data
-        verified = signed.verify(made)
+        verified = signed.verify(made, may_be_stamped=True)
+        token = verified.token
+        stamps.append((name, None if token is None else time_stamps.verify(token, verified.signature)))
         content = seal.parse(verified.content, name)
         _check_link(package, chain[-1][1] if chain else None, digest, content, name)
-        digest = hashlib.sha256(made).hexdigest()
+        digest = hashlib.sha256(verified.statement).hexdigest()
         chain.append((verified, content))
     newest = chain[-1][1]
     _check_volumes(package, newest, found[-1])
-    judged = tuple((one, judge(one.certificate, one.chain) if judge else None) for one, _ in chain)
+    times, findings = proven_times(judge, stamps) if judge else ((None,) * len(chain), ())
+    judged = tuple(
+        (one, judge.signer(one.certificate, one.chain, proven) if judge else None)
+        for (one, _), proven in zip(chain, times, strict=True)
+    )
     table, rows = _digests_of(package)  # (3)
     if table.columns != newest.digests:  # PKG-12
         raise BadSignatureError(
             "DIGESTS are not those that the SEAL signs", where=names.DIGESTS, rule="PKG-12"
         )
     assert digest is not None
-    return CheckedSeal(chain[0][1], newest, judged, rows, hidden, digest)
+    return CheckedSeal(chain[0][1], newest, judged, rows, hidden, digest, times, findings)
 
 
 def _digests_of(package: Package) -> tuple[Digests, dict[str, ObjectDigest]]:

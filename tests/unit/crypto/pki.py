@@ -43,6 +43,7 @@ def certificate(
     end: datetime = NOW + timedelta(days=365),
     identifier: bool = True,
     extra: Sequence[x509.ExtensionType] = (),
+    critical: Sequence[x509.ExtensionType] = (),
 ) -> x509.Certificate:
     """A certificate for the key ``of`` (that of ``name`` if left out), self-signed without ``issuer``."""
     own = of or key(name)
@@ -70,6 +71,8 @@ def certificate(
         builder = builder.add_extension(x509.KeyUsage(**bits), critical=True)
     for extension in extra:
         builder = builder.add_extension(extension, critical=False)
+    for extension in critical:
+        builder = builder.add_extension(extension, critical=True)
     return builder.sign(signer, None if isinstance(signer, ed25519.Ed25519PrivateKey) else hashes.SHA256())
 
 

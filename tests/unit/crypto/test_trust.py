@@ -100,7 +100,7 @@ def test_roles_of_a_contact_are_not_exchanged() -> None:
     refuses(pinned(), pki.certificate("x", dual, of=pki.key("signer")), "TRU-1", role=Role.RECIPIENT)
     for role in (Role.RECIPIENT, Role.CUSTODIAN):
         assert pinned().judge(theirs.decryption, (), pki.NOW, role).name == "Dr. A"
-    refuses(pinned(), pki.signer().certificate, "TRU-1", role=Role.TIMESTAMP)
+    refuses(pinned(), pki.signer().certificate, "TSP-5", role=Role.TIMESTAMP)
 
 
 def test_time() -> None:

@@ -1,0 +1,337 @@
+"""Time-stamp tokens (RFC 3161 §2.4.2, RFC 5816): somebody else says that a signature existed at a time.
+
+A token is a SignedData of the authority's own making, so it is read as RFC 5652 permits it, in DER: other
+certificates, unsorted sets and further attributes may stand in it. What counts is under its signature.
+
+    ContentInfo                       id-signedData
+      SignedData                      version 3
+        digestAlgorithms
+        encapContentInfo              id-ct-TSTInfo, OCTET STRING with a TSTInfo
+        certificates                  [0], with that of the authority
+        crls                          [1], not looked at
+        signerInfos                   one
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+
+from dicompack.crypto import certificates, der
+from dicompack.crypto.algorithms import (
+    CONTENT_TYPE,
+    ECDSA_DIGESTS,
+    MESSAGE_DIGEST,
+    RSA_DIGESTS,
+    SIGNED_DATA,
+    SIGNING_CERTIFICATE,
+    SIGNING_CERTIFICATE_SHA1,
+    STAMP_DIGESTS,
+    TIME_STAMP_CONTENT,
+    Digest,
+)
+from dicompack.errors import BadSignatureError, DicomPackError, FormatError, UnsupportedError
+
+MAX_TOKEN: Final = 1 << 16
+"""Bytes; tokens with three certificates have 6 000."""
+MAX_ACCURACY: Final = 86_400
+"""Seconds; whoever knows the day only is no authority for time."""
+
+_TIME: Final = re.compile(rb"([0-9]{14})(?:\.([0-9]{1,9}))?Z")
+
+
+@dataclass(frozen=True)
+class TimeStamp:
+    """What a valid token says. Whether its authority is trusted is for `trust.TrustStore` to judge."""
+
+    time: datetime
+    """The latest time that it can mean (genTime and accuracy), in UTC: by then the signature existed."""
+    certificate: x509.Certificate
+    """Of the authority."""
+    chain: tuple[x509.Certificate, ...]
+    nonce: int | None
+    """Of the query."""
+
+
+def verify(token: der.Buffer, stamped: bytes) -> TimeStamp:
+    """Check everything that can be checked without trust, in this order.
+
+    1. Structure and size.
+    2. Algorithms of the list.
+    3. The imprint is that of ``stamped``.
+    4. The certificate is the one that the signed attributes name.
+    5. The digest of the content; the signature over the attributes.
+    6. The certificate is one for time-stamps and nothing else.
+
+    Raises:
+        FormatError: not DER, or not this structure.
+        UnsupportedError: an algorithm that is not in the list.
+        BadSignatureError: everything else.
+    """
+    if len(token) > MAX_TOKEN:  # TSP-1
+        raise _malformed(f"a token of more than {MAX_TOKEN} bytes")
+    content, pool, signer = _parse(token)  # 1
+    info = _parse_info(content)
+    if not hmac.compare_digest(hashlib.new(info.digest.lower(), stamped).digest(), info.imprint):  # 3
+        raise _bad("the time-stamp is for something else", rule="TSP-3")  # TSP-3
+    attributes = _parse_attributes(signer.attributes)
+    certificate = _certificate(pool, signer, attributes)  # 4
+    found = hashlib.new(signer.digest.lower(), content).digest()
+    if not hmac.compare_digest(found, bytes(attributes[MESSAGE_DIGEST].content)):  # 5: TSP-4
+        raise _bad("the time-stamp is not what its authority signed", rule="TSP-4")
+    _verify_signature(certificate, signer)
+    certificates.check_time_stamp_authority(certificate, BadSignatureError)  # 6
+    others = [one for one in map(_readable, pool) if one is not None]
+    return TimeStamp(info.time, certificate, certificates.ordered_chain(certificate, others), info.nonce)
+
+
+@dataclass(frozen=True)
+class _Signer:
+    """A SignerInfo."""
+
+    identifier: der.Element
+    digest: Digest
+    attributes: der.Element
+    algorithm: bytes
+    """OBJECT IDENTIFIER of the signature's."""
+    signature: bytes
+
+
+@dataclass(frozen=True)
+class _Info:
+    """What a TSTInfo says, as far as it matters."""
+
+    digest: Digest
+    imprint: bytes
+    time: datetime
+    nonce: int | None
+
+
+def _parse(token: der.Buffer) -> tuple[bytes, tuple[bytes, ...], _Signer]:
+    outer = der.Fields(der.parse(token, der.SEQUENCE))
+    if outer.take(der.OBJECT_IDENTIFIER).raw != SIGNED_DATA:
+        raise _malformed("the time-stamp is no SignedData")
+    wrapper = der.Fields(outer.take(0xA0))
+    outer.end()
+    fields = der.Fields(wrapper.take(der.SEQUENCE))
+    wrapper.end()
+    if der.small_integer(fields.take(der.INTEGER)) != 3:  # RFC 5652 §5.1
+        raise _malformed("version of the time-stamp's SignedData is not 3")
+    fields.take(der.SET)
+    inner = der.Fields(fields.take(der.SEQUENCE))
+    if inner.take(der.OBJECT_IDENTIFIER).raw != TIME_STAMP_CONTENT:
+        raise _malformed("the time-stamp's content is no TSTInfo")
+    holder = der.Fields(inner.take(0xA0))
+    inner.end()
+    content = bytes(holder.take(der.OCTET_STRING).content)
+    holder.end()
+    pool = fields.take_optional(0xA0)
+    fields.take_optional(0xA1)
+    signers = fields.take(der.SET).children
+    fields.end()
+    if len(signers) != 1 or signers[0].tag != der.SEQUENCE:
+        raise _malformed(f"{len(signers)} signers of a time-stamp instead of one")
+    return content, tuple(bytes(one.raw) for one in pool.children) if pool else (), _parse_signer(signers[0])
+
+
+def _parse_signer(element: der.Element) -> _Signer:
+    fields = der.Fields(element)
+    version = der.small_integer(fields.take(der.INTEGER))
+    identifier = fields.take_optional(0x80) or fields.take(der.SEQUENCE)
+    if version != (3 if identifier.tag == 0x80 else 1):
+        raise _malformed("version of the time-stamp's SignerInfo does not go with its signer")
+    digest = digest_of(fields.take(der.SEQUENCE))
+    attributes = fields.take(0xA0)
+    algorithm, has_parameters = _algorithm_of(fields.take(der.SEQUENCE))
+    if has_parameters:  # TSP-2
+        raise UnsupportedError("the time-stamp has an algorithm that is not in the list", rule="TSP-2")
+    signature = bytes(fields.take(der.OCTET_STRING).content)
+    fields.take_optional(0xA1)  # what anybody could have added, and nobody looks at
+    fields.end()
+    return _Signer(identifier, digest, attributes, algorithm, signature)
+
+
+def _algorithm_of(element: der.Element) -> tuple[bytes, bool]:
+    """OBJECT IDENTIFIER of an AlgorithmIdentifier, and whether it has parameters other than NULL.
+
+    Raises:
+        FormatError: it is none.
+    """
+    fields = der.Fields(element)
+    kind = bytes(fields.take(der.OBJECT_IDENTIFIER).raw)
+    return kind, fields.take_optional(der.NULL) is None and len(element.children) > 1
+
+
+def digest_of(element: der.Element) -> Digest:
+    """The digest that an AlgorithmIdentifier names, with parameters NULL or none (RFC 5754 §2).
+
+    Raises:
+        UnsupportedError: none of the list.
+    """
+    kind, has_parameters = _algorithm_of(element)
+    if kind not in STAMP_DIGESTS or has_parameters:  # 2: TSP-2
+        raise UnsupportedError("the time-stamp has a digest that is not in the list", rule="TSP-2")
+    return STAMP_DIGESTS[kind]
+
+
+def imprint_of(element: der.Element) -> tuple[Digest, bytes]:
+    """Digest and value of a MessageImprint.
+
+    Raises:
+        FormatError, UnsupportedError: it is none, or its digest is not in the list.
+    """
+    fields = der.Fields(element)
+    digest = digest_of(fields.take(der.SEQUENCE))
+    value = bytes(fields.take(der.OCTET_STRING).content)
+    fields.end()
+    return digest, value
+
+
+def nonce_of(fields: der.Fields) -> int | None:
+    """The nonce, if one comes next."""
+    element = fields.take_optional(der.INTEGER)
+    return None if element is None else int.from_bytes(element.content, "big", signed=True)
+
+
+def _parse_info(content: bytes) -> _Info:
+    fields = der.Fields(der.parse(content, der.SEQUENCE))
+    if der.small_integer(fields.take(der.INTEGER)) != 1:
+        raise _malformed("version of TSTInfo is not 1")
+    fields.take(der.OBJECT_IDENTIFIER)  # policy
+    digest, imprint = imprint_of(fields.take(der.SEQUENCE))
+    fields.take(der.INTEGER)  # serial number
+    time = _parse_time(bytes(fields.take(der.GENERALIZED_TIME).content))
+    accuracy = fields.take_optional(der.SEQUENCE)
+    fields.take_optional(der.BOOLEAN)  # ordering
+    nonce = nonce_of(fields)
+    fields.take_optional(0xA0)  # tsa
+    extensions = fields.take_optional(0xA1)
+    fields.end()
+    for extension in extensions.children if extensions else ():
+        if any(part.tag == der.BOOLEAN for part in extension.children):  # critical, and none is known
+            raise UnsupportedError("the time-stamp has a critical extension", rule="TSP-2")
+    try:
+        time += _parse_accuracy(accuracy)
+    except OverflowError as error:
+        raise FormatError("the time of the time-stamp is not possible", rule="TSP-1") from error
+    return _Info(digest, imprint, time, nonce)
+
+
+def _parse_time(text: bytes) -> datetime:
+    found = _TIME.fullmatch(text)
+    try:
+        if found is not None:
+            moment = datetime.strptime(found.group(1).decode("ascii"), "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+            return moment + timedelta(microseconds=int((found.group(2) or b"0").ljust(9, b"0")) // 1000)
+    except ValueError as error:
+        raise FormatError("the time of the time-stamp is not possible", rule="TSP-1") from error
+    raise _malformed("the time of the time-stamp is not in UTC")
+
+
+def _parse_accuracy(element: der.Element | None) -> timedelta:
+    if element is None:
+        return timedelta()
+    fields = der.Fields(element)
+    parts = [fields.take_optional(tag) for tag in (der.INTEGER, 0x80, 0x81)]
+    fields.end()
+    seconds, millis, micros = (int.from_bytes(one.content, "big") if one else 0 for one in parts)
+    if seconds > MAX_ACCURACY or millis > 999 or micros > 999:
+        raise _malformed("the accuracy of the time-stamp is none")
+    return timedelta(seconds=seconds, milliseconds=millis, microseconds=micros)
+
+
+def _parse_attributes(element: der.Element) -> dict[bytes, der.Element]:
+    values: dict[bytes, der.Element] = {}
+    for member in element.children:
+        fields = der.Fields(member)
+        kind = bytes(fields.take(der.OBJECT_IDENTIFIER).raw)
+        found = fields.take(der.SET).children
+        fields.end()
+        if len(found) != 1 or kind in values:
+            raise _malformed("a signed attribute of the time-stamp does not have exactly one value")
+        values[kind] = found[0]
+    if not {CONTENT_TYPE, MESSAGE_DIGEST} <= values.keys() or values[CONTENT_TYPE].raw != TIME_STAMP_CONTENT:
+        raise _malformed("the time-stamp lacks a signed attribute, or has one of another content")
+    return values
+
+
+def _certificate(
+    pool: Sequence[bytes], signer: _Signer, attributes: dict[bytes, der.Element]
+) -> x509.Certificate:
+    """The one that the signed attributes name first (RFC 5035 §3, RFC 2634 §5.4), and the SignerInfo too."""
+    named = [
+        _first_certificate_id(attributes[kind], default)
+        for kind, default in ((SIGNING_CERTIFICATE, "sha256"), (SIGNING_CERTIFICATE_SHA1, "sha1"))
+        if kind in attributes
+    ]
+    for raw in pool:
+        if named and all(hashlib.new(digest, raw).digest() == value for digest, value in named):
+            certificate = certificates.parse_der(raw, BadSignatureError)
+            if _is_named(certificate, signer.identifier):
+                return certificate
+    raise _bad("the certificate of the time-stamp is not there, or not the one that was signed", rule="TSP-4")
+
+
+def _first_certificate_id(element: der.Element, default: str) -> tuple[str, bytes]:
+    outer = der.Fields(element)
+    ids = outer.take(der.SEQUENCE).children
+    if not ids:
+        raise _malformed("the time-stamp names no certificate")
+    fields = der.Fields(ids[0])
+    algorithm = fields.take_optional(der.SEQUENCE) if default != "sha1" else None
+    digest = default if algorithm is None else digest_of(algorithm).lower()
+    return digest, bytes(fields.take(der.OCTET_STRING).content)
+
+
+def _is_named(certificate: x509.Certificate, identifier: der.Element) -> bool:
+    if identifier.tag == 0x80:
+        own = certificates.subject_key_identifier(certificate, BadSignatureError)
+        return own == bytes(identifier.content)
+    return certificates.issuer_and_serial(certificate) == identifier.raw
+
+
+def _verify_signature(certificate: x509.Certificate, signer: _Signer) -> None:
+    # RFC 5652 §5.4: digested with the tag SET OF instead of the implicit one.
+    statement = bytes((der.SET,)) + bytes(signer.attributes.raw[1:])
+    key = certificate.public_key()
+    known: dict[bytes, Digest | None] = {}
+    if isinstance(key, rsa.RSAPublicKey):
+        known = RSA_DIGESTS
+    elif isinstance(key, ec.EllipticCurvePublicKey):
+        known = ECDSA_DIGESTS
+    if signer.algorithm not in known or known[signer.algorithm] not in (None, signer.digest):  # 2: TSP-2
+        raise UnsupportedError("the time-stamp has an algorithm that is not in the list", rule="TSP-2")
+    try:
+        if isinstance(key, rsa.RSAPublicKey):
+            key.verify(signer.signature, statement, padding.PKCS1v15(), signer.digest.algorithm)
+        elif isinstance(key, ec.EllipticCurvePublicKey):
+            key.verify(signer.signature, statement, ec.ECDSA(signer.digest.algorithm))
+    except InvalidSignature as error:  # TSP-4
+        raise BadSignatureError(
+            "the time-stamp is not what its authority signed", rule="TSP-4", hint="do not use the data"
+        ) from error
+
+
+def _readable(raw: bytes) -> x509.Certificate | None:
+    """A certificate that may help to build a path; others in a token are nobody's fault."""
+    try:
+        return certificates.parse_der(raw, BadSignatureError)
+    except DicomPackError:
+        return None
+
+
+def _malformed(message: str) -> FormatError:
+    return FormatError(message, rule="TSP-1")  # TSP-1
+
+
+def _bad(message: str, *, rule: str) -> BadSignatureError:
+    return BadSignatureError(message, rule=rule, hint="do not use the data")
