@@ -68,7 +68,7 @@ def test_every_command_is_in_the_specification():
 def test_commands_come_in_the_order_of_work(call):
     ended = call("--help")
     listed = re.findall(r"^  ([a-z]+)  ", ended.out, re.MULTILINE)
-    order = "demo keys plan pack test list verify unpack repair rewrap deidentify reidentify"
+    order = "demo keys plan pack test list verify unpack repair rewrap timestamp deidentify reidentify"
     assert listed == order.split()
 
 
@@ -115,6 +115,7 @@ def test_pack_without_options(library, call, me, clinic):
         "skip_suspect": False,
         "force": False,
         "hide_signer": False,
+        "timestamp": None,
         "on_progress": None,
     }
 
@@ -137,7 +138,7 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
         "--scheduler", "tls://c:1", "--scheduler-ca", tmp_path / "ca",
         "--scheduler-cert", tmp_path / "cert", "--scheduler-key", tmp_path / "key",
         "--on-suspect", "skip", "--hide-signer", "--include-other", "--allow-preamble",
-        "--passphrase-file", tmp_path / "p",
+        "--passphrase-file", tmp_path / "p", "--timestamp", "https://tsa.example/",
     )  # fmt: skip
     assert ended.code == 0, ended.err
     _, options = library.calls["pack"]
@@ -179,6 +180,7 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
         "skip_suspect": True,
         "force": True,
         "hide_signer": True,
+        "timestamp": "https://tsa.example/",
         "on_progress": None,
     }
 

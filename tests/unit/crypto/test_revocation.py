@@ -137,7 +137,6 @@ def test_revoked_later_is_not_revoked_yet():
 @pytest.mark.parametrize(
     "bad",
     [
-        lambda: listed(pki.intermediate(), start=NOW + DAY, end=NOW + 2 * DAY),
         lambda: listed(pki.intermediate(), start=NOW - 3 * DAY, end=NOW - DAY),
         lambda: listed((pki.intermediate()[0], pki.key("stranger"))),
         lambda: listed(pki.intermediate(), extra=((x509.DeltaCRLIndicator(1), True),)),
@@ -148,6 +147,15 @@ def test_tru_8_lists_that_do_not_count_cover_nothing(bad):
     with pytest.raises(UntrustedError) as caught:
         judged(store(bad(), listed(pki.root()), demanded=True))
     assert caught.value.rule == "TRU-8"
+
+
+def test_a_later_list_speaks_of_the_time_before_while_the_certificate_lasts():
+    """A signature that a time-stamp puts before the list."""
+    later = listed(pki.intermediate(), start=NOW + DAY, end=NOW + 2 * DAY)
+    assert judged(store(later, listed(pki.root()), demanded=True)).standing is Standing.GOOD
+    too_late = listed(pki.intermediate(), start=NOW + 5000 * DAY, end=NOW + 5001 * DAY)
+    with pytest.raises(UntrustedError, match="no current revocation list"):
+        judged(store(too_late, listed(pki.root()), demanded=True))
 
 
 def test_tru_8_an_authority_that_may_not_sign_lists():
