@@ -225,6 +225,8 @@ def inflate(data: Buffer) -> bytes:
         result = inflater.decompress(data, limit)
     except zlib.error as error:
         raise FormatError("the deflated data set is damaged", rule="DCM-11") from error  # DCM-11
+    except MemoryError as error:  # a worker has less than the limit
+        raise FormatError("the deflated data set grows beyond the memory there is", rule="DCM-11") from error
     if not inflater.eof:
         why = "grows too large" if inflater.unconsumed_tail else "is truncated"
         raise FormatError(f"the deflated data set {why}", rule="DCM-11")

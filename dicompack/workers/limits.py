@@ -80,7 +80,7 @@ class Allowance:
     memory: int = 384 * MIB
     """Libraries that are loaded with the first task, and arenas of their threads, take 180 MiB of it."""
     memory_per_byte: int = 8
-    seconds: int = 30
+    seconds: int = 10
     seconds_per_megabyte: int = 4
 
     def of(self, size: int) -> Demand:

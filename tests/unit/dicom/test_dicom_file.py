@@ -146,6 +146,16 @@ class TestDeflated:
             dicom_file.inflate(change(data.compress(b"x" * 1000) + data.flush()))
         assert caught.value.rule == "DCM-11"
 
+    def test_no_memory_for_it_dcm_11(self, monkeypatch):
+        class Inflater:
+            def decompress(self, *_arguments: object) -> bytes:
+                raise MemoryError
+
+        monkeypatch.setattr(dicom_file.zlib, "decompressobj", lambda *_: Inflater())
+        with pytest.raises(FormatError, match="memory") as caught:
+            dicom_file.inflate(b"")
+        assert caught.value.rule == "DCM-11"
+
     def test_trailer_of_gzip_is_taken_where_it_fits(self):
         data = bundled("image_dfl.dcm")
         assert dicom_file.parse(data).data_set.number(tags.ROWS) == 512
