@@ -309,6 +309,25 @@ def test_an_authority_that_gives_no_time_stamp_leaves_nothing(tmp_path, originat
     assert not list(tmp_path.glob("study*"))
 
 
+def test_what_is_sealed_outlasts_an_authority_that_does_not_answer(tmp_path, sender, recipient):
+    """Hours of work are not lost to somebody else's server: the same call with --resume asks again."""
+    originator, own = Originator(sender.signing, (sender.contact,)), Authority()
+    with serving(own.reply, status=503) as (url, _), pytest.raises(InputError) as caught:
+        packed(tmp_path, originator, own=sender.decryption, timestamp=url)
+    assert "--resume asks again" in str(caught.value.hint)
+    assert not list(tmp_path.glob("study*")) and list(tmp_path.glob(".study*"))
+    with serving(own.reply) as (url, _):
+        package, report = packed(tmp_path, originator, own=sender.decryption, resume=True, timestamp=url)
+    assert [one.kind for one in report.findings if one.kind == "resumed"] == ["resumed"]
+    assert dicompack.test(package, trust=with_tsa(recipient.trust, own)).signatures[0].existed_by
+    assert not list(tmp_path.glob(".study*"))
+    # Without a key of one's own there is no journal, and nothing stays.
+    package.unlink()
+    with serving(own.reply, status=503) as (url, _), pytest.raises(InputError) as caught:
+        packed(tmp_path, originator, timestamp=url)
+    assert "--resume" not in str(caught.value.hint) and not list(tmp_path.glob(".study*"))
+
+
 def test_nobody_there_and_nobody_answers_tsp_9(tmp_path):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))

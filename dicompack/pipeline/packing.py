@@ -251,7 +251,7 @@ def pack(
             look,
             kept.sealed,
             hide_signer=hide_signer,
-            stamp=stamp,
+            stamp=work.asking(stamp) if stamp else None,
         )
 
         size = packed.layout.total + volumes.recovery_total(packed.layout)

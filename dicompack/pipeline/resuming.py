@@ -13,7 +13,7 @@ from dicompack import __version__, files
 from dicompack.container import canonical_json
 from dicompack.crypto.derivation import ProjectKey
 from dicompack.crypto.keys import DecryptionKey
-from dicompack.errors import DicomPackError, UsageError
+from dicompack.errors import DicomPackError, InputError, UsageError
 from dicompack.parties import Originator
 from dicompack.pipeline import journal, originals
 from dicompack.pipeline.instances import PackedInstance, object_path
@@ -21,6 +21,7 @@ from dicompack.pipeline.journal import Journal, Run
 from dicompack.pipeline.plain_values import plain
 from dicompack.pipeline.source_instances import SourceTask
 from dicompack.report import Finding
+from dicompack.stages.seals import Stamp
 
 _JOURNAL = "journal"
 _OBJECTS = "objects"
@@ -99,6 +100,22 @@ class Work:
         """What whoever interrupts the run is told."""
         if isinstance(error, KeyboardInterrupt) and self.resumable:
             error.add_note("the same call with --resume goes on; without it, what is sealed is removed")
+
+    def asking(self, stamp: Stamp) -> Stamp:
+        """The same question to a time-stamp authority; what is sealed outlasts that it is not answered."""
+
+        def ask(signature: bytes) -> bytes:
+            try:
+                return stamp(signature)
+            except InputError as error:
+                if self.resumable:
+                    self._staging.outlasts_errors = True
+                    error.hint = (
+                        "the same call with --resume asks again; without it, what is sealed is removed"
+                    )
+                raise
+
+        return ask
 
     def close(self) -> None:
         """Give the journal back."""
