@@ -78,6 +78,9 @@ _ESCAPES = re.compile(rb"\x1b[$(),\-./]*[0-9A-Z@]")
 _INNER = re.compile(rb"[^0-9a-z]+")
 _MARK = re.compile(rb"[-_/. ]+")
 _DIGIT = re.compile(rb"[0-9]")
+_DATE_LIKE = re.compile(rb"(?:19|20)\d{6}")
+_LETTERS = b"abcdefghijklmnopqrstuvwxyz"
+_MIN_DIGITS = 7  # of a number with letters around them, less one that may be a date
 _MIN_BARE = 6
 _DATE = re.compile(rb"(\d{4})[.]?(\d\d)[.]?(\d\d)")
 # Bytes without its escape sequences by which a name in a character set of 7 bits can be told from a text.
@@ -191,12 +194,15 @@ def _inner_words(value: bytes) -> Iterator[bytes]:
 
 
 def _without_marks(value: bytes) -> Iterator[bytes]:
-    """``zx-991-2847`` and ``0099128`` as ``zx9912847`` and ``99128``."""
+    """``zx-991-2847`` and ``0099128`` as ``zx9912847`` and ``99128``, the first as ``9912847``, too."""
     for one in value.lower().split(b"\\"):
         bare = _MARK.sub(b"", one.strip(b" \0"))
         for form in (bare, bare.lstrip(b"0")):
             if len(form) >= _MIN_BARE and _DIGIT.search(form):
                 yield form
+        digits = bare.lstrip(b"0").strip(_LETTERS)
+        if len(digits) >= _MIN_DIGITS and digits.isdigit() and not _DATE_LIKE.fullmatch(digits):
+            yield digits
 
 
 def _values(value: bytes, charset: tuple[str, ...]) -> Iterator[bytes]:

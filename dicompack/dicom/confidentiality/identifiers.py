@@ -52,6 +52,9 @@ _DIGITS: Final = "0123456789"
 _MARKS: Final = "[-_/ ]?"
 _MIN_MARKED: Final = 6
 _MIN_MARKED_OF_BOTH: Final = 4
+_MIN_DIGITS: Final = 7
+_LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
+_DATE_LIKE: Final = re.compile(r"(?:19|20)\d{6}")
 _PERSON_PARTS: Final = 3
 
 _Fact: TypeAlias = tuple[str, bytes, tuple[str, ...]]
@@ -192,7 +195,7 @@ def _wanted(facts: frozenset[_Fact]) -> _Wanted:
                     found.update(_of_name(group, is_patient=kind == "patient"))
             elif number := _number(text.strip(), is_own=kind == "own number"):
                 found.add(number)
-                marked.update(filter(None, (_in_any_marks(number),)))
+                marked.update(filter(None, (_in_any_marks(number), _digits_of(number))))
     if len(found) > _MAX_WORDS:  # DEI-19
         raise SuspectError("header has more names and numbers than a patient", rule="DEI-19")
     by_first_word: dict[str, set[str]] = {}
@@ -245,6 +248,15 @@ def _number(value: str, *, is_own: bool) -> str | None:
         return value if len(value) >= _MIN_IDENTIFIER else None
     is_number = any(map(str.isdigit, value)) and sum(map(str.isalnum, value)) >= _MIN_OTHER_NUMBER
     return value if is_number else None
+
+
+def _digits_of(number: str) -> str | None:
+    """A pattern for the digits of ``HX-7719-0342``, which stand together; None for few, or for a date."""
+    bare = "".join(filter(str.isalnum, folded_text(number))).lstrip("0")
+    digits = bare.strip(_LETTERS)
+    if digits == bare or not digits.isdigit() or len(digits) < _MIN_DIGITS or _DATE_LIKE.fullmatch(digits):
+        return None
+    return _MARKS.join(digits.lstrip("0"))
 
 
 def _in_any_marks(number: str) -> str | None:

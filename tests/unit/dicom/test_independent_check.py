@@ -233,6 +233,11 @@ def test_words_within_names_and_numbers_in_other_forms_chk_1():
         found(finished(text(said)), source=source)
     for said in ("feather", "ann", "zx9912848", "marshall"):
         looked(finished(text(said)), source=source)
+    found(finished(text("no 9912847")), source=source)
+    found(finished(string_element(0x00200012, "IS", "9912847")), source=source)
+    looked(finished(string_element(0x00200012, "IS", "9912848")), source=source)
+    few = source.replacing(string_element(0x00100020, "LO", "ZX-991-284"))
+    looked(finished(string_element(0x00200012, "IS", "991284")), source=few)
 
 
 def test_dates_are_looked_for_in_texts_chk_1():
