@@ -42,6 +42,13 @@ from dicompack.cli.terminal import Terminal, size_text
     is_flag=True,
     help="Undo de-identification: the files as they were packed, for custodians.",
 )
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="KEYWORD=VALUE",
+    help="Only instances with this Modality, SOPClassUID, SOPInstanceUID, SeriesInstanceUID or "
+    "StudyInstanceUID; * and ? stand for any characters. Repeatable.",
+)
 @options.receipt("Write a signed receipt there, after everything else; needs --signer.")
 @click.option(
     "--signer",
@@ -65,6 +72,7 @@ def unpack_command(
     trust: TrustOptions,
     keep_signed: bool,
     originals: bool,
+    select: tuple[str, ...],
     receipt: Path | None,
     signer: Path | None,
     passphrase_file: Path | None,
@@ -91,6 +99,7 @@ def unpack_command(
             originals=originals,
             receipt=receipt,
             receipt_signer=receipt_signer,
+            select=select,
             jobs=jobs,
             max_memory=max_memory,
             on_progress=on_progress,

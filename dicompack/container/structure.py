@@ -3,7 +3,7 @@
 The order of the checks:
  1. the directory's headers tile it (ZIP-1), names are in the grammar (ZIP-4), pieces are in order (ZIP-5);
  2. the objects can be laid out at all (ZIP-2, ZIP-3);
- 3. the layout has the volumes that the descriptors describe (VOL-12);
+ 3. the layout has the volumes that the descriptors describe (VOL-12), those at hand;
  4. the directory and everything after it are what a writer makes of this layout (ZIP-6, ZIP-7);
  5. so is every local header, and the README (ZIP-6).
 """
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from dicompack.container import names
@@ -51,6 +50,11 @@ class FoundVolume:
     condition: VolumeCondition
 
     @property
+    def index(self) -> int:
+        """Its number, from 1."""
+        return self.condition.descriptor.index
+
+    @property
     def size(self) -> int:
         """In bytes, when it was examined."""
         return self.condition.actual_size
@@ -69,7 +73,7 @@ class FoundVolume:
 
 
 def read_structure(volumes: Sequence[FoundVolume]) -> tuple[Layout, dict[str, int]]:
-    """The layout of a complete set of sound volumes, and the CRC-32 of each entry by its name.
+    """The layout of a set of sound volumes, the last among them, and the CRC-32 of each entry by its name.
 
     Raises:
         FormatError: the bytes are not those that a writer makes; the rules are in the module's text.
@@ -92,14 +96,18 @@ def read_structure(volumes: Sequence[FoundVolume]) -> tuple[Layout, dict[str, in
         raise
     except UsageError as error:
         raise FormatError(error.message, where=f"{last.file_name}, directory", rule=error.rule) from error
-    for found, volume in zip_longest(volumes, layout.volumes):  # 3
-        if found is None or volume is None or found.condition.descriptor != volume.descriptor:  # VOL-12
-            where = (found or last).file_name
-            raise FormatError("the volumes are not filled as a writer does", where=where, rule="VOL-12")
+    at_hand = {found.index: found for found in volumes}
+    for found in volumes:  # 3
+        its = layout.volumes[found.index - 1].descriptor if found.index <= layout.count else None
+        if layout.count != descriptor.count or found.condition.descriptor != its:  # VOL-12
+            raise FormatError(
+                "the volumes are not filled as a writer does", where=found.file_name, rule="VOL-12"
+            )
     expected = list(_expected_entries(layout))
     _check_directory(last, layout, directory, expected, entries)  # 4
     for entry, (number, name, size, position) in zip(entries, expected, strict=True):  # 5
-        _check_local_header(volumes[number], name, size, entry.crc, position)
+        if number + 1 in at_hand:
+            _check_local_header(at_hand[number + 1], name, size, entry.crc, position)
     return layout, {entry.name: entry.crc for entry in entries}
 
 

@@ -21,7 +21,7 @@ from dicompack.errors import FormatError
 from dicompack.report import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from dicompack.container.layout import Entry, Layout, SetIds
 
@@ -33,14 +33,20 @@ __all__ = [
     "check_blocks",
     "examine",
     "join",
+    "join_present",
     "join_surveyed",
+    "missing",
 ]
 
 _PIECE_SIZE = 1 << 20
 
 
 class Package:
-    """A complete set of volumes whose structure is exactly what a writer makes. Made by `join`."""
+    """A set of volumes whose structure is exactly what a writer makes. Made by `join`, of all volumes.
+
+    Of one that `join_present` makes, data volumes may be missing, but for the last; what lies in them cannot
+    be read (VOL-15).
+    """
 
     def __init__(
         self,
@@ -51,10 +57,11 @@ class Package:
     ) -> None:
         self._volumes = tuple(volumes)
         self._crcs = crcs
-        self._pieces: dict[str, list[tuple[FoundVolume, Entry]]] = {}
-        for found, volume in zip(self._volumes, layout.volumes, strict=True):
+        self._pieces: dict[str, list[tuple[int, Entry]]] = {}
+        self._by_index = {found.index: found for found in self._volumes}
+        for index, volume in enumerate(layout.volumes, start=1):
             for entry in volume.entries:
-                self._pieces.setdefault(entry.object_name, []).append((found, entry))
+                self._pieces.setdefault(entry.object_name, []).append((index, entry))
         self.layout = layout
         self.surveyed = surveyed
         self.findings = surveyed.findings
@@ -76,8 +83,9 @@ class Package:
 
     @property
     def volume_names(self) -> tuple[str, ...]:
-        """File names of the volumes as found, in the order of their numbers."""
-        return tuple(volume.file_name for volume in self._volumes)
+        """File names of the volumes as found, in the order of their numbers; empty for those missing."""
+        there = self._by_index
+        return tuple(there[n].file_name if n in there else "" for n in range(1, self.layout.count + 1))
 
     def size(self, name: str) -> int:
         """Bytes of an object. KeyError: there is none of this name."""
@@ -91,7 +99,7 @@ class Package:
             FormatError: ZIP-8 its CRC-32 is wrong, although the block hashes are right.
         """
         pieces = []
-        for volume, entry in self._pieces[name]:
+        for volume, entry in self._found(name):
             data = volume.read_at(entry.data_position, entry.size)
             if zlib.crc32(data) != self._crcs[entry.name]:  # ZIP-8
                 check_span(volume, entry.data_position, entry.data_position + entry.size)
@@ -105,7 +113,7 @@ class Package:
         Raises:
             DamagedVolumesError, FormatError: see `read`.
         """
-        for volume, entry in self._pieces[name]:
+        for volume, entry in self._found(name):
             crc = 0
             for start in range(0, entry.size, _PIECE_SIZE):
                 part = min(_PIECE_SIZE, entry.size - start)
@@ -118,13 +126,19 @@ class Package:
         """Some bytes of an object, fewer where it ends. Not checked: `check_frames` or a digest does that."""
         end = offset + size
         parts = []
-        for volume, entry in self._pieces[name]:
+        for volume, entry in self._found(name):
             start = max(offset, entry.object_offset)
             stop = min(end, entry.object_offset + entry.size)
             if start < stop:
                 position = entry.data_position + start - entry.object_offset
                 parts.append(volume.read_at(position, stop - start))
         return b"".join(parts)
+
+    def _found(self, name: str) -> Iterator[tuple[FoundVolume, Entry]]:
+        for index, entry in self._pieces[name]:
+            if index not in self._by_index:
+                raise DamagedVolumesError(missing(self.layout, (index,)))
+            yield self._by_index[index], entry
 
     def check_frames(self, on_bytes: Callable[[int], None] | None = None) -> None:
         """Read every byte once: all block hashes and the CRC-32 of every entry.
@@ -138,7 +152,8 @@ class Package:
         """
         faults: list[Finding] = []
         wrong: list[FormatError] = []
-        for found, volume in zip(self._volumes, self.layout.volumes, strict=True):
+        for found in self._volumes:
+            volume = self.layout.volumes[found.index - 1]
             damaged: list[tuple[int, int]] = []
             sums = _EntrySums(volume.entries)
             for position, piece, ranges in judged_pieces(found, found.condition.descriptor):
@@ -188,6 +203,12 @@ def _wrong_crc(volume: FoundVolume, entry: Entry) -> FormatError:
     )
 
 
+def missing(layout: Layout, indexes: Collection[int]) -> list[Finding]:
+    """What there is to say of data volumes that are not there, by their numbers from 1."""
+    numbers = [layout.volumes[index - 1].descriptor.number for index in sorted(indexes)]
+    return [Finding("missing", "", f"{number} is missing", "VOL-15") for number in numbers]
+
+
 def join(volumes: Mapping[str, RandomAccess]) -> Package:
     """Put a set of volumes together. Reads frames, directory and local headers, not the objects.
 
@@ -212,5 +233,24 @@ def join_surveyed(surveyed: Survey) -> Package:
         strangers = [Finding("not-a-volume", name, lost, "VOL-1") for name in surveyed.strangers]
         raise DamagedVolumesError([*faults, *strangers, *surveyed.faults_of(recovery=True)])
     sound = [copies[0] for number, copies in surveyed.found.items() if not number.is_recovery]
+    layout, crcs = read_structure(sound)
+    return Package(sound, layout, crcs, surveyed)
+
+
+def join_present(surveyed: Survey) -> Package:
+    """Put together the data volumes that are there and sound; the others count as missing.
+
+    Raises:
+        DamagedVolumesError: the last one, which says what lies where, is not among them.
+        FormatError, UnsupportedError: see `join`.
+    """
+    faulty = {fault.number for fault in surveyed.faults}
+    sound = [
+        copies[0]
+        for number, copies in sorted(surveyed.found.items())
+        if not number.is_recovery and number not in faulty
+    ]
+    if not sound or sound[-1].index != surveyed.descriptor.count:
+        return join_surveyed(surveyed)  # which says what is wrong
     layout, crcs = read_structure(sound)
     return Package(sound, layout, crcs, surveyed)

@@ -16,7 +16,7 @@ TIMEOUT: Final = 30.0
 """Seconds for each step of the network, and twice that for all of it."""
 _PIECE: Final = 1 << 14
 _HINT: Final = (
-    "try again, or another authority; or leave --timestamp out, and add it later with dicompack timestamp"
+    "try again, or another authority; a package can also get its time-stamp later: dicompack timestamp"
 )
 
 

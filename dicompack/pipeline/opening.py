@@ -41,7 +41,12 @@ def counting(on_progress: OnProgress, phase: str, total: int) -> Callable[[int],
 
 @contextmanager
 def open_package(
-    path: Path, spare: Path, on_progress: OnProgress, *, every_byte: bool = True
+    path: Path,
+    spare: Path,
+    on_progress: OnProgress,
+    *,
+    every_byte: bool = True,
+    present: bool = False,
 ) -> Iterator[Volumes]:
     """A package whose volumes are whole, or have been made whole; step 1 of the order of checks.
 
@@ -50,13 +55,14 @@ def open_package(
         spare: a private folder is made under a name beside this one, if something has to be repaired.
         on_progress: is told how far the check is.
         every_byte: also compare the hashes of all blocks.
+        present: volumes that are there will do where the last is among them; the others are findings.
 
     Raises:
         DamagedVolumesError: volumes are missing or damaged, and the recovery volumes do not suffice.
     """
     with ExitStack() as stack:
         try:
-            opened = stack.enter_context(volumes.unpack(path))
+            opened = stack.enter_context(volumes.unpack(path, present=present))
             if every_byte:
                 check_frames(opened, on_progress)
         except DamagedVolumesError as error:

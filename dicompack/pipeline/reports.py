@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from dicompack.container.manifest import Manifest, ManifestMember
 from dicompack.container.names import member_name, seal_name
@@ -73,8 +73,12 @@ def report_of(
     complete: str = "checked",
     renamed: Sequence[Finding] = (),
     received: tuple[SignatureVerdict, ...] = (),
+    selected: Collection[int] | None = None,
 ) -> Report:
-    """The report of a command about a package; `began` is the clock's value at its start."""
+    """The report of a command about a package; `began` is the clock's value at its start.
+
+    Of `selected` members it tells of no others.
+    """
     unknown = [
         Finding("revocation-unknown", seal_name(number), "no current list says that the signer is good")
         for number, (_, trusted) in enumerate(sealed.signatures if sealed else (), start=1)
@@ -89,6 +93,10 @@ def report_of(
     # Whom they hide their SEALs from can count the objects; a large instance has several.
     count = sealed.newest.members if sealed else holding
     members, objects = (content.members, content.objects) if content else ((), ())
+    others = tuple(one.name for one in content.others) if content else ()
+    if selected is not None:
+        findings.append(Finding("selected", "", f"{len(selected)} of {count} instances were wanted"))
+        count, others, complete = len(selected), (), "not-checked"
     return Report(
         command=command,
         set_id=opened.package.ids.set_id.hex(),
@@ -103,8 +111,9 @@ def report_of(
         members=tuple(
             member_of(number, member, sum(opened.package.size(member_name(one)) for one in numbers))
             for number, (member, numbers) in enumerate(zip(members, objects, strict=True), start=1)
+            if selected is None or number in selected
         ),
-        others=tuple(one.name for one in content.others) if content else (),
+        others=others,
         complete=complete,
         seconds=time.monotonic() - began,
     )

@@ -16,7 +16,16 @@ from dicompack.crypto.keys import SigningKey
 from dicompack.crypto.recipients import Opener
 from dicompack.crypto.trust import TrustStore
 from dicompack.dicom.dataset import Buffer
-from dicompack.errors import DicomPackError, NoMatchError, UnsupportedError, UsageError, gravest
+from dicompack.errors import (
+    BadSignatureError,
+    DamagedError,
+    DicomPackError,
+    FormatError,
+    NoMatchError,
+    UnsupportedError,
+    UsageError,
+    gravest,
+)
 from dicompack.parties import Recipient, check_signer_validity
 from dicompack.pipeline.demands import demand_of_member
 from dicompack.pipeline.instances import (
@@ -32,6 +41,7 @@ from dicompack.pipeline.instances import (
 from dicompack.pipeline.opening import OnProgress, check_frames, check_recovery, never, open_package
 from dicompack.pipeline.receiving import ReceiptFile, read_receipt
 from dicompack.pipeline.reports import report_of, verdict_of
+from dicompack.pipeline.selection import Selection
 from dicompack.pipeline.unpacking_tasks import renamed, tasks_of
 from dicompack.report import Progress, Report, SignatureVerdict
 from dicompack.stages import receipts, volumes
@@ -144,6 +154,7 @@ def unpack(
     originals: bool = False,
     receipt: Path | None = None,
     receipt_signer: SigningKey | None = None,
+    select: Sequence[str] = (),
     jobs: int | None = None,
     max_memory: int | None = None,
     on_progress: OnProgress | None = None,
@@ -158,6 +169,9 @@ def unpack(
         originals: undo de-identification, and deliver the files that were packed; for custodians.
         receipt: a file to be made, which says that all of it was received.
         receipt_signer: who says so.
+        select: ``KEYWORD=VALUE``: nothing but these instances, and no other file, is opened and written;
+            volumes that hold none of them may be missing. Of keywords the MANIFEST has Modality,
+            SOPClassUID, SOPInstanceUID, SeriesInstanceUID and StudyInstanceUID.
         jobs: worker processes; by default one a core.
         max_memory: bytes for all worker processes together; by default what the machine has.
         on_progress: is told how far the run is.
@@ -168,10 +182,15 @@ def unpack(
         NoMatchError: none of the keys is a recipient's, or a custodian's where originals are asked for.
         UntrustedError: a signer is not trusted.
         BadSignatureError: something is not what its signer signed.
-        UsageError: originals are asked for as they travelled, which they did not; a receipt without a signer.
+        UsageError: originals are asked for as they travelled, which they did not; a receipt without a signer,
+            or of a part; a selection that is none.
+        InputError: nothing is selected.
     """
     began, tell = time.monotonic(), on_progress or never
     place = Processes(jobs, max_memory)
+    selection = Selection.of(select)
+    if selection is not None and receipt is not None:
+        raise UsageError("a receipt is for the whole package", hint="leave out --select or --receipt")
     if originals and keep_signed:
         raise UsageError("originals carry no signature of ours", hint="choose --originals or --keep-signed")
     if (receipt is None) != (receipt_signer is None):
@@ -182,12 +201,15 @@ def unpack(
     files.remove_dead(target)
     files.remove_dead(target.with_name(f"{target.name}.volumes"))
     files.check_target_folder(target)
-    with open_package(Path(path), target.with_name(f"{target.name}.volumes"), tell) as opened:
+    spare = target.with_name(f"{target.name}.volumes")
+
+    def deliver(opened: Volumes) -> Report:
         sealed = _checked_seals(opened, recipient.trust, recipient.keys)  # (2) (3)
         content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
         custody = _custody_of(opened, sealed, content, recipient, wanted=originals)
-        _check_unopened(opened, sealed, custody)
-        tasks = tasks_of(opened, sealed, content, custody, keep_signed=keep_signed)
+        if selection is None:
+            _check_unopened(opened, sealed, custody)
+        tasks = tasks_of(opened, sealed, content, custody, keep_signed=keep_signed, selection=selection)
         with files.Staging(target) as staging, ReceiptFile(receipt) as receipt_file:
             files.check_room(staging.path, sum(task.size for task in tasks))
             folder = staging.folder("instances")
@@ -205,7 +227,25 @@ def unpack(
             files.check_target_folder(target)
             files.publish_folder(folder, target)
             receipt_file.publish()
-        return report_of("unpack", opened, sealed, began, content, bytes_out=written, renamed=renamed(tasks))
+        return report_of(
+            "unpack",
+            opened,
+            sealed,
+            began,
+            content,
+            bytes_out=written,
+            renamed=renamed(tasks),
+            selected=None if selection is None else {task.number for task in tasks},
+        )
+
+    if selection is not None:
+        try:
+            with open_package(Path(path), spare, tell, every_byte=False, present=True) as opened:
+                return deliver(opened)
+        except (BadSignatureError, DamagedError, FormatError):
+            pass  # damage is judged before signatures, and repaired: once more, with every byte
+    with open_package(Path(path), spare, tell) as opened:
+        return deliver(opened)
 
 
 def _check_unopened(opened: Volumes, sealed: CheckedSeal, custody: Custody | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from dicompack import files
 from dicompack.container.manifest import Manifest
@@ -10,9 +10,10 @@ from dicompack.container.names import member_name
 from dicompack.container.originals import Custody
 from dicompack.pipeline.instances import OtherTask, UnpackObject, UnpackTask
 from dicompack.pipeline.originals import listed_originals, restoring_tasks
+from dicompack.pipeline.selection import Selection
 from dicompack.report import Finding
 from dicompack.stages.seals import CheckedSeal
-from dicompack.stages.volumes import Volumes
+from dicompack.stages.volumes import Extent, Volumes
 
 
 def tasks_of(
@@ -22,8 +23,14 @@ def tasks_of(
     custody: Custody | None,
     *,
     keep_signed: bool = False,
+    selection: Selection | None = None,
 ) -> list[UnpackTask | OtherTask]:
-    """What is to be opened, and where it goes; what is restored from one object comes together."""
+    """What is to be opened, and where it goes; what is restored from one object comes together.
+
+    Raises:
+        InputError: no instance is selected.
+        DamagedVolumesError: what is selected lies in volumes that are missing.
+    """
     extents = opened.extents()
     listed = listed_originals(content, custody)
     by_object = sorted(range(len(listed)), key=lambda place: listed[place].restoring.object)
@@ -57,7 +64,18 @@ def tasks_of(
         zip(content.others, restoring[len(listed) :], strict=True), start=1
     ):
         tasks.append(OtherTask(number, task, names.components(other.name), other.size, other.name))
+    if selection is not None:
+        tasks = [task for task in tasks if isinstance(task, UnpackTask) and selection.takes(task.member)]
+        selection.check_some(tasks)
+        opened.check_present(extents for task in tasks for extents in _extents_of(task))
     return tasks
+
+
+def _extents_of(task: UnpackTask | OtherTask) -> Iterator[Sequence[Extent]]:
+    if isinstance(task, UnpackTask):
+        yield from (one.extents for one in task.objects)
+    if task.restoring is not None:
+        yield task.restoring.extents
 
 
 def renamed(tasks: Sequence[UnpackTask | OtherTask]) -> list[Finding]:

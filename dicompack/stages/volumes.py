@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from dicompack.container.faults import DamagedVolumesError
 from dicompack.container.layout import Layout
 from dicompack.container.survey import Survey, number_of, survey
 from dicompack.container.volume_writer import ReadObject, VolumeWriter
-from dicompack.container.volumes import Package, VolumeCondition, join_surveyed
+from dicompack.container.volumes import Package, VolumeCondition, join_present, join_surveyed, missing
 from dicompack.dicom.dataset import Buffer
 from dicompack.errors import FormatError, InputError, UnsupportedError
 from dicompack.files import MAPPED_ABOVE, FileAccess, UnnamedFile, allow_many_files, write_new
@@ -29,8 +29,11 @@ class Extent:
     """Where a piece of an object lies: a worker needs no more to read it."""
 
     path: str
+    """Empty where the volume is missing."""
     offset: int
     size: int
+    volume: int
+    """Its number, from 1."""
 
 
 def object_bytes(extents: Sequence[Extent]) -> Buffer:
@@ -156,13 +159,26 @@ class Volumes:
         found = sorted(self.package.surveyed.found.items())
         return tuple(copies[0].file_name for _, copies in found)
 
+    def check_present(self, several: Iterable[Sequence[Extent]]) -> None:
+        """See that what is to be opened lies in volumes that are there.
+
+        Raises:
+            DamagedVolumesError: VOL-15 with those that are missing.
+        """
+        lost = {extent.volume for extents in several for extent in extents if not extent.path}
+        if lost:
+            raise DamagedVolumesError(missing(self.package.layout, lost))
+
     def extents(self) -> dict[str, tuple[Extent, ...]]:
         """Where each object lies."""
         result: dict[str, list[Extent]] = {}
-        for file_name, volume in zip(self.package.volume_names, self.package.layout.volumes, strict=True):
-            path = str(self._paths[file_name])
+        both = zip(self.package.volume_names, self.package.layout.volumes, strict=True)
+        for number, (file_name, volume) in enumerate(both, start=1):
+            path = str(self._paths[file_name]) if file_name else ""
             for entry in volume.entries:
-                result.setdefault(entry.object_name, []).append(Extent(path, entry.data_position, entry.size))
+                result.setdefault(entry.object_name, []).append(
+                    Extent(path, entry.data_position, entry.size, number)
+                )
         return {name: tuple(extents) for name, extents in result.items()}
 
 
@@ -196,21 +212,26 @@ class Found:
         """Files that were left alone, of another set or not readable, and bytes that could not be read."""
         return (*self._aside, *_unreadable(self._accesses))
 
-    def join(self) -> Volumes:
+    def join(self, *, present: bool = False) -> Volumes:
         """Join the data volumes; the files now belong to the result, which is to be closed instead.
 
         Checks step (1) of the order of checks but for the blocks' hashes: frames and the grammar of entries.
+
+        Args:
+            present: those that are there will do; the others are findings.
 
         Raises:
             FormatError: bytes that no writer makes.
             DamagedVolumesError: data volumes are missing or damaged.
         """
         try:
-            package = join_surveyed(self.surveyed)
+            package = (join_present if present else join_surveyed)(self.surveyed)
         except DamagedVolumesError as error:
             raise DamagedVolumesError([*error.findings, *self.aside], hint=error.hint) from error
-        paths = {name: self.paths[name] for name in package.volume_names}
+        paths = {name: self.paths[name] for name in package.volume_names if name}
         findings = [*self.aside, *self.surveyed.faults_of(recovery=True)]
+        if present:
+            findings += self.surveyed.faults_of(recovery=False)
         return Volumes(package, paths, findings, self._accesses, self._files.pop_all())
 
 
@@ -249,10 +270,10 @@ def find_files(paths: dict[str, Path]) -> Found:
         return Found(survey(accesses), paths, (), accesses, stack.pop_all())
 
 
-def unpack(path: Path) -> Volumes:
+def unpack(path: Path, *, present: bool = False) -> Volumes:
     """Find the volumes of a package and join them; see `find` and `Found.join`."""
     with find(path) as found:
-        return found.join()
+        return found.join(present=present)
 
 
 def is_volume(path: Path) -> bool:

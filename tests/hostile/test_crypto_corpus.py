@@ -24,9 +24,10 @@ CORPUS = DATA_SET.parent / "corpus"
 _FUZZ = """
 import resource, sys, time
 from pathlib import Path
-from dicompack.crypto import certificates, der, enveloped, enveloped_cbc, signed
+from dicompack.crypto import certificates, der, enveloped, enveloped_cbc, signed, time_stamps
 from dicompack.crypto.contacts import Contact
 from dicompack.crypto.keys import load_decryption_key
+from dicompack.crypto.time_stamp_messages import Query, read_reply
 from dicompack.errors import DicomPackError, NoMatchError
 
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -36,6 +37,10 @@ readers = (
     lambda data: enveloped.open_(data, []),
     lambda data: enveloped_cbc.open_(data, []),
     signed.verify,
+    lambda data: signed.verify(data, may_be_stamped=True),
+    lambda data: time_stamps.verify(data, b"x"),
+    lambda data: read_reply(data, b"x", None),
+    Query.parse,
     lambda data: certificates.parse_any(data, NoMatchError),
     Contact.parse,
     lambda data: load_decryption_key(data, lambda: b"x"),
