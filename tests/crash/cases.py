@@ -51,9 +51,9 @@ class Case:
             return ["pack", self.place / "source", *output, *signer, *settings, *more]
         package = self.place / "package" / "x.dcmpack.001"
         if self.command == "repair":
-            return ["repair", package, "-d", self.out / "whole"]
+            return ["repair", package, "-d", self.out / "whole", *more]
         me_and_trust = ["--identity", me, "--trust", me / "contact.pem"]
-        return ["unpack", package, "-d", self.out / "files", *me_and_trust, "--jobs", "1"]
+        return ["unpack", package, "-d", self.out / "files", *me_and_trust, "--jobs", "1", *more]
 
     # ------------------------------------------------------------------------------------- what must hold
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.crash.cases import Case
-from tests.crash.faults import AHEAD, KILLED, Point, Program, sample
+from tests.crash.faults import KILLED, Point, Program, sample
 
 IN_CI_ALL = 22
 COMMANDS = ("pack", "unpack", "repair")
@@ -15,8 +15,7 @@ def survives(tracer: Program, case: Case, point: Point, *more: str) -> None:
     """Kill it there, look at what is left, and call again."""
     case.again()
     ended = tracer.killed(case.arguments(), point)
-    if point.number <= AHEAD:
-        assert ended.code == KILLED, ended
+    assert ended.code == KILLED, ended
     case.check_now()
     finished = case.has_result()
     again = tracer.call(case.arguments(*more), ["-o", "/dev/null", "-e", "trace=fsync"])
