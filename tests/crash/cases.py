@@ -27,6 +27,8 @@ class Case:
     folder: Path
     me: Party
     place: Path = field(init=False)
+    left_out: int = 0
+    """Sources that could not be read, and that the call has listed (exit code 3)."""
 
     def __post_init__(self) -> None:
         self.place = self.folder / "place"
@@ -90,7 +92,9 @@ class Case:
             assert tree(self.out / "files") == _expected(self)
             return
         first = self.out / ("x.dcmpack.001" if self.command == "pack" else "whole/x.dcmpack.001")
-        assert dicompack.verify(first, recipient=recipient, jobs=1).instances_out == len(NAMES)
+        assert (
+            dicompack.verify(first, recipient=recipient, jobs=1).instances_out == len(NAMES) - self.left_out
+        )
         assert sorted(path.name for path in first.parent.iterdir() if STAGING_SUFFIX not in path.name) == [
             "x.dcmpack.001", "x.dcmpack.002", "x.dcmpack.r01",
         ]  # fmt: skip
