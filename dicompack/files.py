@@ -30,6 +30,8 @@ from typing import Self
 from dicompack.errors import InputError, OutputError
 
 STAGING_SUFFIX = ".dcmpack-staging"
+VOLUMES = "volumes"
+"""The folder in staging for files that get their final names beside the target."""
 _LOCK = "lock"
 _MANY_FILES = 10_240  # the most volumes there can be, and some; macOS takes no more than this
 _ATTEMPTS = 5  # to take a staging folder that another run is just removing
@@ -59,6 +61,8 @@ class Staging:
         """What stays for the next run where this one is interrupted."""
         self.outlasts_errors = False
         """Whether it stays after an error, too."""
+        self.stays = False
+        """Whether it is left as it is, for the next run."""
         self._goes_on = goes_on
         self.path = target.parent / f".{target.name}{STAGING_SUFFIX}"
         self._lock = -1
@@ -83,13 +87,26 @@ class Staging:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self.stays:
+            os.close(self._lock)
+            return
         stays = self.outlasts_errors or (kind is not None and issubclass(kind, KeyboardInterrupt))
         if self.outlasts and kind is not None and stays:
             self.clear(self.outlasts)
             os.close(self._lock)
             return
-        os.close(self._lock)
-        _remove_tree(self.path)
+        self.clear((VOLUMES,))  # last what tells `take_back` that all names were given
+        self.clear()
+        if sys.platform == "win32":  # no open file can be removed there
+            os.close(self._lock)
+            _remove_tree(self.path)
+            return
+        try:
+            (self.path / _LOCK).unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                _remove_unless_taken(self.path)
+        finally:
+            os.close(self._lock)
 
     def folder(self, name: str) -> Path:
         """A new folder in here."""
@@ -108,6 +125,53 @@ class Staging:
         for entry in self.path.iterdir():
             if entry.name not in (_LOCK, *keep):
                 _remove_tree(entry)
+
+
+def take_back(target: Path) -> None:
+    """Settle what a run left that died while it gave files their final names, or just after.
+
+    A staged file keeps its name until all have their final ones, so that it tells which of these are ours. If
+    all have, the result stands; otherwise none keeps its name, and what staging holds can be gone on with.
+    Without hard links nothing can be told, and nothing is done.
+
+    Raises:
+        OutputError: the run lives.
+    """
+    staging = Staging(target, goes_on=True)
+    if not os.path.lexists(staging.path):
+        return
+    with staging:
+        staged = list((staging.path / VOLUMES).glob("*"))
+        published = [path for path in staged if _is_same(path, target.parent / path.name)]
+        if staged and len(published) == len(staged):
+            return
+        for path in published:
+            (target.parent / path.name).unlink()
+        staging.stays = any(entry.name not in (_LOCK, VOLUMES) for entry in staging.path.iterdir())
+
+
+def remove_dead(target: Path) -> None:
+    """Remove what a run left that died while it made the folder `target`.
+
+    Raises:
+        OutputError: the run lives.
+    """
+    staging = Staging(target)
+    if os.path.lexists(staging.path):
+        with staging:
+            pass
+
+
+def _remove_unless_taken(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError as error:  # another run has put its lock there already
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+
+
+def _is_same(path: Path, final: Path) -> bool:
+    return final.is_file() and not final.is_symlink() and path.samefile(final)
 
 
 def _remove_tree(path: Path) -> None:
@@ -143,6 +207,13 @@ else:
             if error.errno in (errno.EACCES, errno.EAGAIN):
                 return -1
             raise
+        try:
+            same = os.path.samestat(os.fstat(descriptor), path.lstat())
+        except FileNotFoundError:
+            same = False
+        if not same:  # whoever had it has just removed it, and others would not meet us here
+            os.close(descriptor)
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
         return descriptor
 
 
@@ -399,7 +470,7 @@ def publish_files(staged: list[Path], folder: Path, *, replace: bool = False) ->
             if replace:
                 path.replace(final)
             else:
-                _rename_new(path, final)
+                _name_new(path, final)
             done.append(final)
     except BaseException:
         if not replace:
@@ -409,8 +480,8 @@ def publish_files(staged: list[Path], folder: Path, *, replace: bool = False) ->
     sync_folder(folder)
 
 
-def _rename_new(path: Path, final: Path) -> None:
-    """Rename without replacing anything."""
+def _name_new(path: Path, final: Path) -> None:
+    """Give the final name without replacing anything; the one in staging goes with the staging folder."""
     try:
         os.link(path, final)
     except FileExistsError as error:
@@ -419,8 +490,6 @@ def _rename_new(path: Path, final: Path) -> None:
         if os.path.lexists(final):
             raise OutputError(f"{final.name} exists", hint="choose another name, or --force") from None
         path.rename(final)
-    else:
-        path.unlink()
 
 
 def publish_folder(staged: Path, target: Path) -> None:

@@ -137,6 +137,7 @@ def deidentify(
     began, tell = time.monotonic(), on_progress or never
     place = Processes(jobs, max_memory)
     policy = policy_of(deidentify, burned_in, profile)
+    files.remove_dead(target)
     files.check_target_folder(target)
     with MapFiles(map_out) as maps, files.Staging(target) as staging:
         raw = staging.folder("raw")

@@ -369,10 +369,11 @@ def check_output(output: Path, *, force: bool) -> None:
 
     Raises:
         UsageError: it is no name of a package.
-        OutputError: a volume of this name exists.
+        OutputError: a volume of this name exists, or another run works on it.
     """
     if output.suffix != ".dcmpack":
         raise UsageError("the name of a package ends in .dcmpack", hint=f"try {output.name}.dcmpack")
+    files.take_back(output)
     if not force and (taken := _volumes_of(output)):
         raise OutputError(f"{taken[0].name} exists", hint="choose another name, or --force")
 

@@ -48,6 +48,7 @@ def repair(
     path = Path(path)
     if target is not None:
         target = Path(target).absolute()
+        files.remove_dead(target)
         files.check_target_folder(target)
     with volumes.find(path) as found:
         diagnosis = _diagnosis(found, tell)

@@ -166,13 +166,14 @@ def begin(
     path = staging.path / _JOURNAL
     if not (resume and own is not None and path.is_file()):
         staging.clear()
+        folder = staging.folder(_OBJECTS)  # first: where there is a journal, it is there
         run = Run.new(originator.project_key)
         made = (
             Journal.create(path, run, settings, originator.signing, own)
             if own is not None and originator.password is None
             else None
         )
-        return Work(run, staging.folder(_OBJECTS), staging, made)
+        return Work(run, folder, staging, made)
     staging.outlasts, staging.outlasts_errors = _OUTLASTS, True
     left = journal.read(path, Record, settings, originator.signing, own)
     staging.outlasts_errors = False

@@ -198,6 +198,8 @@ def unpack(
     if receipt_signer is not None:
         check_signer_validity(receipt_signer, datetime.now(UTC))
     target = Path(target).absolute()  # of "." nothing lies beside
+    files.remove_dead(target)
+    files.remove_dead(target.with_name(f"{target.name}.volumes"))
     files.check_target_folder(target)
     spare = target.with_name(f"{target.name}.volumes")
 

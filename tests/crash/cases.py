@@ -1,0 +1,131 @@
+"""The three commands that write, on a package of two tiny instances, and what must hold after any end."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import dicompack
+from dicompack import Recipient
+from dicompack.files import STAGING_SUFFIX
+from tests.conftest import Party, trusting
+from tests.packages import bundled, tree
+
+NAMES = ("CT_small.dcm", "rtplan.dcm")
+# What stands in the plaintext of these instances, before and after de-identification: their coding.
+PLAIN = (b"1.2.840.10008.5.1.4.1.1.2", b"1.2.840.10008.5.1.4.1.1.481.5", b"CompressedSamples^CT1")
+
+
+@dataclass
+class Case:
+    """A call, and the place that it works in."""
+
+    command: str
+    folder: Path
+    me: Party
+    place: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.place = self.folder / "place"
+        shutil.copytree(self.folder / "fresh", self.place)
+        self.inputs = {name: tree(self.place / name) for name in ("source", "package", "me")}
+
+    def again(self) -> None:
+        """The place as it was."""
+        shutil.rmtree(self.place)
+        shutil.copytree(self.folder / "fresh", self.place)
+
+    @property
+    def out(self) -> Path:
+        return self.place / "out"
+
+    def arguments(self, *more: str) -> list[object]:
+        me = self.place / "me"
+        if self.command == "pack":
+            settings = "--codec keep --burned-in vouch --recovery 1 --volume-size 40K --jobs 1".split()
+            output = ["-o", self.out / "x.dcmpack"]
+            signer = ["--signer", me, "--recipient", me / "contact.pem"]
+            return ["pack", self.place / "source", *output, *signer, *settings, *more]
+        package = self.place / "package" / "x.dcmpack.001"
+        if self.command == "repair":
+            return ["repair", package, "-d", self.out / "whole"]
+        me_and_trust = ["--identity", me, "--trust", me / "contact.pem"]
+        return ["unpack", package, "-d", self.out / "files", *me_and_trust, "--jobs", "1"]
+
+    # ------------------------------------------------------------------------------------- what must hold
+
+    def check_now(self) -> None:
+        """After the end, however it came: inputs as they were, whole files only, plaintext nowhere else."""
+        assert {name: tree(self.place / name) for name in self.inputs} == self.inputs
+        for path in sorted(self.out.rglob("*")):
+            private = STAGING_SUFFIX in path.relative_to(self.out).parts[0]
+            if path.is_file() and any(one in path.read_bytes() for one in PLAIN):
+                assert self.command == "unpack", path
+            if private and path.parent == self.out:
+                assert stat.S_IMODE(path.stat().st_mode) == 0o700
+        if self.has_result():
+            self.check_result()
+        elif self.command == "pack":
+            for path in self.finals():  # the others of a set that has no first volume
+                with path.open("rb") as file:
+                    assert b"DCMPK" in file.read(512), path
+                assert path.stat().st_size in _SIZES or path.name.endswith(".002"), path
+
+    def finals(self) -> list[Path]:
+        return [path for path in self.out.iterdir() if STAGING_SUFFIX not in path.name]
+
+    def has_result(self) -> bool:
+        """Whether somebody would take what is there for the result."""
+        return any(not path.name.endswith((".002", ".r01")) for path in self.finals())
+
+    def check_result(self) -> None:
+        """It is whole and sound."""
+        recipient = Recipient((self.me.decryption,), trusting(self.me))
+        if self.command == "unpack":
+            names = sorted(path.name for path in (self.out / "files").rglob("*") if path.is_file())
+            assert len(names) == len(NAMES), names
+            assert tree(self.out / "files") == _expected(self)
+            return
+        first = self.out / ("x.dcmpack.001" if self.command == "pack" else "whole/x.dcmpack.001")
+        assert dicompack.verify(first, recipient=recipient, jobs=1).instances_out == len(NAMES)
+        assert sorted(path.name for path in first.parent.iterdir() if STAGING_SUFFIX not in path.name) == [
+            "x.dcmpack.001", "x.dcmpack.002", "x.dcmpack.r01",
+        ]  # fmt: skip
+
+    def check_settled(self) -> None:
+        """After another run: the result is there, and nothing else."""
+        self.check_now()
+        assert self.has_result()
+        assert [path.name for path in self.out.iterdir() if STAGING_SUFFIX in path.name] == []
+
+
+_SIZES = (38912, 40000)
+
+
+def _expected(case: Case) -> dict[str, bytes]:
+    made = case.folder / "expected"
+    if not made.exists():
+        recipient = Recipient((case.me.decryption,), trusting(case.me))
+        dicompack.unpack(case.folder / "whole" / "x.dcmpack.001", made, recipient=recipient, jobs=1)
+    return tree(made)
+
+
+def prepare(folder: Path, me: Party, save: Callable[[Path], None]) -> None:
+    """What the calls begin with: sources, an identity, and a package that has lost a volume."""
+    fresh = folder / "fresh"
+    for name in ("source", "out"):
+        (fresh / name).mkdir(parents=True)
+    for name in NAMES:
+        shutil.copy(bundled(name), fresh / "source" / name)
+    save(fresh / "me")
+    originator = dicompack.Originator(me.signing, (me.contact,))
+    (folder / "whole").mkdir()
+    dicompack.pack(
+        [fresh / "source"], folder / "whole" / "x.dcmpack", originator=originator, burned_in="vouch",
+        codec="keep", recovery=1, volume_size=40_000, jobs=1,
+    )  # fmt: skip
+    shutil.copytree(folder / "whole", fresh / "package")
+    (fresh / "package" / "x.dcmpack.002").unlink()

@@ -1,0 +1,51 @@
+"""kill -9 at every call that changes the disk, in pack, unpack and repair (T7)."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.crash.cases import Case
+from tests.crash.faults import AHEAD, KILLED, Point, Program, sample
+
+IN_CI_ALL = 22
+COMMANDS = ("pack", "unpack", "repair")
+
+
+def survives(tracer: Program, case: Case, point: Point, *more: str) -> None:
+    """Kill it there, look at what is left, and call again."""
+    case.again()
+    ended = tracer.killed(case.arguments(), point)
+    if point.number <= AHEAD:
+        assert ended.code == KILLED, ended
+    case.check_now()
+    finished = case.has_result()
+    again = tracer.call(case.arguments(*more), ["-o", "/dev/null", "-e", "trace=fsync"])
+    # What was finished is not made a second time: the call says that it is there.
+    assert again.code in ({0, 11} if finished else {0}), (ended, again)
+    case.check_settled()
+
+
+def run_all(tracer: Program, case: Case, points: list[Point]) -> None:
+    assert points
+    broken = []
+    for point in points:
+        for more in ((), ("--resume",)) if case.command == "pack" else ((),):
+            try:
+                survives(tracer, case, point, *more)
+            except (AssertionError, OSError) as error:
+                broken.append(f"{point} {' '.join(more)}: {error}")
+    print(f"{case.command}: {len(points)} points, {len(broken)} broken")
+    assert not broken, "\n\n".join(broken)
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize("case", COMMANDS, indirect=True)
+def test_killed_at_some_calls(tracer, case):
+    run_all(tracer, case, sample(tracer.points(case.arguments(), case.place), IN_CI_ALL))
+
+
+@pytest.mark.slow
+@pytest.mark.interop
+@pytest.mark.parametrize("case", COMMANDS, indirect=True)
+def test_killed_at_every_call(tracer, case):
+    run_all(tracer, case, tracer.points(case.arguments(), case.place))
