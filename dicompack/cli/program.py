@@ -67,6 +67,9 @@ class Program(HelpfulGroup):
 
     def invoke(self, ctx: click.Context) -> Any:
         """What the system refuses is the input's fault, unless the command knows better."""
+        from dicompack.workers.limits import forbid_core_dumps
+
+        forbid_core_dumps()  # before any key is opened
         try:
             with system_errors():
                 return super().invoke(ctx)

@@ -2,6 +2,7 @@
 
 import io
 import stat
+import sys
 from contextlib import redirect_stderr, redirect_stdout
 
 import pydicom
@@ -119,3 +120,16 @@ def test_messages_about_a_source_name_its_file_only(study, tmp_path, originator)
     with pytest.raises(DicomPackError) as caught:
         dicompack.pack([study], tmp_path / "x.dcmpack", originator=originator)
     assert CANARY not in str(caught.value) + repr(caught.value.faults) + repr(caught.value.skipped)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no core dumps")
+def test_no_command_leaves_its_memory_on_the_disk(monkeypatch, tmp_path):
+    """Before a key or a package is opened, and whatever limit whoever started us has set."""
+    import resource
+
+    from dicompack.cli.program import run
+
+    asked = []
+    monkeypatch.setattr(resource, "setrlimit", lambda which, limits: asked.append((which, limits)))
+    assert run(["test", str(tmp_path / "nothing-there")]) != 0
+    assert asked[0] == (resource.RLIMIT_CORE, (0, 0))
