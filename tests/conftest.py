@@ -31,14 +31,14 @@ IN_CI = bool(os.environ.get("CI"))
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run tests that take minutes, too")
+    parser.addoption("--exhaustive", action="store_true", help="run tests that take an hour, too")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--slow"):
-        return
     for item in items:
-        if "slow" in item.keywords:
-            item.add_marker(pytest.mark.skip(reason="slow: run with --slow"))
+        for marker in ("slow", "exhaustive"):
+            if marker in item.keywords and not config.getoption(f"--{marker}"):
+                item.add_marker(pytest.mark.skip(reason=f"{marker}: run with --{marker}"))
 
 
 @pytest.fixture(scope="session")

@@ -43,7 +43,7 @@ def test_killed_at_some_calls(tracer, case):
     run_all(tracer, case, sample(tracer.points(case.arguments(), case.place), IN_CI_ALL))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.interop
 @pytest.mark.parametrize("case", COMMANDS, indirect=True)
 def test_killed_at_every_call(tracer, case):

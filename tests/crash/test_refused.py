@@ -65,7 +65,7 @@ def test_refused_at_some_calls(tracer, case, name):
     run_all(tracer, case, name, IN_CI_ALL)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.interop
 @pytest.mark.parametrize("name", FAULTS)
 @pytest.mark.parametrize("case", COMMANDS, indirect=True)

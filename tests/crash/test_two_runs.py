@@ -35,7 +35,7 @@ def test_two_at_once(case):
         race(case)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("case", COMMANDS, indirect=True)
 def test_two_at_once_a_hundred_times(case):
     for _ in range(100):
