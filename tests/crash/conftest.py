@@ -1,4 +1,4 @@
-"""A server and a place for each module of tests; CI takes a sample of the points, `--exhaustive` takes all."""
+"""A server and a place for each module of tests; CI takes a sample of the points, `--exhaustive` all."""
 
 from __future__ import annotations
 
