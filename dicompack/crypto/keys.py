@@ -43,7 +43,7 @@ class SigningKey:
 
     certificate: x509.Certificate
     private_key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey = field(repr=False, compare=False)
-    """RSA, P-256 or P-384; an instance's Digital Signature is by RSA."""
+    """RSA, P-256 or P-384."""
     chain: tuple[x509.Certificate, ...] = ()
 
     def __post_init__(self) -> None:
