@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from dicompack.errors import UsageError
+from dicompack.errors import DicomPackError, UsageError
 
 # A certificate chain with its key has some kilobytes; whatever is larger is another kind of file.
 _LARGEST_KEY_FILE = 1 << 20
 # Lines of a passphrase file: each wrong one costs the key derivation once, about a third of a second.
 _MOST_PASSPHRASES = 8
+
+
+@contextmanager
+def naming(file: str) -> Iterator[None]:
+    """Say in every error from inside which of the files it is about."""
+    try:
+        yield
+    except DicomPackError as error:
+        error.where = error.where or file
+        raise
 
 
 def read_key_file(path: Path, largest: int = _LARGEST_KEY_FILE) -> bytes:
