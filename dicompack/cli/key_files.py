@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from dicompack.cli.terminal import Terminal
-from dicompack.errors import UsageError
+from dicompack.errors import DicomPackError, UsageError
 
 # A certificate chain with its key has some kilobytes; whatever is larger is another kind of file.
 _LARGEST_KEY_FILE = 1 << 20
@@ -14,6 +16,16 @@ _LARGEST_KEY_FILE = 1 << 20
 _MOST_PASSPHRASES = 8
 # Group and everybody else.
 _READ_BY_OTHERS = 0o044
+
+
+@contextmanager
+def naming(file: str) -> Iterator[None]:
+    """Say in every error from inside which of the files it is about."""
+    try:
+        yield
+    except DicomPackError as error:
+        error.where = error.where or file
+        raise
 
 
 def read_key_file(path: Path, largest: int = _LARGEST_KEY_FILE) -> bytes:
@@ -32,7 +44,7 @@ def read_key_file(path: Path, largest: int = _LARGEST_KEY_FILE) -> bytes:
 
 def warn_of_readers(terminal: Terminal, file: Path) -> None:
     """Tell a person if a file with a secret can be read by other accounts; Windows has no such mode."""
-    # CLI-22
+    # CLI-30
     if os.name == "posix" and file.stat().st_mode & _READ_BY_OTHERS:
         terminal.warn(f"{file.name}: other accounts of this computer may read this key; chmod 600 ends that")
 

@@ -171,8 +171,9 @@ expect_signer = click.option(
 tsa = click.option(
     "--tsa",
     multiple=True,
-    metavar="FILE",
-    help="Whose time-stamps count: the certificate of who certifies a time-stamp authority. Repeatable.",
+    metavar="ANCHOR",
+    help="Whose time-stamps count: the certificate of who certifies an authority for them, or a pinned name. "
+    "Repeatable.",
 )
 
 

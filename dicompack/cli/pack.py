@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dicompack.cli import deidentification, options
+from dicompack.cli.contacts import custodian_contact, recipient_contact
 from dicompack.cli.deidentification import all_sources, project_key_of
 from dicompack.cli.identities import (
     SIGNING_FILE,
@@ -15,7 +16,6 @@ from dicompack.cli.identities import (
     decryption_file,
     decryption_key,
     file_of_role,
-    recipient_contact,
     signing_key,
 )
 from dicompack.cli.options import PATH
@@ -186,7 +186,7 @@ def pack_command(
         adds_self=not no_self,
         instance_signer=instance_signer,
         contacts=[recipient_contact(text) for text in recipients],
-        custodians=tuple(map(recipient_contact, custodians)),
+        custodians=tuple(map(custodian_contact, custodians)),
         password=secret,
     )
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from dicompack.cli import options
-from dicompack.cli.identities import Passphrases, recipient, recipient_contact, signing_key
+from dicompack.cli.contacts import recipient_contact
+from dicompack.cli.identities import Passphrases, recipient, signing_key
 from dicompack.cli.options import TrustOptions
 from dicompack.cli.outcome import Outcome, plural, say_findings, say_signatures, say_volumes
 from dicompack.cli.passwords import password_to_open

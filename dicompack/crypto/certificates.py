@@ -54,6 +54,8 @@ _TLS_PURPOSES: Final = frozenset((ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUs
 _PEM: Final = re.compile(rb"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", re.DOTALL)
 _AUTHORITY_CURVES: Final = frozenset(("secp256r1", "secp384r1", "secp521r1"))
 
+_CURVE_NAMES: Final = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
+
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
 
@@ -357,6 +359,16 @@ def name_of(certificate: x509.Certificate) -> str:
             if shown:
                 return shown[:MAX_NAME]
     return "unnamed"
+
+
+def kind_of_key(certificate: x509.Certificate) -> str:
+    """What kind of key it is about, in words for people: ``RSA-3072``, ``P-256``, ``ML-KEM-768``."""
+    key = certificate.public_key()
+    if isinstance(key, rsa.RSAPublicKey):
+        return f"RSA-{key.key_size}"
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return _CURVE_NAMES.get(key.curve.name, key.curve.name)
+    return "ML-KEM-768" if isinstance(key, mlkem.MLKEM768PublicKey) else type(key).__name__
 
 
 def ordered_chain(

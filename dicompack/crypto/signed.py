@@ -45,6 +45,7 @@ from dicompack.crypto.algorithms import (
 from dicompack.crypto.keys import SigningKey
 from dicompack.errors import BadSignatureError, UnsupportedError
 
+_EXPLICIT: Final = 0xA0
 _CERTIFICATES: Final = 0xA0
 _SIGNED_ATTRIBUTES: Final = 0xA0
 _UNSIGNED_ATTRIBUTES: Final = 0xA1
@@ -100,6 +101,36 @@ def _marshal(
     signature: der.Buffer,
     token: der.Buffer | None = None,
 ) -> bytes:
+    around = _around(len(content), chain, attributes, issuer_and_serial, scheme, signature, token)
+    return around.of(content)
+
+
+@dataclass(frozen=True)
+class _Around:
+    """What stands before and after the content: that may be large, and is not to be copied for each level."""
+
+    before: bytes
+    after: bytes
+
+    def of(self, content: der.Buffer) -> bytes:
+        return b"".join((self.before, content, self.after))
+
+    def fits(self, data: bytes, content: der.Buffer) -> bool:
+        """Whether `data` is `of` this content."""
+        start, end = len(self.before), len(self.before) + len(content)
+        view = memoryview(data)
+        return view[:start] == self.before and view[end:] == self.after and view[start:end] == content
+
+
+def _around(
+    size: int,
+    chain: tuple[bytes, ...],
+    attributes: list[bytes],
+    issuer_and_serial: bytes,
+    scheme: SignatureScheme,
+    signature: der.Buffer,
+    token: der.Buffer | None,
+) -> _Around:
     stamp = () if token is None else (_unsigned(token),)
     signer_info = der.sequence(
         der.integer(1),
@@ -110,14 +141,18 @@ def _marshal(
         der.octet_string(signature),
         *stamp,
     )
-    signed_data = der.sequence(
-        der.integer(1),
-        der.set_of([scheme.digest_identifier]),
-        der.sequence(DATA, der.explicit(0, der.octet_string(content))),
-        der.set_of(chain, _CERTIFICATES),
-        der.set_of([signer_info]),
-    )
-    return der.sequence(SIGNED_DATA, der.explicit(0, signed_data))
+    after = der.set_of(chain, _CERTIFICATES) + der.set_of([signer_info])
+    before = der.header(der.OCTET_STRING, size)
+    for tag, first, last in (  # from the innermost one outwards
+        (_EXPLICIT, b"", 0),
+        (der.SEQUENCE, DATA, 0),
+        (der.SEQUENCE, der.integer(1) + der.set_of([scheme.digest_identifier]), len(after)),
+        (_EXPLICIT, b"", len(after)),
+        (der.SEQUENCE, SIGNED_DATA, len(after)),
+    ):
+        before = first + before
+        before = der.header(tag, len(before) + size + last) + before
+    return _Around(before, after)
 
 
 def _unsigned(token: der.Buffer) -> bytes:
@@ -191,7 +226,7 @@ def verify(data: bytes, *, may_be_stamped: bool = False) -> Signed:
     parts = _parse(data, may_be_stamped=may_be_stamped)  # 1, 2
     chain = _chain(parts)  # 3
     certificate = chain[0]
-    if _made_again(parts, chain, parts.token) != data:  # 4: CMS-6
+    if not _made_around(parts, chain, parts.token).fits(data, parts.content):  # 4: CMS-6
         _bad("not in its one byte representation", rule="CMS-6")
     key = certificates.signer_key(certificate, BadSignatureError)  # 5
     if signatures.scheme_of(key) != parts.scheme:
@@ -217,8 +252,12 @@ def _attributes_of(parts: _Parts, chain: Sequence[x509.Certificate]) -> list[byt
 
 
 def _made_again(parts: _Parts, chain: Sequence[x509.Certificate], token: der.Buffer | None) -> bytes:
-    return _marshal(
-        parts.content,
+    return _made_around(parts, chain, token).of(parts.content)
+
+
+def _made_around(parts: _Parts, chain: Sequence[x509.Certificate], token: der.Buffer | None) -> _Around:
+    return _around(
+        len(parts.content),
         tuple(one.public_bytes(Encoding.DER) for one in chain),
         _attributes_of(parts, chain),
         certificates.issuer_and_serial(chain[0]),

@@ -87,7 +87,7 @@ _DATE = re.compile(rb"(\d{4})[.]?(\d\d)[.]?(\d\d)")
 _MIN_ESCAPED = 6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class IdentifyingValues:
     """Words and UIDs of a source, each with the tag that says it. ASCII letters are lower case."""
 

@@ -60,7 +60,7 @@ class PackingSettings:
     """Who does the frames of a large instance; None: the worker that has it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PackedInstance:
     """What came of a source."""
 
@@ -226,7 +226,7 @@ class UnpackingSettings:
     """Who does the frames of a large instance; None: the worker that has it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class UnpackObject:
     """A sealed object: where it lies, and its row of DIGESTS."""
 
@@ -234,7 +234,7 @@ class UnpackObject:
     digest: ObjectDigest
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class UnpackTask:
     """A member: its sealed objects, and what the MANIFEST says of it."""
 
@@ -251,7 +251,7 @@ class UnpackTask:
     """Where the original is what is written."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class OtherTask:
     """A file that is no instance, to be restored."""
 
@@ -262,7 +262,7 @@ class OtherTask:
     original_name: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Unpacked:
     """A member that passed every check."""
 

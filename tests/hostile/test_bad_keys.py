@@ -187,7 +187,7 @@ def test_a_key_that_others_may_read(desk, own, other):
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no such mode")
 def test_a_project_key_that_others_may_read(desk, own, other, tmp_path):
-    """CLI-22, for the key whose owner can confirm guesses about patients."""
+    """CLI-30, for the key whose owner can confirm guesses about patients."""
     assert run(["keys", "project", "project.key"]) == 0
     (tmp_path / "project.key").chmod(0o604)
     desk.capfd.readouterr()
