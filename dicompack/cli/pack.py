@@ -205,7 +205,7 @@ def pack_command(
             _absolute(project_key),
             _absolute(passphrase_file),
         )
-    key = project_key_of(project_key)
+    key = project_key_of(project_key, terminal)
     with system_errors(output, temp, map_out), terminal.progress() as on_progress:
         report = dicompack.pack(
             found,

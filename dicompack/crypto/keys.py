@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from dicompack.crypto import certificates
-from dicompack.crypto.contacts import Contact
+from dicompack.crypto.contacts import Contact, is_pkcs12
 from dicompack.crypto.identities import NewIdentity, new_identity
 from dicompack.errors import NoMatchError, UsageError
 
@@ -139,15 +139,14 @@ _Found: TypeAlias = tuple[x509.Certificate, PrivateKey, list[x509.Certificate]]
 """A certificate, the private key that belongs to it, and all other certificates of the file."""
 
 _PEM_KEY: Final = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.+?-----END \1-----", re.DOTALL)
-_PFX_VERSION: Final = b"\x02\x01\x03"
-"""RFC 7292 §4: a PFX begins with version 3; a bare private key with 0, a certificate with a SEQUENCE."""
+_KINDS: Final = "RSA, P-256 and P-384 sign and decrypt, ML-KEM-768 decrypts"
 _ASK: Final = "check the passphrase; an identity file is a .p12, or PEM with key and certificate"
 
 
 def _read(data: bytes, passphrase: Callable[[], bytes]) -> list[_Found]:
     if b"-----BEGIN " in data:
         return _read_pem(data, passphrase)
-    if data[:1] == b"\x30" and _PFX_VERSION in data[2:10]:
+    if is_pkcs12(data):
         return _read_pkcs12(data, passphrase)
     try:
         certificates.parse_der(data, NoMatchError)
@@ -207,7 +206,7 @@ def _of_a_kind(key: object) -> PrivateKey:
     if not isinstance(
         key, (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, mlkem.MLKEM768PrivateKey)
     ):  # KEY-2
-        raise NoMatchError("the private key is of a kind that is not accepted", rule="KEY-2")
+        raise NoMatchError("the private key is of a kind that is not accepted", rule="KEY-2", hint=_KINDS)
     return key
 
 
@@ -219,7 +218,7 @@ def _signing_key(cls: type[_Signing], found: _Found) -> _Signing:
     if isinstance(key, mlkem.MLKEM768PrivateKey):  # KEY-2, KEY-3
         if certificates.may_decrypt(certificate) and not certificates.may_sign(certificate):
             raise NoMatchError("this key decrypts, it does not sign", rule="KEY-3", hint="use signing.p12")
-        raise NoMatchError("the private key is of a kind that does not sign", rule="KEY-2")
+        raise NoMatchError("the private key is of a kind that does not sign", rule="KEY-2", hint=_KINDS)
     return cls(certificate, key, certificates.ordered_chain(certificate, pool))
 
 
@@ -233,7 +232,7 @@ def _only(found: list[_Found]) -> _Found:
 
 def _check_pair(certificate: x509.Certificate, key: PrivateKey) -> None:
     if not _belongs(certificate, key):  # KEY-5
-        raise NoMatchError("the certificate does not belong to the key", rule="KEY-5")
+        raise NoMatchError("the certificate does not belong to the key", rule="KEY-5", hint=_ASK)
 
 
 def _belongs(certificate: x509.Certificate, key: PrivateKey) -> bool:

@@ -25,7 +25,7 @@ from cryptography.x509.verification import (
 
 from dicompack.crypto import certificates
 from dicompack.crypto.certificates import fingerprint, spki_sha256
-from dicompack.crypto.contacts import Contact
+from dicompack.crypto.contacts import Contact, holds_private_key
 from dicompack.crypto.revocation import Revocations, Standing
 from dicompack.errors import NoMatchError, UntrustedError
 
@@ -115,7 +115,7 @@ def load_anchor(name: str, data: bytes, roles: Iterable[Role | str] = DEFAULT_RO
     """
     given = frozenset(map(Role, roles))
     # A private key in the file is for Contact to refuse.
-    found = certificates.parse_any(data, NoMatchError) if b"PRIVATE KEY-----" not in data else []
+    found = certificates.parse_any(data, NoMatchError) if not holds_private_key(data) else []
     if len(found) == 1 and certificates.is_authority(found[0]):
         return AuthorityAnchor(name, found[0], given)
     return PinnedContact(name, Contact.parse(data), given)
