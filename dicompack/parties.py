@@ -52,6 +52,11 @@ class Originator:
         return self.instance_signing or self.signing
 
     @property
+    def signs_by_profile(self) -> bool:
+        """Whether a profile of the standard has the instances' signatures: they know RSA only (PS3.15 C)."""
+        return isinstance(self.signer_of_instances.private_key, rsa.RSAPrivateKey)
+
+    @property
     def has_kem_recipient(self) -> bool:
         """Whether it has to stay secret for a lifetime: a recipient or custodian has an ML-KEM key."""
         keys = (one.public_key() for one in self.recipient_certificates)
@@ -98,12 +103,7 @@ class Originator:
             UntrustedError: a certificate is not yet valid or has expired.
         """
         key = self.signer_of_instances.private_key
-        if not isinstance(key, rsa.RSAPrivateKey):
-            raise UsageError(
-                "instances are signed with RSA, the only kind of key that the standard's profiles know",
-                hint="name an RSA identity with --instance-signer",
-            )
-        if key.key_size % 16:
+        if isinstance(key, rsa.RSAPrivateKey) and key.key_size % 16:
             # DICOM values are even, and a reader could not tell a pad byte from the signature's last one.
             raise UsageError("a key whose modulus has an odd number of bytes cannot sign instances")
         _check_validity((self.signing, self.signer_of_instances), self.recipient_certificates, at)

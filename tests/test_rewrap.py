@@ -184,7 +184,7 @@ def hidden(tmp_path_factory, sender, receiver):
 
 
 class TestSignersOnCurves:
-    """MANIFEST and SEAL by ECDSA; the instances are signed with RSA, as the standard has it."""
+    """MANIFEST and SEAL by ECDSA; the instances are signed with RSA, as the standard's profiles have it."""
 
     @pytest.fixture(params=["secp256r1", "secp384r1"])
     def signing(self, request):
@@ -210,11 +210,6 @@ class TestSignersOnCurves:
             recipients=[stranger.contact],
             jobs=1,
         )
-
-    def test_instances_need_rsa(self, tmp_path, signing, receiver):
-        with pytest.raises(UsageError):
-            packed(tmp_path, Originator(signing, (receiver.contact,)))
-        assert [path.name for path in tmp_path.iterdir()] == ["source"]
 
 
 def test_signed_by_rsassa_pss(tmp_path, sender, receiver, monkeypatch, program):

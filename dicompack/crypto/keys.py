@@ -43,7 +43,7 @@ class SigningKey:
 
     certificate: x509.Certificate
     private_key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey = field(repr=False, compare=False)
-    """RSA, P-256 or P-384; an instance's Digital Signature is by RSA."""
+    """RSA, P-256 or P-384."""
     chain: tuple[x509.Certificate, ...] = ()
     pss: bool = False
     """Sign statements by RSASSA-PSS. An instance's Digital Signature is PKCS #1 v1.5 whatever this says."""

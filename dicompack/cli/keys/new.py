@@ -35,6 +35,13 @@ from dicompack.files import check_target_folder, write_new
     show_default=True,
     help="Of the decryption key; ml-kem-768 for what must stay secret for a lifetime.",
 )
+@click.option(
+    "--signing-algorithm",
+    type=click.Choice(["rsa-3072", "p-256", "p-384"]),
+    default="rsa-3072",
+    show_default=True,
+    help="Of the signing key; instances signed on a curve are outside the standard's profiles.",
+)
 @click.option("--no-passphrase", is_flag=True, help="Leave the keys unprotected on the disk.")
 @options.passphrase_file
 @options.common
@@ -45,6 +52,7 @@ def new_command(
     folder: Path,
     name: str,
     algorithm: str,
+    signing_algorithm: str,
     no_passphrase: bool,
     passphrase_file: Path | None,
 ) -> Outcome:
@@ -61,7 +69,7 @@ def new_command(
 
     from dicompack.crypto.identities import Algorithm, new_identity
 
-    identity = new_identity(name, passphrase, algorithm=algorithm)
+    identity = new_identity(name, passphrase, algorithm=algorithm, signing_algorithm=signing_algorithm)
     decryption = DECRYPTION_PEM_FILE if algorithm == Algorithm.ML_KEM else DECRYPTION_FILE
     with system_errors(folder):
         _write_identity(
