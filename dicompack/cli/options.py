@@ -249,4 +249,9 @@ timestamp = click.option(
     metavar="URL",
     help="Ask this time-stamp authority, http or https, when the package was sealed.",
 )
+rsa_pss = click.option(
+    "--rsa-pss",
+    is_flag=True,
+    help="Sign the package by RSASSA-PSS; the instances in it are signed as DICOM prescribes.",
+)
 package = click.argument("package", type=PATH, metavar="PACKAGE")

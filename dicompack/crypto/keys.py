@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Self, TypeAlias, TypeVar
 
 from cryptography import x509
@@ -43,6 +43,8 @@ class SigningKey:
     private_key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey = field(repr=False, compare=False)
     """RSA, P-256 or P-384."""
     chain: tuple[x509.Certificate, ...] = ()
+    pss: bool = False
+    """Sign statements by RSASSA-PSS. An instance's Digital Signature is PKCS #1 v1.5 whatever this says."""
 
     def __post_init__(self) -> None:
         if certificates.may_decrypt(self.certificate) and not certificates.may_sign(
@@ -51,6 +53,8 @@ class SigningKey:
             raise NoMatchError("this key decrypts, it does not sign", rule="KEY-3", hint="use signing.p12")
         certificates.check_signer(self.certificate, NoMatchError)
         _check_pair(self.certificate, self.private_key)
+        if self.pss and not isinstance(self.private_key, rsa.RSAPrivateKey):
+            raise UsageError("RSASSA-PSS takes an RSA key", hint="leave it out: this key signs by ECDSA")
 
     def marshal(self) -> bytes:
         """Unencrypted PKCS #12, to hand it to a worker process in memory; never written anywhere."""
@@ -67,7 +71,7 @@ class SigningKey:
 
     def __reduce__(self) -> tuple[object, ...]:
         """Cross to a worker process that does not share our memory."""
-        return type(self).parse, (self.marshal(),)
+        return _signing_key_again, (self.marshal(), self.pss)
 
 
 @dataclass(frozen=True)
@@ -206,6 +210,10 @@ def _of_a_kind(key: object) -> PrivateKey:
     ):  # KEY-2
         raise NoMatchError("the private key is of a kind that is not accepted", rule="KEY-2", hint=_KINDS)
     return key
+
+
+def _signing_key_again(marshalled: bytes, pss: bool) -> SigningKey:
+    return replace(SigningKey.parse(marshalled), pss=pss)
 
 
 _Signing = TypeVar("_Signing", bound=SigningKey)

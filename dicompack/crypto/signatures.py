@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -11,7 +11,15 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
 from dicompack.crypto import certificates, der
-from dicompack.crypto.algorithms import CURVE_ORDERS, ECDSA_SCHEMES, RSA_SCHEME, Digest, SignatureScheme
+from dicompack.crypto.algorithms import (
+    CURVE_ORDERS,
+    ECDSA_SCHEMES,
+    PSS_SALT_SIZE,
+    RSA_PSS_SCHEME,
+    RSA_SCHEME,
+    Digest,
+    SignatureScheme,
+)
 from dicompack.crypto.keys import SigningKey
 from dicompack.errors import BadSignatureError, FormatError, UnsupportedError
 
@@ -19,6 +27,7 @@ __all__ = [
     "Digest",
     "der_length",
     "scheme_of",
+    "schemes_for",
     "sign",
     "sign_statement",
     "verify",
@@ -83,28 +92,41 @@ def verify(
     return certificate
 
 
-def scheme_of(key: PublicKey) -> SignatureScheme:
+_PSS: Final = padding.PSS(padding.MGF1(hashes.SHA256()), PSS_SALT_SIZE)
+
+
+def scheme_of(key: SigningKey) -> SignatureScheme:
     """How a key signs a SignedData."""
-    return ECDSA_SCHEMES[key.curve.name] if isinstance(key, ec.EllipticCurvePublicKey) else RSA_SCHEME
+    if isinstance(key.private_key, ec.EllipticCurvePrivateKey):
+        return ECDSA_SCHEMES[key.private_key.curve.name]
+    return RSA_PSS_SCHEME if key.pss else RSA_SCHEME
+
+
+def schemes_for(key: PublicKey) -> tuple[SignatureScheme, ...]:
+    """How a SignedData may be signed that this key verifies."""
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return (ECDSA_SCHEMES[key.curve.name],)
+    return RSA_SCHEME, RSA_PSS_SCHEME
 
 
 def sign_statement(key: SigningKey, statement: bytes) -> bytes:
     """The signature of a SignedData over ``statement``, as `scheme_of` says; of ECDSA that with the low s."""
     private = key.private_key
     if isinstance(private, rsa.RSAPrivateKey):
-        return private.sign(statement, padding.PKCS1v15(), RSA_SCHEME.digest.algorithm)
+        return private.sign(statement, _PSS if key.pss else padding.PKCS1v15(), hashes.SHA256())
     algorithm = ECDSA_SCHEMES[private.curve.name].digest.algorithm
     return _low(private.sign(statement, ec.ECDSA(algorithm)), private.curve.name)
 
 
-def verify_statement(key: PublicKey, signature: bytes, statement: bytes) -> None:
-    """Check what `sign_statement` gave; nothing but its one form is taken.
+def verify_statement(key: PublicKey, signature: bytes, statement: bytes, scheme: SignatureScheme) -> None:
+    """Check what `sign_statement` gave by a scheme of `schemes_for`; nothing but its one form is taken.
 
     Raises:
         InvalidSignature: it does not fit, or is in another form.
     """
     if isinstance(key, rsa.RSAPublicKey):
-        key.verify(signature, statement, padding.PKCS1v15(), RSA_SCHEME.digest.algorithm)
+        padded = _PSS if scheme == RSA_PSS_SCHEME else padding.PKCS1v15()
+        key.verify(signature, statement, padded, hashes.SHA256())
         return
     _check_form(signature, key.curve.name)
     key.verify(signature, statement, ec.ECDSA(ECDSA_SCHEMES[key.curve.name].digest.algorithm))

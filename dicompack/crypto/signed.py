@@ -85,7 +85,7 @@ def sign(content: bytes, signer: SigningKey, at: datetime) -> bytes:
     """
     moment = _time(at)
     chain = tuple(one.public_bytes(Encoding.DER) for one in (signer.certificate, *signer.chain))
-    scheme = signatures.scheme_of(certificates.signer_key(signer.certificate, BadSignatureError))
+    scheme = signatures.scheme_of(signer)
     attributes = _attributes(_digest(content, scheme), moment, chain, scheme)
     signature = signatures.sign_statement(signer, der.set_of(attributes))
     identifier = certificates.issuer_and_serial(signer.certificate)
@@ -229,14 +229,15 @@ def verify(data: bytes, *, may_be_stamped: bool = False) -> Signed:
     if not _made_around(parts, chain, parts.token).fits(data, parts.content):  # 4: CMS-6
         _bad("not in its one byte representation", rule="CMS-6")
     key = certificates.signer_key(certificate, BadSignatureError)  # 5
-    if signatures.scheme_of(key) != parts.scheme:
+    if parts.scheme not in signatures.schemes_for(key):
         _bad("the signer's key is not one for this algorithm", rule="CMS-8")
     content, signature = bytes(parts.content), bytes(parts.signature)
     if not hmac.compare_digest(_digest(content, parts.scheme), bytes(parts.digest)):  # 6: CMS-7
         _bad("the content is not what was signed", rule="CMS-7")
     try:
         # RFC 5652 §5.4: digested with the tag SET OF instead of the implicit one.
-        signatures.verify_statement(key, signature, der.set_of(_attributes_of(parts, chain)))
+        attributes = der.set_of(_attributes_of(parts, chain))
+        signatures.verify_statement(key, signature, attributes, parts.scheme)
     except InvalidSignature as error:  # CMS-8
         raise BadSignatureError(
             "the signature does not fit the signer's certificate", rule="CMS-8", hint="do not use the data"
