@@ -82,13 +82,53 @@ def sign(content: bytes, signer: SigningKey, at: datetime) -> bytes:
     Raises:
         ValueError: ``at`` has no time zone, or lies before the year 1970.
     """
-    moment = _time(at)
-    chain = tuple(one.public_bytes(Encoding.DER) for one in (signer.certificate, *signer.chain))
     scheme = signatures.scheme_of(certificates.signer_key(signer.certificate, BadSignatureError))
-    attributes = _attributes(_digest(content, scheme), moment, chain, scheme)
+    signed_data = der.sequence(
+        *before_content(scheme),
+        der.sequence(DATA, der.explicit(0, der.octet_string(content))),
+        *after_content(_digest(content, scheme), signer, at, scheme),
+    )
+    return der.sequence(SIGNED_DATA, der.explicit(0, signed_data))
+
+
+def before_content(scheme: SignatureScheme) -> tuple[bytes, bytes]:
+    """Version and digestAlgorithms of a SignedData."""
+    return der.integer(1), der.set_of([scheme.digest_identifier])
+
+
+def after_content(
+    digest: bytes, signer: SigningKey, at: datetime, scheme: SignatureScheme
+) -> tuple[bytes, bytes]:
+    """Certificates and signerInfos of a SignedData whose content has this digest.
+
+    Raises:
+        ValueError: ``at`` has no time zone, or lies before the year 1970.
+    """
+    chain = tuple(one.public_bytes(Encoding.DER) for one in (signer.certificate, *signer.chain))
+    attributes = _attributes(digest, _time(at), chain, scheme)
     signature = signatures.sign_statement(signer, der.set_of(attributes))
     identifier = certificates.issuer_and_serial(signer.certificate)
-    return _marshal(content, chain, attributes, identifier, scheme, signature)
+    return der.set_of(chain, _CERTIFICATES), der.set_of(
+        [_signer_info(attributes, identifier, scheme, signature)]
+    )
+
+
+def _signer_info(
+    attributes: list[bytes],
+    issuer_and_serial: bytes,
+    scheme: SignatureScheme,
+    signature: der.Buffer,
+    *unsigned: bytes,
+) -> bytes:
+    return der.sequence(
+        der.integer(1),
+        issuer_and_serial,
+        scheme.digest_identifier,
+        der.set_of(attributes, _SIGNED_ATTRIBUTES),
+        scheme.identifier,
+        der.octet_string(signature),
+        *unsigned,
+    )
 
 
 def _marshal(
@@ -101,18 +141,9 @@ def _marshal(
     token: der.Buffer | None = None,
 ) -> bytes:
     stamp = () if token is None else (_unsigned(token),)
-    signer_info = der.sequence(
-        der.integer(1),
-        issuer_and_serial,
-        scheme.digest_identifier,
-        der.set_of(attributes, _SIGNED_ATTRIBUTES),
-        scheme.identifier,
-        der.octet_string(signature),
-        *stamp,
-    )
+    signer_info = _signer_info(attributes, issuer_and_serial, scheme, signature, *stamp)
     signed_data = der.sequence(
-        der.integer(1),
-        der.set_of([scheme.digest_identifier]),
+        *before_content(scheme),
         der.sequence(DATA, der.explicit(0, der.octet_string(content))),
         der.set_of(chain, _CERTIFICATES),
         der.set_of([signer_info]),
