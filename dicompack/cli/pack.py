@@ -76,6 +76,14 @@ if TYPE_CHECKING:
     metavar="CONTACT",
     help="Who may open it and undo de-identification; without one, nobody can. Repeatable.",
 )
+@click.option(
+    "--envelope",
+    type=click.Choice(["aead", "secure-dicom"]),
+    default="aead",
+    show_default=True,
+    is_eager=True,
+    help="secure-dicom writes a folder of Secure DICOM Files (PS3.15 D.1), for other programs.",
+)
 @click.option("--identity", type=PATH, metavar="IDENTITY", help="Your decryption key, if not the signer's.")
 @click.option("--no-self", is_flag=True, help="Do not add yourself as a recipient.")
 @click.option(
@@ -141,6 +149,7 @@ def pack_command(
     password: bool,
     password_file: Path | None,
     custodians: tuple[str, ...],
+    envelope: str,
     identity: Path | None,
     no_self: bool,
     instance_signer: Path | None,
@@ -212,6 +221,7 @@ def pack_command(
             output,
             originator=originator,
             project_key=key,
+            envelope=envelope,
             deidentify=deidentify,
             profile=profile,
             burned_in=burned_in,
@@ -238,7 +248,7 @@ def pack_command(
             timestamp=timestamp,
             on_progress=on_progress,
         )
-    _say(terminal, report, originator)
+    _say(terminal, report, originator, envelope)
     if secret is not None and password:
         show_password(terminal, secret)
     return Outcome(report)
@@ -287,7 +297,7 @@ def _originator(
     return originator, own
 
 
-def _say(terminal: Terminal, report: Report, originator: Originator) -> None:
+def _say(terminal: Terminal, report: Report, originator: Originator, envelope: str) -> None:
     from dicompack.crypto.certificates import name_of
 
     terminal.say(
@@ -296,7 +306,10 @@ def _say(terminal: Terminal, report: Report, originator: Originator) -> None:
     )
     if report.others:
         terminal.say(f"with {plural(len(report.others), 'other file')}")
-    say_volumes(terminal, report)
+    if envelope == "secure-dicom":
+        terminal.say(f"a Secure File-set, with its DICOMDIR: the folder {report.volumes[0]}")
+    else:
+        say_volumes(terminal, report)
     terminal.say(f"signed by {name_of(originator.signing.certificate)}")
     for contact in originator.recipients:
         terminal.say(f"for {contact.name}, {contact.fingerprint}")

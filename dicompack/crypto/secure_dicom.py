@@ -27,7 +27,7 @@ from dicompack.crypto.algorithms import AES256_CBC, DATA, ENVELOPED_DATA, SIGNED
 from dicompack.crypto.block_ciphers import block_cipher_of, decryptor
 from dicompack.crypto.foreign_signers import Rules
 from dicompack.crypto.keys import DecryptionKey, SigningKey
-from dicompack.crypto.passwords import Password, PasswordKey
+from dicompack.crypto.passwords import Derivation, Password, PasswordKey
 from dicompack.crypto.recipients import MAX_RECIPIENTS, Addressee, Opener
 from dicompack.crypto.recipients.password import PasswordRecipient
 from dicompack.crypto.recipients.prescribed_transport import BY_IDENTIFIER, BY_ISSUER, PrescribedTransport
@@ -163,14 +163,17 @@ def is_secure(head: bytes) -> bool:
     return head[2 + octets : 2 + octets + len(ENVELOPED_DATA)] == ENVELOPED_DATA
 
 
-def inspect(source: der.Source) -> None:
+def inspect(source: der.Source) -> Derivation | None:
     """Check structure and algorithms; needs no key, and says nothing about what is inside.
+
+    Gives how a key comes from the password, if there is one.
 
     Raises:
         FormatError: not an EnvelopedData of this form, or not DER.
         UnsupportedError: an algorithm or a kind of recipient that is not in the list.
     """
-    _parse(source)
+    passwords = (one.derivation for one in _parse(source).recipients if isinstance(one, PasswordRecipient))
+    return next(passwords, None)
 
 
 def open_to(source: der.Source, openers: Sequence[Opener], write: Callable[[bytes], object]) -> Statement:
@@ -252,7 +255,10 @@ def _parse(source: der.Source) -> _Envelope:
         cursor.leave()
     cursor.end()
     found = _parse_recipients(infos)
-    if der.small_integer(version) != _version(found):  # SDF-2
+    due = {_version(found)}
+    if _WITH_PASSWORD in due:
+        due.add(BY_ISSUER)  # what BouncyCastle writes
+    if der.small_integer(version) not in due:  # SDF-2
         _unsupported("version of EnvelopedData is not that of its recipients", version, rule="SDF-2")
     return _Envelope(found, cipher, iv, start, size)
 

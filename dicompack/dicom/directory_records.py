@@ -138,6 +138,11 @@ class Records:
         return self.series.text(tags.SERIES_INSTANCE_UID)
 
     @property
+    def modality(self) -> str:
+        """Of the series; empty where nobody said."""
+        return self.series.text(tags.MODALITY)
+
+    @property
     def patient_id(self) -> bytes:
         """What tells patients apart; empty where nobody said."""
         return (self.patient.raw(0x00100020) or b"").strip()

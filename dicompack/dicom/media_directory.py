@@ -1,7 +1,8 @@
 """The DICOMDIR of a File-set (PS3.3 Annex F, PS3.10 §8.6): made for what was packed, read from anybody.
 
-Beside the standard's keys a directory of ours has private elements, creator DICOMPACK in group 0009: SHA-256
-of the DICOM File in the record of an instance (01), and at the top whom the File-set is addressed to (02).
+Beside the standard's keys a directory of ours has private elements, creator DICOMPACK in group 0009: in the
+record of an instance SHA-256 (01) and size (03) of the DICOM File, and at the top whom the File-set is
+addressed to (02).
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ _MAX_COMPONENTS: Final = 8
 _CREATOR: Final = string_element(0x00090010, "LO", "DICOMPACK")
 _FILE_SHA256: Final = 0x00091001
 _ADDRESSED_TO: Final = 0x00091002
+_FILE_SIZE: Final = 0x00091003
 _IN_USE: Final = 0xFFFF
 _ITEM_HEADER: Final = 8
 
@@ -42,6 +44,8 @@ class DirectoryFile:
     transfer_syntax_uid: str
     sha256: bytes | None = None
     """Of the DICOM File; None where the directory does not say."""
+    size: int = 0
+    """Of the DICOM File; 0 where the directory does not say."""
     modality: str = ""
     study_instance_uid: str = ""
     series_instance_uid: str = ""
@@ -55,6 +59,17 @@ class Directory:
     files: tuple[DirectoryFile, ...]
     addressed_to: tuple[bytes, ...] | None = None
     """Names of the keys that the File-set was sealed for; None where the directory does not say."""
+
+
+@dataclass(frozen=True)
+class DescribedFile:
+    """An instance that is to be listed."""
+
+    file_id: tuple[str, ...]
+    records: Records
+    sha256: bytes
+    """Of the DICOM File."""
+    size: int
 
 
 @dataclass
@@ -72,14 +87,14 @@ class _Record:
 
 def marshal(
     file_set_uid: str,
-    files: Iterable[tuple[tuple[str, ...], Records, bytes]],
+    files: Iterable[DescribedFile],
     addressed_to: Iterable[bytes],
 ) -> bytes:
     """The DICOM File of a directory.
 
     Args:
         file_set_uid: of the File-set, a new one.
-        files: File ID, records and SHA-256 of each DICOM File.
+        files: what is in it.
         addressed_to: names of the keys that it is sealed for.
     """
     roots = _tree(files)
@@ -98,7 +113,7 @@ def marshal(
     return encoding.joined([*head, *encoding.marshal(whole, EXPLICIT_LITTLE)])
 
 
-def _tree(files: Iterable[tuple[tuple[str, ...], Records, bytes]]) -> list[_Record]:
+def _tree(files: Iterable[DescribedFile]) -> list[_Record]:
     roots: list[_Record] = []
     known: dict[tuple[object, ...], _Record] = {}
 
@@ -109,19 +124,21 @@ def _tree(files: Iterable[tuple[tuple[str, ...], Records, bytes]]) -> list[_Reco
             among.append(found)
         return found
 
-    for file_id, records, sha256 in files:
+    for file in files:
+        records = file.records
         study_uid, series_uid = records.study_instance_uid, records.series_instance_uid
         patient = level((records.patient_id,), PATIENT, records.patient, roots)
         study = level((records.patient_id, study_uid), STUDY, records.study, patient.below)
         path = (records.patient_id, study_uid, series_uid)
         series = level(path, SERIES, records.series, study.below)
         keys = numbered(records.instance, records.record_type, len(series.below) + 1).replacing(
-            string_element(tags.REFERENCED_FILE_ID, "CS", "\\".join(file_id)),
+            string_element(tags.REFERENCED_FILE_ID, "CS", "\\".join(file.file_id)),
             string_element(tags.REFERENCED_SOP_CLASS_UID_IN_FILE, "UI", records.sop_class_uid),
             string_element(tags.REFERENCED_SOP_INSTANCE_UID_IN_FILE, "UI", records.sop_instance_uid),
             string_element(tags.REFERENCED_TRANSFER_SYNTAX_UID_IN_FILE, "UI", records.transfer_syntax_uid),
             _CREATOR,
-            Element(_FILE_SHA256, "OB", sha256),
+            Element(_FILE_SHA256, "OB", file.sha256),
+            Element(_FILE_SIZE, "UV", file.size.to_bytes(8, "little")),
         )
         if records.record_type == "PRIVATE":
             keys = keys.replacing(string_element(tags.PRIVATE_RECORD_UID, "UI", records.sop_class_uid))
@@ -218,6 +235,7 @@ def _files(records: Iterable[DataSet]) -> Iterator[DirectoryFile]:
             record.text(tags.REFERENCED_SOP_INSTANCE_UID_IN_FILE),
             record.text(tags.REFERENCED_TRANSFER_SYNTAX_UID_IN_FILE),
             _own(record, _FILE_SHA256),
+            int.from_bytes(_own(record, _FILE_SIZE) or b"", "little"),
             modality,
             study,
             series,

@@ -129,13 +129,14 @@ def test_content_info_inside_is_read() -> None:
 
 
 def test_by_issuer_and_serial_number() -> None:
-    """How OpenSSL names recipients by default; version 0 then."""
+    """How OpenSSL names recipients by default."""
     certificate = pki.recipient().certificate
     key = PrescribedTransport.wrap(bytes(32), certificate).encrypted_key
     infos = PrescribedTransport(BY_ISSUER, certificates.issuer_and_serial(certificate), key).marshal()
     inner = signed.sign(b"hello", pki.signer(), pki.NOW)
     assert opened(around(inner, 0, infos)) == b"hello"
-    refuses(around(inner, 2, infos), UnsupportedError, "SDF-2")
+    stranger = pki.recipient("stranger")
+    refuses(around(inner, 0, infos), NoMatchError, "SDF-8", stranger)
 
 
 @pytest.mark.parametrize("inner", [b"hello", der.octet_string(b"hello"), b"", bytes(64)])
@@ -193,7 +194,7 @@ def test_other_content_types() -> None:
     assert opened(pki.edit(data, (*CONTENT, 0), DATA)) == b"x"
 
 
-@pytest.mark.parametrize("version", [1, 3, 4])
+@pytest.mark.parametrize("version", [0, 1, 3, 4, -1])
 def test_versions_sdf_2(version: int) -> None:
     refuses(pki.edit(sealed(b"x"), (1, 0, 0), der.integer(version)), UnsupportedError, "SDF-2")
 
