@@ -244,6 +244,19 @@ def write_new(path: Path, pieces: Iterable[bytes | memoryview], *, durable: bool
     return size
 
 
+def replace_file(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
+    """Put new contents, mode 0600, in the place of a small file: always the old ones or the new ones."""
+    beside = path.with_name(f".{path.name}.new")
+    beside.unlink(missing_ok=True)  # of a run that died
+    write_new(beside, pieces)
+    try:
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
 class NewFile:
     """A file that must not exist yet, mode 0600, written at any place.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Finding:
     """Something a person should know. Findings never change the exit code."""
 
@@ -16,7 +16,7 @@ class Finding:
     rule: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Skipped:
     """An input that is not in the output."""
 
@@ -50,7 +50,7 @@ class SignatureVerdict:
     """The anchor that the time-stamp's authority was trusted by."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Member:
     """One instance in a package, as the MANIFEST tells it to a recipient."""
 

@@ -8,9 +8,7 @@ from pathlib import Path
 
 import click
 
-from dicompack.cli.system_errors import system_errors
-from dicompack.errors import OutputError, UsageError
-from dicompack.files import write_new
+from dicompack.errors import UsageError
 
 # A certificate's common name has no more (RFC 5280, ub-common-name), and a file system takes it.
 _LONGEST_NAME = 64
@@ -24,6 +22,11 @@ def configuration_folder() -> Path:
     """``DICOMPACK_CONFIG_DIR``, else the platform's folder for the configuration of programs."""
     named = os.environ.get("DICOMPACK_CONFIG_DIR")
     return Path(named) if named else Path(click.get_app_dir("dicompack"))
+
+
+def contacts_folder() -> Path:
+    """Where the pinned contacts lie, ``NAME.pem`` each."""
+    return configuration_folder() / "contacts"
 
 
 def contact_name(text: str) -> str:
@@ -59,7 +62,7 @@ def _fault_of_name(name: str) -> str:
 
 def pinned_contacts() -> dict[str, Path]:
     """The file of each pinned contact, by name, in the order of the names."""
-    folder = configuration_folder() / "contacts"
+    folder = contacts_folder()
     if not folder.is_dir():
         return {}
     found = {unicodedata.normalize("NFC", path.stem): path for path in folder.glob("*.pem") if path.is_file()}
@@ -70,28 +73,3 @@ def find_pinned(name: str) -> Path | None:
     """The file of a pinned contact, or None; upper and lower case are the same name."""
     wanted = unicodedata.normalize("NFC", name).casefold()
     return next((path for pinned, path in pinned_contacts().items() if pinned.casefold() == wanted), None)
-
-
-def pin(name: str, contact_pem: bytes) -> bool:
-    """Write a contact whose fingerprint was confirmed; False if exactly this one was pinned already.
-
-    Raises:
-        OutputError: another contact has this name: a change of keys is never silent.
-    """
-    # CLI-8
-    name = contact_name(name)
-    present = find_pinned(name)
-    if present is not None:
-        if present.read_bytes() == contact_pem:
-            return False
-        raise OutputError(
-            "another contact is pinned under this name",
-            where=name,
-            rule="CLI-8",
-            hint=f"choose another --name; or, if the keys were really changed, delete {present.name} first",
-        )
-    folder = configuration_folder() / "contacts"
-    with system_errors(folder):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_new(folder / f"{name}.pem", [contact_pem])
-    return True

@@ -173,8 +173,9 @@ expect_signer = click.option(
 tsa = click.option(
     "--tsa",
     multiple=True,
-    metavar="FILE",
-    help="Whose time-stamps count: the certificate of who certifies a time-stamp authority. Repeatable.",
+    metavar="ANCHOR",
+    help="Whose time-stamps count: the certificate of who certifies an authority for them, or a pinned name. "
+    "Repeatable.",
 )
 
 
@@ -249,5 +250,10 @@ timestamp = click.option(
     "--timestamp",
     metavar="URL",
     help="Ask this time-stamp authority, http or https, when the package was sealed.",
+)
+rsa_pss = click.option(
+    "--rsa-pss",
+    is_flag=True,
+    help="Sign the package by RSASSA-PSS; the instances in it are signed as DICOM prescribes.",
 )
 package = click.argument("package", type=PATH, metavar="PACKAGE")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from dicompack.cli import deidentification, options
+from dicompack.cli.contacts import custodian_contact, recipient_contact
 from dicompack.cli.deidentification import all_sources, project_key_of
 from dicompack.cli.identities import (
     SIGNING_FILE,
@@ -15,7 +17,6 @@ from dicompack.cli.identities import (
     decryption_file,
     decryption_key,
     file_of_role,
-    recipient_contact,
     signing_key,
 )
 from dicompack.cli.options import PATH
@@ -97,6 +98,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Let only recipients see who signed; others can then check integrity, and no origin.",
 )
+@options.rsa_pss
 @options.timestamp
 @deidentification.of_profile
 @deidentification.map_out
@@ -154,6 +156,7 @@ def pack_command(
     no_self: bool,
     instance_signer: Path | None,
     hide_signer: bool,
+    rsa_pss: bool,
     timestamp: str | None,
     project_key: Path | None,
     deidentify: str,
@@ -191,11 +194,12 @@ def pack_command(
     originator, own = _originator(
         Passphrases(terminal, passphrase_file),
         signer=signer,
+        rsa_pss=rsa_pss,
         identity=None if no_self else identity,
         adds_self=not no_self,
         instance_signer=instance_signer,
         contacts=[recipient_contact(text) for text in recipients],
-        custodians=tuple(map(recipient_contact, custodians)),
+        custodians=tuple(map(custodian_contact, custodians)),
         password=secret,
     )
 
@@ -213,8 +217,9 @@ def pack_command(
             str(file_of_role(other.absolute(), other.absolute() / SIGNING_FILE)) if other else None,
             _absolute(project_key),
             _absolute(passphrase_file),
+            rsa_pss,
         )
-    key = project_key_of(project_key)
+    key = project_key_of(project_key, terminal)
     with system_errors(output, temp, map_out), terminal.progress() as on_progress:
         report = dicompack.pack(
             found,
@@ -262,6 +267,7 @@ def _originator(
     passphrases: Passphrases,
     *,
     signer: Path,
+    rsa_pss: bool,
     identity: Path | None,
     adds_self: bool,
     instance_signer: Path | None,
@@ -275,7 +281,7 @@ def _originator(
     from dicompack.crypto.passwords import PasswordKey
     from dicompack.parties import Originator
 
-    signing = signing_key(signer, passphrases)
+    signing = replace(signing_key(signer, passphrases), pss=rsa_pss)
     own = None
     home = identity or (signer if decryption_file(signer).is_file() else None)
     if adds_self and home is not None:

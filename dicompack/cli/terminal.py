@@ -20,10 +20,12 @@ import time
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from dicompack.errors import DicomPackError, UsageError
+from dicompack.report import Member
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -59,6 +61,9 @@ def _escaped(character: str) -> str:
     if number < 0x100:
         return f"\\x{number:02x}"
     return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+_OF_MEMBER = tuple(field.name for field in fields(Member))
 
 
 class Terminal:
@@ -101,7 +106,7 @@ class Terminal:
         # CLI-2
         import json
 
-        _print(sys.stdout, json.dumps(document, ensure_ascii=True))
+        _print(sys.stdout, json.dumps(document, ensure_ascii=True, default=_record))
 
     def say(self, line: str) -> None:
         """One line to the person, unless they asked for silence or for JSON."""
@@ -237,6 +242,10 @@ def _has_keyboard() -> bool:
             return True
     except OSError:
         return False
+
+
+def _record(member: Member) -> dict[str, object]:
+    return {name: getattr(member, name) for name in _OF_MEMBER}
 
 
 def _print(stream: TextIO, line: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from dicompack.cli import options
-from dicompack.cli.identities import trust_store
+from dicompack.cli.contacts import trust_store
 from dicompack.cli.options import TrustOptions
 from dicompack.cli.outcome import Outcome, plural, say_findings, say_signatures
 from dicompack.cli.terminal import Terminal

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from dicompack.container import canonical_json
@@ -46,6 +47,7 @@ from dicompack.container.shapes import (
 from dicompack.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
 CODECS = ("j2k", "htj2k", "jpegls")
@@ -124,6 +126,11 @@ class ManifestMember:
     def objects(self) -> int:
         """CMS objects that hold it."""
         return objects_for(self.signed.size)
+
+    @property
+    def order(self) -> tuple[str, str]:
+        """Members ascend by it."""
+        return self.sop_instance_uid, self.signed.sha256
 
 
 def objects_for(size: int) -> int:
@@ -263,15 +270,17 @@ def marshal(manifest: Manifest) -> bytes:
         "envelope": manifest.envelope,
         "format": FORMAT,
         "instance_signer": base64.b64encode(manifest.instance_signer).decode("ascii"),
-        "members": [_member_value(member) for member in manifest.members],
+        "members": list(manifest.members),
         "originator": manifest.originator,
-        "others": [original_value(one) for one in manifest.others],
+        "others": list(manifest.others),
         "recipients": [{"key": recipient.key, "role": recipient.role} for recipient in manifest.recipients],
         "seal": manifest.seal,
         "set_id": manifest.set_id.hex(),
     }
-    _check(value)
-    return canonical_json.marshal(value)
+    lists = _Lists()
+    raw = canonical_json.marshal(value, {"members": lists.written_member, "others": lists.written_other})
+    _check(value, lists)
+    return raw
 
 
 def parse(raw: bytes) -> Manifest:
@@ -282,9 +291,15 @@ def parse(raw: bytes) -> Manifest:
         FormatError: PKG-1.
         UnsupportedError: PKG-9 a newer format or envelope.
     """
-    value = canonical_json.parse(raw, maximum_size=MAXIMUM_MANIFEST_SIZE, where="MANIFEST")
+    lists = _Lists()
+    value = canonical_json.parse(
+        raw,
+        maximum_size=MAXIMUM_MANIFEST_SIZE,
+        where="MANIFEST",
+        each={"members": lists.read_member, "others": lists.read_other},
+    )
     check_supported(value, "MANIFEST")
-    _check(value)
+    _check(value, lists)
     done = value["deidentification"]
     return Manifest(
         set_id=bytes.fromhex(value["set_id"]),
@@ -292,14 +307,81 @@ def parse(raw: bytes) -> Manifest:
         originator=value["originator"],
         recipients=tuple(RecipientKey(item["key"], item["role"]) for item in value["recipients"]),
         instance_signer=base64.b64decode(value["instance_signer"]),
-        members=tuple(_member(item) for item in value["members"]),
+        members=tuple(value["members"]),
         deidentification=None
         if done is None
         else Deidentification(done["profile"], tuple(done["options"]), done["edition"]),
-        others=tuple(map(parse_original, value["others"])),
+        others=tuple(value["others"]),
         seal=value["seal"],
         envelope=value["envelope"],
     )
+
+
+class _Lists:
+    """The two long lists, whose elements are checked one by one, and what is wrong with them."""
+
+    def __init__(self) -> None:
+        self.member_faults: list[str] = []
+        self.other_faults: list[str] = []
+        self._members = self._others = 0
+        self._compressions: dict[Compression, Compression] = {}
+
+    def read_member(self, value: Any) -> ManifestMember | None:
+        """A member; None where it has faults."""
+        return self._member(value) if self._is_member(value) else None
+
+    def written_member(self, member: ManifestMember) -> dict[str, Any]:
+        """The reverse."""
+        value = _member_value(member)
+        self._is_member(value)
+        return value
+
+    def read_other(self, value: Any) -> Original | None:
+        """A file that is no instance; None where it has faults."""
+        return parse_original(value) if self._is_other(value) else None
+
+    def written_other(self, other: Original) -> dict[str, Any]:
+        """The reverse."""
+        value = original_value(other)
+        self._is_other(value)
+        return value
+
+    def _is_member(self, value: Any) -> bool:
+        self._members += 1
+        place = f"member {self._members}"
+        faults = _MEMBER.faults(value, place) or _member_faults(value, place)
+        self.member_faults += faults
+        return not faults
+
+    def _is_other(self, value: Any) -> bool:
+        self._others += 1
+        faults = ORIGINAL.faults(value, f"other {self._others}")
+        self.other_faults += faults
+        return not faults
+
+    def _member(self, value: dict[str, Any]) -> ManifestMember:
+        """What most members have in common is there once."""
+        compression, pixels = value["compression"], value["pixels"]
+        restore = compression["restore"]
+        done = Compression(
+            intern(compression["codec"]),
+            intern(compression["reason"]),
+            None if restore is None else Restore(**restore),
+            intern(compression["decoded_from"]),
+        )
+        return ManifestMember(
+            sop_class_uid=intern(value["sop_class_uid"]),
+            sop_instance_uid=value["sop_instance_uid"],
+            study_instance_uid=intern(value["study_instance_uid"]),
+            series_instance_uid=intern(value["series_instance_uid"]),
+            modality=intern(value["modality"]),
+            signed=_file(value["signed"]),
+            delivered=_file(value["delivered"]),
+            pixels=None if pixels is None else PixelFacts(**pixels),
+            compression=self._compressions.setdefault(done, done),
+            signature_uid=value["signature_uid"],
+            original=None if value["original"] is None else parse_original(value["original"]),
+        )
 
 
 def _member_value(member: ManifestMember) -> dict[str, Any]:
@@ -335,30 +417,12 @@ def _file_value(facts: FileFacts) -> dict[str, Any]:
     return {"sha256": facts.sha256, "size": facts.size, "transfer_syntax_uid": facts.transfer_syntax_uid}
 
 
-def _member(value: dict[str, Any]) -> ManifestMember:
-    compression, pixels = value["compression"], value["pixels"]
-    restore = compression["restore"]
-    return ManifestMember(
-        sop_class_uid=value["sop_class_uid"],
-        sop_instance_uid=value["sop_instance_uid"],
-        study_instance_uid=value["study_instance_uid"],
-        series_instance_uid=value["series_instance_uid"],
-        modality=value["modality"],
-        signed=FileFacts(**value["signed"]),
-        delivered=FileFacts(**value["delivered"]),
-        pixels=None if pixels is None else PixelFacts(**pixels),
-        compression=Compression(
-            compression["codec"],
-            compression["reason"],
-            None if restore is None else Restore(**restore),
-            compression["decoded_from"],
-        ),
-        signature_uid=value["signature_uid"],
-        original=None if value["original"] is None else parse_original(value["original"]),
-    )
+def _file(value: dict[str, Any]) -> FileFacts:
+    return FileFacts(value["sha256"], value["size"], intern(value["transfer_syntax_uid"]))
 
 
-def _check(value: Any) -> None:
+def _check(value: Any, lists: _Lists) -> None:
+    """Of `value` the two long lists hold what their elements mean; what is wrong with those is in `lists`."""
     faults = _SHAPE.faults(value)
     if faults:  # PKG-2
         raise ContentsFormatError(faults, where="MANIFEST", rule="PKG-2")
@@ -368,55 +432,55 @@ def _check(value: Any) -> None:
         faults.append("the recipients are not in ascending order, or one is there twice")
     if faults:  # PKG-5
         raise ContentsFormatError(faults, where="MANIFEST", rule="PKG-5")
-    for number, member in enumerate(value["members"], start=1):
-        faults += _MEMBER.faults(member, f"member {number}") or _member_faults(member, number)
-    if faults:  # PKG-4
-        raise ContentsFormatError(faults, where="MANIFEST", rule="PKG-4")
-    _check_originals(value)
-    order = [(member["sop_instance_uid"], member["signed"]["sha256"]) for member in value["members"]]
+    if lists.member_faults:  # PKG-4
+        raise ContentsFormatError(lists.member_faults, where="MANIFEST", rule="PKG-4")
+    members: list[ManifestMember] = value["members"]
+    _check_originals(members, value["others"], lists.other_faults, as_is=value["deidentification"] is None)
     faults = [
         f"member {number} is not after the one before it"
-        for number, (before, after) in enumerate(pairwise(order), start=2)
-        if before >= after
+        for number, (before, after) in enumerate(pairwise(members), start=2)
+        if before.order >= after.order
     ]
     if faults:  # PKG-3
         raise ContentsFormatError(faults, where="MANIFEST", rule="PKG-3")
 
 
-def _check_originals(value: dict[str, Any]) -> None:
+def _check_originals(
+    members: Sequence[ManifestMember], others: Sequence[Original], faults: Sequence[str], *, as_is: bool
+) -> None:
     """Originals stand here where instances are packed as they are, and nowhere else."""
-    as_is = value["deidentification"] is None
     faults = [
-        f"member {number}.original does not go with the de-identification"
-        for number, member in enumerate(value["members"], start=1)
-        if as_is == (member["original"] is None)
+        *(
+            f"member {number}.original does not go with the de-identification"
+            for number, member in enumerate(members, start=1)
+            if as_is == (member.original is None)
+        ),
+        *faults,
     ]
-    for number, one in enumerate(value["others"], start=1):
-        faults += ORIGINAL.faults(one, f"other {number}")
-    if value["others"] and not as_is:
+    if others and not as_is:
         faults.append("files that are no instances do not go with the de-identification")
     if faults:  # PKG-20
         raise ContentsFormatError(faults, where="MANIFEST", rule="PKG-20")
-    members = [parse_original(member["original"]) for member in value["members"] if as_is]
-    members.sort(key=lambda one: one.restoring.object)
-    faults = list(object_faults([*members, *map(parse_original, value["others"])]))
+    originals = [member.original for member in members if member.original is not None]
+    originals.sort(key=lambda one: one.restoring.object)
+    faults = list(object_faults([*originals, *others]))
     if faults:  # ORG-9
         raise ContentsFormatError(faults, where="MANIFEST", rule="ORG-9")
 
 
-def _member_faults(member: dict[str, Any], number: int) -> list[str]:
+def _member_faults(member: dict[str, Any], place: str) -> list[str]:
     """What the fields of a member must be together."""
     compression = member["compression"]
     kept = compression["codec"] == CODEC_KEEP
     faults = []
     if member["objects"] != objects_for(member["signed"]["size"]):
-        faults.append(f"member {number}.objects does not go with the size of the signed file")
+        faults.append(f"{place}.objects does not go with the size of the signed file")
     if kept != (compression["reason"] != ""):
-        faults.append(f"member {number}.compression.reason does not go with its codec")
+        faults.append(f"{place}.compression.reason does not go with its codec")
     if kept != (compression["restore"] is None):
-        faults.append(f"member {number}.compression.restore does not go with its codec")
+        faults.append(f"{place}.compression.restore does not go with its codec")
     if kept and compression["decoded_from"]:
-        faults.append(f"member {number}.compression.decoded_from does not go with its codec")
+        faults.append(f"{place}.compression.decoded_from does not go with its codec")
     if not kept and member["pixels"] is None:
-        faults.append(f"member {number}.pixels is null, although they were compressed")
+        faults.append(f"{place}.pixels is null, although they were compressed")
     return faults

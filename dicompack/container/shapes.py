@@ -38,9 +38,20 @@ class Record:
     fields: Mapping[str, Field | Record]
     nullable: bool = False
 
+    def holds(self, value: Any) -> bool:
+        """Whether there is no fault."""
+        if type(value) is not dict:
+            return value is None and self.nullable
+        if value.keys() != self.fields.keys():
+            return False
+        for key, field in self.fields.items():  # noqa: SIM110  # a generator costs a second in 100 000 members
+            if not field.holds(value[key]):
+                return False
+        return True
+
     def faults(self, value: Any, place: str = "") -> list[str]:
         """One line for each fault. Values are never repeated in it: they may tell who the patient is."""
-        if value is None and self.nullable:
+        if self.holds(value):
             return []
         if type(value) is not dict:
             return [f"{place or 'the whole'} is not a record"]
@@ -73,7 +84,8 @@ def integer(minimum: int, maximum: int) -> Field:
 def one_of(*choices: str | int | None) -> Field:
     """One of a few values; True is not 1."""
     what = " or ".join("null" if choice is None else str(choice) for choice in choices)
-    return Field(what, lambda v: any(type(v) is type(choice) and v == choice for choice in choices))
+    kinds = frozenset(map(type, choices))
+    return Field(what, lambda v: type(v) in kinds and v in choices)
 
 
 def null_or(field: Field) -> Field:

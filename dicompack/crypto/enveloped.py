@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Final, NoReturn
 
 from cryptography.exceptions import InvalidTag
@@ -162,7 +163,10 @@ def open_(data: der.Buffer, openers: Sequence[Opener]) -> bytes:
         NoMatchError: none of ``openers`` is addressed.
         BadSignatureError: anything wrong after that, in one wording (RFC 3218 §2.3.2: no oracle).
     """
-    return b"".join(open_pieces(data, openers))
+    opened = BytesIO()  # which, other than a join of pieces, needs the room for them once
+    for piece in open_pieces(data, openers):
+        opened.write(piece)
+    return opened.getvalue()
 
 
 def open_pieces(data: der.Buffer | der.Source, openers: Sequence[Opener]) -> Iterator[bytes]:

@@ -1,7 +1,7 @@
 """New identities: a key that signs and a key that decrypts, with certificates by the identity itself.
 
-RSA-3072 signs, and by default decrypts. A curve decrypts with shorter objects; ML-KEM-768 for what must stay
-secret for a lifetime. ML-KEM cannot sign, not even for itself: its certificate is signed by the other key.
+RSA-3072 is the default of both. Curves make shorter objects and signatures; ML-KEM-768 decrypts what must
+stay secret for a lifetime. ML-KEM cannot sign, not even for itself: the other key signs its certificate.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ KDF_ROUNDS: Final = 600_000
 
 
 class Algorithm(StrEnum):
-    """Kinds of decryption keys."""
+    """Kinds of keys; ML-KEM decrypts only."""
 
     RSA = "rsa-3072"
     P256 = "p-256"
@@ -69,22 +69,27 @@ def new_identity(
     passphrase: bytes | None,
     now: datetime | None = None,
     algorithm: Algorithm | str = Algorithm.RSA,
+    signing_algorithm: Algorithm | str = Algorithm.RSA,
 ) -> NewIdentity:
     """Make both keys and their certificates under ``name``, protected by ``passphrase`` (None: not at all).
 
-    The signing key is RSA; ``algorithm`` is that of the decryption key.
+    ``algorithm`` is that of the decryption key. Instances signed on a curve are outside the standard's
+    profiles.
 
     Raises:
-        UsageError: a name that is empty, longer than 64 characters or not printable, or an empty passphrase.
+        UsageError: a name that is empty, longer than 64 characters or not printable, or an empty passphrase,
+            or ML-KEM to sign.
     """
     if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
         raise UsageError(f"the name must have 1 to {MAX_NAME} printable characters")
     if passphrase is not None and not passphrase:
         raise UsageError("the passphrase is empty", hint="leave it out on purpose with --no-passphrase")
     start = (now or datetime.now(UTC)).astimezone(UTC) - CLOCK_SKEW
-    signing_key = _new_rsa()
+    signing_key = _new_key(Algorithm(signing_algorithm))
+    if isinstance(signing_key, mlkem.MLKEM768PrivateKey):
+        raise UsageError("ML-KEM does not sign", hint="it is for the decryption key alone")
     signing = _certificate(name, start, signing_key.public_key(), signing_key, signs=True)
-    key = _new_decryption_key(Algorithm(algorithm))
+    key = _new_key(Algorithm(algorithm))
     issuer = signing_key if isinstance(key, mlkem.MLKEM768PrivateKey) else key
     decryption = _certificate(name, start, key.public_key(), issuer, signs=False)
     contact = Contact(name.strip(), signing, decryption)
@@ -102,14 +107,10 @@ _SigningKey: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 _PublicKey: TypeAlias = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | mlkem.MLKEM768PublicKey
 
 
-def _new_rsa() -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(PUBLIC_EXPONENT, RSA_BITS)
-
-
-def _new_decryption_key(algorithm: Algorithm) -> _SigningKey | mlkem.MLKEM768PrivateKey:
+def _new_key(algorithm: Algorithm) -> _SigningKey | mlkem.MLKEM768PrivateKey:
     match algorithm:
         case Algorithm.RSA:
-            return _new_rsa()
+            return rsa.generate_private_key(PUBLIC_EXPONENT, RSA_BITS)
         case Algorithm.P256:
             return ec.generate_private_key(ec.SECP256R1())
         case Algorithm.P384:

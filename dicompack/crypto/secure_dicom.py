@@ -86,14 +86,16 @@ def check_addressees(addressees: Sequence[Addressee]) -> None:
 
 
 def check_signer(signer: SigningKey) -> None:
-    """See that the profile knows the signer's kind of key.
+    """See that the profile knows how the signer signs.
 
     Raises:
-        UsageError: it is not RSA.
+        UsageError: not with RSA PKCS #1 v1.5.
     """
-    if not isinstance(signer.private_key, rsa.RSAPrivateKey):  # SDF-15
+    if not isinstance(signer.private_key, rsa.RSAPrivateKey) or signer.pss:  # SDF-15
         raise UsageError(
-            "Secure DICOM Files are signed with RSA only", rule="SDF-15", hint="use an RSA identity"
+            "Secure DICOM Files are signed with RSA PKCS #1 v1.5 only",
+            rule="SDF-15",
+            hint="use an RSA identity, and leave out --rsa-pss",
         )
 
 

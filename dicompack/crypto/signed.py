@@ -45,6 +45,7 @@ from dicompack.crypto.algorithms import (
 from dicompack.crypto.keys import SigningKey
 from dicompack.errors import BadSignatureError, UnsupportedError
 
+_EXPLICIT: Final = 0xA0
 _CERTIFICATES: Final = 0xA0
 _SIGNED_ATTRIBUTES: Final = 0xA0
 _UNSIGNED_ATTRIBUTES: Final = 0xA1
@@ -82,53 +83,39 @@ def sign(content: bytes, signer: SigningKey, at: datetime) -> bytes:
     Raises:
         ValueError: ``at`` has no time zone, or lies before the year 1970.
     """
-    scheme = signatures.scheme_of(certificates.signer_key(signer.certificate, BadSignatureError))
-    signed_data = der.sequence(
-        *before_content(scheme),
-        der.sequence(DATA, der.explicit(0, der.octet_string(content))),
-        *after_content(_digest(content, scheme), signer, at, scheme),
-    )
-    return der.sequence(SIGNED_DATA, der.explicit(0, signed_data))
+    digest = _digest(content, signatures.scheme_of(signer))
+    return around(digest, len(content), signer, at).of(content)
 
 
-def before_content(scheme: SignatureScheme) -> tuple[bytes, bytes]:
-    """Version and digestAlgorithms of a SignedData."""
-    return der.integer(1), der.set_of([scheme.digest_identifier])
+def around(
+    digest: bytes,
+    size: int,
+    signer: SigningKey,
+    at: datetime,
+    *,
+    bare: bool = False,
+    signature: bytes | None = None,
+) -> Around:
+    """What a SignedData has around ``size`` bytes with this digest.
 
-
-def after_content(
-    digest: bytes, signer: SigningKey, at: datetime, scheme: SignatureScheme
-) -> tuple[bytes, bytes]:
-    """Certificates and signerInfos of a SignedData whose content has this digest.
+    Args:
+        digest: of the content.
+        size: of the content.
+        signer: whose signature it is.
+        at: the signing time.
+        bare: without ContentInfo.
+        signature: what stands in the place of one, so that the size of all is known before the content is.
 
     Raises:
-        ValueError: ``at`` has no time zone, or lies before the year 1970.
+        ValueError: as `sign`.
     """
     chain = tuple(one.public_bytes(Encoding.DER) for one in (signer.certificate, *signer.chain))
+    scheme = signatures.scheme_of(signer)
     attributes = _attributes(digest, _time(at), chain, scheme)
-    signature = signatures.sign_statement(signer, der.set_of(attributes))
+    if signature is None:
+        signature = signatures.sign_statement(signer, der.set_of(attributes))
     identifier = certificates.issuer_and_serial(signer.certificate)
-    return der.set_of(chain, _CERTIFICATES), der.set_of(
-        [_signer_info(attributes, identifier, scheme, signature)]
-    )
-
-
-def _signer_info(
-    attributes: list[bytes],
-    issuer_and_serial: bytes,
-    scheme: SignatureScheme,
-    signature: der.Buffer,
-    *unsigned: bytes,
-) -> bytes:
-    return der.sequence(
-        der.integer(1),
-        issuer_and_serial,
-        scheme.digest_identifier,
-        der.set_of(attributes, _SIGNED_ATTRIBUTES),
-        scheme.identifier,
-        der.octet_string(signature),
-        *unsigned,
-    )
+    return _around(size, chain, attributes, identifier, scheme, signature, None, bare=bare)
 
 
 def _marshal(
@@ -140,15 +127,62 @@ def _marshal(
     signature: der.Buffer,
     token: der.Buffer | None = None,
 ) -> bytes:
+    around = _around(len(content), chain, attributes, issuer_and_serial, scheme, signature, token)
+    return around.of(content)
+
+
+@dataclass(frozen=True)
+class Around:
+    """What stands before and after the content: that may be large, and is not to be copied for each level."""
+
+    before: bytes
+    after: bytes
+
+    def of(self, content: der.Buffer) -> bytes:
+        """With the content between them."""
+        return b"".join((self.before, content, self.after))
+
+    def fits(self, data: bytes, content: der.Buffer) -> bool:
+        """Whether `data` is `of` this content."""
+        start, end = len(self.before), len(self.before) + len(content)
+        view = memoryview(data)
+        return view[:start] == self.before and view[end:] == self.after and view[start:end] == content
+
+
+def _around(
+    size: int,
+    chain: tuple[bytes, ...],
+    attributes: list[bytes],
+    issuer_and_serial: bytes,
+    scheme: SignatureScheme,
+    signature: der.Buffer,
+    token: der.Buffer | None,
+    *,
+    bare: bool = False,
+) -> Around:
     stamp = () if token is None else (_unsigned(token),)
-    signer_info = _signer_info(attributes, issuer_and_serial, scheme, signature, *stamp)
-    signed_data = der.sequence(
-        *before_content(scheme),
-        der.sequence(DATA, der.explicit(0, der.octet_string(content))),
-        der.set_of(chain, _CERTIFICATES),
-        der.set_of([signer_info]),
+    signer_info = der.sequence(
+        der.integer(1),
+        issuer_and_serial,
+        scheme.digest_identifier,
+        der.set_of(attributes, _SIGNED_ATTRIBUTES),
+        scheme.identifier,
+        der.octet_string(signature),
+        *stamp,
     )
-    return der.sequence(SIGNED_DATA, der.explicit(0, signed_data))
+    after = der.set_of(chain, _CERTIFICATES) + der.set_of([signer_info])
+    before = der.header(der.OCTET_STRING, size)
+    levels = (  # from the innermost one outwards
+        (_EXPLICIT, b"", 0),
+        (der.SEQUENCE, DATA, 0),
+        (der.SEQUENCE, der.integer(1) + der.set_of([scheme.digest_identifier]), len(after)),
+        (_EXPLICIT, b"", len(after)),
+        (der.SEQUENCE, SIGNED_DATA, len(after)),
+    )
+    for tag, first, last in levels[:3] if bare else levels:
+        before = first + before
+        before = der.header(tag, len(before) + size + last) + before
+    return Around(before, after)
 
 
 def _unsigned(token: der.Buffer) -> bytes:
@@ -222,17 +256,18 @@ def verify(data: bytes, *, may_be_stamped: bool = False) -> Signed:
     parts = _parse(data, may_be_stamped=may_be_stamped)  # 1, 2
     chain = _chain(parts)  # 3
     certificate = chain[0]
-    if _made_again(parts, chain, parts.token) != data:  # 4: CMS-6
+    if not _made_around(parts, chain, parts.token).fits(data, parts.content):  # 4: CMS-6
         _bad("not in its one byte representation", rule="CMS-6")
     key = certificates.signer_key(certificate, BadSignatureError)  # 5
-    if signatures.scheme_of(key) != parts.scheme:
+    if parts.scheme not in signatures.schemes_for(key):
         _bad("the signer's key is not one for this algorithm", rule="CMS-8")
     content, signature = bytes(parts.content), bytes(parts.signature)
     if not hmac.compare_digest(_digest(content, parts.scheme), bytes(parts.digest)):  # 6: CMS-7
         _bad("the content is not what was signed", rule="CMS-7")
     try:
         # RFC 5652 §5.4: digested with the tag SET OF instead of the implicit one.
-        signatures.verify_statement(key, signature, der.set_of(_attributes_of(parts, chain)))
+        attributes = der.set_of(_attributes_of(parts, chain))
+        signatures.verify_statement(key, signature, attributes, parts.scheme)
     except InvalidSignature as error:  # CMS-8
         raise BadSignatureError(
             "the signature does not fit the signer's certificate", rule="CMS-8", hint="do not use the data"
@@ -248,8 +283,12 @@ def _attributes_of(parts: _Parts, chain: Sequence[x509.Certificate]) -> list[byt
 
 
 def _made_again(parts: _Parts, chain: Sequence[x509.Certificate], token: der.Buffer | None) -> bytes:
-    return _marshal(
-        parts.content,
+    return _made_around(parts, chain, token).of(parts.content)
+
+
+def _made_around(parts: _Parts, chain: Sequence[x509.Certificate], token: der.Buffer | None) -> Around:
+    return _around(
+        len(parts.content),
         tuple(one.public_bytes(Encoding.DER) for one in chain),
         _attributes_of(parts, chain),
         certificates.issuer_and_serial(chain[0]),

@@ -21,7 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from dicompack.crypto import certificates, der, foreign_signers, signed
-from dicompack.crypto.algorithms import DATA, MESSAGE_DIGEST, RSA_SCHEME, SIGNED_DATA
+from dicompack.crypto.algorithms import DATA, MESSAGE_DIGEST, SIGNED_DATA
 from dicompack.crypto.foreign_signers import Rules
 from dicompack.crypto.keys import SigningKey
 
@@ -49,21 +49,18 @@ class Statement:
 def sign(
     content: Iterable[der.Buffer], size: int, signer: SigningKey, at: datetime
 ) -> tuple[int, Iterator[der.Buffer]]:
-    """The bare SignedData over ``size`` bytes by an RSA key: how many bytes it has, and its pieces.
+    """The bare SignedData over ``size`` bytes, RSA PKCS #1 v1.5: how many bytes it has, and its pieces.
 
     Raises:
         ValueError: ``at`` has no time zone, or lies before the year 1970.
     """
     hashed = hashlib.sha256()
-    # An RSA signature has one size, and so has everything else behind the content.
-    rest = sum(map(len, signed.after_content(hashed.digest(), signer, at, RSA_SCHEME)))
-    octets = der.header(der.OCTET_STRING, size)
-    inner = DATA + der.header(_EXPLICIT, len(octets) + size) + octets
-    before = b"".join((*signed.before_content(RSA_SCHEME), der.header(der.SEQUENCE, len(inner) + size)))
-    head = der.header(der.SEQUENCE, len(before) + len(inner) + size + rest) + before + inner
+    assert isinstance(signer.private_key, rsa.RSAPrivateKey), "other signatures differ in size"
+    blank = bytes((signer.private_key.key_size + 7) // 8)
+    around = signed.around(hashed.digest(), size, signer, at, bare=True, signature=blank)
 
     def pieces() -> Iterator[der.Buffer]:
-        yield head
+        yield around.before
         left = size
         for whole in content:
             piece = memoryview(whole).cast("B")
@@ -73,9 +70,9 @@ def sign(
                 hashed.update(part)
                 yield part
         assert not left, "the content has another size than was said"
-        yield b"".join(signed.after_content(hashed.digest(), signer, at, RSA_SCHEME))
+        yield signed.around(hashed.digest(), size, signer, at, bare=True).after
 
-    return len(head) + size + rest, pieces()
+    return len(around.before) + size + len(around.after), pieces()
 
 
 def verify(source: der.Source, write: Callable[[bytes], object], rules: Rules) -> Statement:

@@ -6,7 +6,7 @@ signer is trusted by, or raises.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -25,7 +25,7 @@ from cryptography.x509.verification import (
 
 from dicompack.crypto import certificates
 from dicompack.crypto.certificates import fingerprint, spki_sha256
-from dicompack.crypto.contacts import Contact
+from dicompack.crypto.contacts import Contact, holds_private_key
 from dicompack.crypto.revocation import Revocations, Standing
 from dicompack.errors import NoMatchError, UntrustedError
 
@@ -35,6 +35,7 @@ __all__ = [
     "AuthorityAnchor",
     "Anchor",
     "Trusted",
+    "RevokedKey",
     "TrustStore",
     "load_anchor",
     "load_time_stamp_anchors",
@@ -49,7 +50,11 @@ class Role(StrEnum):
     SIGNER = "signer"
     RECIPIENT = "recipient"
     CUSTODIAN = "custodian"
-    TIMESTAMP = "timestamp"
+    TIMESTAMP = "time-stamp-authority"
+
+
+DEFAULT_ROLES: Final = frozenset((Role.SIGNER, Role.RECIPIENT))
+"""Nobody is a custodian or a time-stamp authority by being trusted."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,8 @@ class PinnedContact:
 
     name: str
     contact: Contact
+    roles: frozenset[Role] = DEFAULT_ROLES
+    """What it was pinned for, and nothing else."""
 
     @property
     def fingerprint(self) -> str:
@@ -71,7 +78,7 @@ class AuthorityAnchor:
 
     name: str
     certificate: x509.Certificate
-    roles: frozenset[Role] = frozenset((Role.SIGNER, Role.RECIPIENT))
+    roles: frozenset[Role] = DEFAULT_ROLES
 
     def __post_init__(self) -> None:
         certificates.check_authority(self.certificate, NoMatchError)
@@ -98,19 +105,20 @@ class Trusted:
     """What revocation lists say; of a pinned contact a person has decided."""
 
 
-def load_anchor(name: str, data: bytes) -> Anchor:
+def load_anchor(name: str, data: bytes, roles: Iterable[Role | str] = DEFAULT_ROLES) -> Anchor:
     """An anchor from a contact.pem, one end-entity certificate (a pinned contact), or one CA certificate.
 
-    An authority vouches for signers and recipients only: never for custodians or time-stamps.
+    It has the ``roles`` that it is given: without being told, never that of a custodian or of time-stamps.
 
     Raises:
         NoMatchError: none of these.
     """
+    given = frozenset(map(Role, roles))
     # A private key in the file is for Contact to refuse.
-    found = certificates.parse_any(data, NoMatchError) if b"PRIVATE KEY-----" not in data else []
+    found = certificates.parse_any(data, NoMatchError) if not holds_private_key(data) else []
     if len(found) == 1 and certificates.is_authority(found[0]):
-        return AuthorityAnchor(name, found[0])
-    return PinnedContact(name, Contact.parse(data))
+        return AuthorityAnchor(name, found[0], given)
+    return PinnedContact(name, Contact.parse(data), given)
 
 
 def load_time_stamp_anchors(name: str, data: bytes) -> tuple[AuthorityAnchor, ...]:
@@ -149,6 +157,15 @@ class ExpectedSigner:
             )
 
 
+@dataclass(frozen=True)
+class RevokedKey:
+    """A key that does not count any more, because a person said so."""
+
+    spki_sha256: bytes
+    since: datetime
+    """Aware; what a time-stamp proves to be older still counts."""
+
+
 NO_LISTS: Final = Revocations()
 
 
@@ -160,6 +177,8 @@ class TrustStore:
     revocations: Revocations = NO_LISTS
     expected: ExpectedSigner | None = None
     """Who must have sealed the package, where that is demanded."""
+    revoked: tuple[RevokedKey, ...] = ()
+    """Of contacts and authorities, whoever else vouches for them."""
 
     def judge(
         self,
@@ -174,7 +193,7 @@ class TrustStore:
         2. A contact is pinned with this key for this role; or an authority with this role has issued it,
            through ``chain`` if need be.
         3. ``at`` lies in its validity, for an authority in that of every certificate of the path.
-        4. No certificate of the path was revoked by then.
+        4. No certificate of the path was revoked by then, by its authority or by the reader.
 
         Raises:
             UntrustedError: unknown, expired, not yet valid, revoked, or wrong usage.
@@ -183,18 +202,47 @@ class TrustStore:
         if at.tzinfo is None:
             raise ValueError("a time without its zone")
         _check_usage(certificate, role)  # 1
+        self._check_revoked((certificate,), at)  # 4, first: of a revoked key nothing else matters
         pinned = self._pinned(certificate, role)  # 2
         if pinned is not None:
             _check_validity(certificate, at)  # 3
             return Trusted(pinned.name, "pinned", pinned.fingerprint)
         authority, path = self._authority(certificate, chain, at, role)  # 2, 3
-        standing = self.revocations.check(path, at)  # 4
+        self._check_revoked(path, at)  # 4
+        standing = self.revocations.check(path, at)
         return Trusted(authority.name, "authority", authority.fingerprint, standing)
+
+    def judge_authority(self, certificate: x509.Certificate, at: datetime) -> AuthorityAnchor:
+        """The anchor that this authority is, at a time.
+
+        Raises:
+            UntrustedError: it is none, or revoked here, expired or not yet valid.
+        """
+        self._check_revoked((certificate,), at)
+        _check_validity(certificate, at)
+        for anchor in self.anchors:
+            if isinstance(anchor, AuthorityAnchor) and anchor.certificate == certificate:
+                return anchor
+        raise UntrustedError("the authority is unknown: it is not pinned", rule="TRU-1", hint=_CONFIRM)
+
+    def _check_revoked(self, path: Sequence[x509.Certificate], at: datetime) -> None:
+        if not self.revoked:
+            return
+        keys = set(map(spki_sha256, path))
+        since = min((one.since for one in self.revoked if one.spki_sha256 in keys), default=None)
+        if since is not None and since <= at:  # TRU-10
+            raise UntrustedError(
+                f"the key was revoked here, from {since:%Y-%m-%d %H:%M} UTC on",
+                rule="TRU-10",
+                hint="do not use the data; dicompack keys list says why it was revoked",
+            )
 
     def _pinned(self, certificate: x509.Certificate, role: Role) -> PinnedContact | None:
         key = spki_sha256(certificate)
         for anchor in self.anchors:
-            if isinstance(anchor, PinnedContact) and key == _pinned_key(anchor.contact, role):  # TRU-1
+            if not isinstance(anchor, PinnedContact) or role not in anchor.roles:  # TRU-5
+                continue
+            if key == _pinned_key(anchor.contact, role):  # TRU-1
                 return anchor
         return None
 
@@ -208,6 +256,12 @@ class TrustStore:
         )
         for anchor in self.anchors:
             if not isinstance(anchor, AuthorityAnchor):
+                if _pinned_key(anchor.contact, role) == spki_sha256(certificate):  # TRU-5
+                    verdict = UntrustedError(
+                        f"{anchor.name} is pinned, but not as {role}",
+                        rule="TRU-5",
+                        hint=f"if it is to be one: dicompack keys trust CONTACT --role {role}",
+                    )
                 continue
             if role not in anchor.roles:  # TRU-5
                 verdict = UntrustedError(

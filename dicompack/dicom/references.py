@@ -16,7 +16,7 @@ _REFERENCED_FRAMES_OF_REFERENCE = (0x30060024, 0x300600C2)
 _NO_INSTANCES = frozenset((0x00081110, 0x00081111, 0x00081120, 0x00081125, 0x00081134, 0x0040A370))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class References:
     """UIDs by what they name; `names_*` are those of others as well as its own."""
 

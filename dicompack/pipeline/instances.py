@@ -60,7 +60,7 @@ class PackingSettings:
     """Who does the frames of a large instance; None: the worker that has it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PackedInstance:
     """What came of a source."""
 
@@ -250,7 +250,7 @@ class UnpackingSettings:
     """Who does the frames of a large instance; None: the worker that has it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class UnpackObject:
     """A sealed object: where it lies, and its row of DIGESTS."""
 
@@ -258,7 +258,7 @@ class UnpackObject:
     digest: ObjectDigest
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class UnpackTask:
     """A member: its sealed objects, and what the MANIFEST says of it."""
 
@@ -275,7 +275,7 @@ class UnpackTask:
     """Where the original is what is written."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class OtherTask:
     """A file that is no instance, to be restored."""
 
@@ -286,7 +286,7 @@ class OtherTask:
     original_name: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Unpacked:
     """A member that passed every check."""
 

@@ -39,7 +39,7 @@ _SUFFIX = ".restoring"
 # ------------------------------------------------------------------------------------------ there
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class KeptOriginal:
     """The original of a member, whose restoring data lie in staging; its object has no number yet."""
 
@@ -183,7 +183,7 @@ class OtherSettings:
     folder: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PackedOther:
     """A file that is no instance, sealed in staging."""
 
@@ -230,7 +230,7 @@ def other_tasks(others: Iterable[OtherFile]) -> Iterator[SourceTask]:
 # ------------------------------------------------------------------------------------------- back
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RestoringTask:
     """Where in which object the restoring data of a file are."""
 

@@ -268,7 +268,7 @@ def pack(
         )
         intake.check(skip_suspect, "packed")
         members, findings = intake.settle("packed")
-        findings = [*findings, *_without_encrypted_attributes(originator)]
+        findings = [*findings, *_outside_the_standard(originator)]
         done = Deidentification("basic", policy.claimed, EDITION) if policy else None
         others = _pack_others(intake, settings, place, tell) if include_other else []
         sealed = [one.member for one in members]
@@ -381,11 +381,18 @@ def _paths(members: Sequence[PackedInstance], folder: Path) -> Iterator[Path]:
             yield object_path(folder, one.staged, number)
 
 
-def _without_encrypted_attributes(originator: Originator) -> list[Finding]:
-    if not originator.custodians or originator.encrypts_attributes:
-        return []
-    message = "the way back is in the package only: inside an instance it would be locked with RSA, if at all"
-    return [Finding("no-encrypted-attributes", "", message)]
+def _outside_the_standard(originator: Originator) -> list[Finding]:
+    """What the kinds of keys leave out of the standard's profiles."""
+    found = []
+    if originator.custodians and not originator.encrypts_attributes:
+        message = (
+            "the way back is in the package only: inside an instance it would be locked with RSA, if at all"
+        )
+        found.append(Finding("no-encrypted-attributes", "", message))
+    if not originator.signs_by_profile:  # SIG-9
+        message = "instances are signed with ECDSA, which no profile of the standard has"
+        found.append(Finding("signature-outside-profile", "", message, "SIG-9"))
+    return found
 
 
 def _looking_for(intake: Intake[PackedInstance]) -> Callable[[bytes], None]:

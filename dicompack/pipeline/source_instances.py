@@ -36,7 +36,7 @@ MAX_SWAPPED = 1 << 30
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SourceTask:
     """A source, and the name that what is made of it gets in staging."""
 
@@ -47,7 +47,7 @@ class SourceTask:
     """Identifying words of the study, where they were gathered."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Refused:
     """Why nothing came of a source."""
 
@@ -59,7 +59,7 @@ class Refused:
     hint: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Maps:
     """Old to new, for whoever has the right to know; empty unless asked for."""
 
@@ -67,7 +67,7 @@ class Maps:
     patients: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SourceFacts:
     """What is known of a source and its result. It stays with the sender."""
 

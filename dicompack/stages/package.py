@@ -51,7 +51,7 @@ from dicompack.stages.judging import Judge
 from dicompack.stages.seals import CheckedSeal, Packed, Stamp, check_object
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SealedObject:
     """What is known of a sealed object."""
 
@@ -59,7 +59,7 @@ class SealedObject:
     digest: ObjectDigest
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SealedMember:
     """A member as stages 1 to 4 left it: the object's bytes are elsewhere."""
 
@@ -192,9 +192,10 @@ def check_manifest(package: Package, sealed: CheckedSeal, keys: Sequence[Opener]
             rule="PKG-14",
             hint="use the identity that it was packed for",
         )
-    verified = signed.verify(_opened_manifest(data, keys))
-    judge.signer(verified.certificate, verified.chain, sealed.proven)
-    content = manifest.parse(verified.content)
+    raw, certificate = _signed_by(_opened_manifest(data, keys), judge, sealed)
+    del data  # with 100 000 members each copy has 90 MiB
+    content = manifest.parse(raw)
+    del raw
     first = sealed.signatures[0][0]
     facts = (  # (5)
         content.set_id == sealed.newest.set_id,
@@ -204,8 +205,8 @@ def check_manifest(package: Package, sealed: CheckedSeal, keys: Sequence[Opener]
         content.seal == (SEAL_HIDDEN if sealed.hidden else SEAL_PUBLIC),
         _objects_of(content) == (0 if sealed.newest.custody else sealed.newest.originals),
         content.deidentification is not None or not sealed.newest.custody,
-        verified.certificate == first.certificate,
-        content.originator == certificate_sha256(verified.certificate),
+        certificate == first.certificate,
+        content.originator == certificate_sha256(certificate),
     )
     if not all(facts):  # PKG-16
         raise BadSignatureError("the MANIFEST contradicts the SEAL", where=names.MANIFEST, rule="PKG-16")
@@ -220,6 +221,18 @@ def check_manifest(package: Package, sealed: CheckedSeal, keys: Sequence[Opener]
             "MANIFEST and first SEAL name other recipients", where=names.MANIFEST, rule="PKG-16"
         )
     return content
+
+
+def _signed_by(data: bytes, judge: Judge, sealed: CheckedSeal) -> tuple[bytes, x509.Certificate]:
+    """What somebody who is trusted has signed, and his certificate.
+
+    Raises:
+        DicomPackError: the signature is not as it must be.
+        UntrustedError: he is not trusted.
+    """
+    verified = signed.verify(data)
+    judge.signer(verified.certificate, verified.chain, sealed.proven)
+    return verified.content, verified.certificate
 
 
 def _opened_manifest(data: bytes, keys: Sequence[Opener]) -> bytes:
@@ -265,15 +278,14 @@ def check_custody(
         )
     data = package.read(names.CUSTODY)
     check_object(data, sealed.rows[names.CUSTODY], names.CUSTODY)  # (7)
-    verified = signed.verify(envelope.unpack(data, keys))
-    judge.signer(verified.certificate, verified.chain, sealed.proven)
-    custody = originals.parse(verified.content)
+    raw, certificate = _signed_by(envelope.unpack(data, keys), judge, sealed)
+    custody = originals.parse(raw)
     objects = max(one.original.restoring.object for one in custody.members)
     facts = (
         custody.set_id == sealed.newest.set_id,
         len(custody.members) == len(content.members),
         objects == sealed.newest.originals,
-        certificate_sha256(verified.certificate) == content.originator,
+        certificate_sha256(certificate) == content.originator,
     )
     if not all(facts):  # ORG-6
         raise BadSignatureError("CUSTODY contradicts the MANIFEST", where=names.CUSTODY, rule="ORG-6")

@@ -24,7 +24,7 @@ from dicompack.stages import recovery
 _READ_SIZE = 1 << 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Extent:
     """Where a piece of an object lies: a worker needs no more to read it."""
 

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from dicompack.cli.configuration import contact_name, pin, pinned_contacts
-from dicompack.cli.identities import Passphrases, find_contact, signing_key, trust_store
+from dicompack.cli.configuration import contact_name, pinned_contacts
+from dicompack.cli.contacts import find_contact, pin, trust_store
+from dicompack.cli.identities import Passphrases, signing_key
 from dicompack.cli.key_files import read_passphrases
 from dicompack.cli.options import TrustOptions
+from dicompack.cli.pinned import Pinned
 from dicompack.cli.terminal import Terminal
 from dicompack.crypto.derivation import ProjectKey
 from dicompack.crypto.keys import load_signing_key
@@ -74,7 +76,7 @@ def test_new_refuses_a_folder_that_is_not_empty(call, me):
 
 
 def test_new_removes_what_it_could_not_finish(call, tmp_path, monkeypatch, clinic):
-    from dicompack.cli import keys
+    from dicompack.cli.keys import new
     from dicompack.files import write_new
 
     def fails_at_the_contact(path, pieces):
@@ -82,7 +84,7 @@ def test_new_removes_what_it_could_not_finish(call, tmp_path, monkeypatch, clini
             raise OSError(28, "No space left on device", str(path))
         return write_new(path, pieces)
 
-    monkeypatch.setattr(keys, "write_new", fails_at_the_contact)
+    monkeypatch.setattr(new, "write_new", fails_at_the_contact)
     monkeypatch.setattr("dicompack.crypto.keys.new_identity", lambda name, passphrase: clinic)
     assert call("keys", "new", tmp_path / "me", "--name", "x", "--no-passphrase").code == 11
     assert not (tmp_path / "me").exists()
@@ -114,7 +116,8 @@ def test_show_prints_data_on_stdout(call, me, clinic):
     lines = ended.out.splitlines()
     assert lines[0] == "name         Clinic A"
     assert lines[1] == f"fingerprint  {clinic.contact.fingerprint}"
-    assert [line.split()[0] for line in lines[2:]] == ["decryption", "signing"]
+    assert lines[2].startswith("state        unknown: ")
+    assert [line.split()[0] for line in lines[3:]] == ["decryption", "issued", "signing", "issued"]
 
 
 def test_show_does_not_open_a_key_beside_its_contact(call, them, locked, monkeypatch):
@@ -155,7 +158,7 @@ def test_trust_pins_with_the_whole_fingerprint_only(call, me, clinic, configurat
         call("keys", "trust", me / "contact.pem", "--fingerprint", right.lower().replace(" ", "-")).code == 0
     )
     pinned = configuration / "contacts" / "Clinic A.pem"
-    assert pinned.read_bytes() == clinic.contact_pem
+    assert pinned.read_bytes() == b"roles: signer, recipient\n" + clinic.contact_pem
     assert list(pinned_contacts()) == ["Clinic A"]
     again = call("keys", "trust", me, "--fingerprint", right)
     assert (again.code, "was pinned already" in again.err) == (0, True)
@@ -201,9 +204,9 @@ def test_a_change_of_keys_is_never_silent(call, me, them, clinic, locked, config
     )
     ended = call("keys", "trust", them, "--fingerprint", locked.contact.fingerprint, "--name", "SENDER")
     assert ended.code == 11
-    assert pinned_contacts()["Sender"].read_bytes() == clinic.contact_pem
+    assert pinned_contacts()["Sender"].read_bytes().endswith(clinic.contact_pem)
     with pytest.raises(OutputError, match="another contact"):
-        pin("sender", b"x")
+        pin("sender", Pinned(locked.contact_pem))
 
 
 def test_a_key_file_is_not_a_contact(call, me, tmp_path, configuration):
@@ -251,7 +254,7 @@ def test_a_strange_name_is_refused_before_anything_is_written(call, me, clinic, 
 def test_a_name_that_is_both_file_and_contact_is_refused(tmp_path, monkeypatch, clinic, locked):
     """CLI-7: nobody takes a pinned name over by a file in the current folder."""
     monkeypatch.chdir(tmp_path)
-    pin("Clinic A", clinic.contact_pem)
+    pin("Clinic A", Pinned(clinic.contact_pem))
     assert find_contact("Clinic A") == pinned_contacts()["Clinic A"]
     assert find_contact("clinic a") == pinned_contacts()["Clinic A"]
     Path("Clinic A").write_bytes(locked.contact_pem)
@@ -266,7 +269,7 @@ def test_a_name_that_is_neither_says_what_is_pinned(clinic):
     with pytest.raises(UsageError) as caught:
         find_contact("Clinic X")
     assert caught.value.hint is not None and "keys trust" in caught.value.hint
-    pin("Clinic A", clinic.contact_pem)
+    pin("Clinic A", Pinned(clinic.contact_pem))
     with pytest.raises(UsageError) as caught:
         find_contact("Clinic X")
     assert caught.value.hint == "pinned are: Clinic A"
@@ -275,7 +278,7 @@ def test_a_name_that_is_neither_says_what_is_pinned(clinic):
 def test_trust_replaces_the_pinned_contacts(tmp_path, clinic, locked):
     """CLI-10."""
     assert trust_store(TrustOptions()).anchors == ()
-    pin("Clinic A", clinic.contact_pem)
+    pin("Clinic A", Pinned(clinic.contact_pem))
     assert [anchor.name for anchor in trust_store(TrustOptions()).anchors] == ["Clinic A"]
     (tmp_path / "b.pem").write_bytes(locked.contact_pem)
     store = trust_store(TrustOptions((str(tmp_path / "b.pem"),)))

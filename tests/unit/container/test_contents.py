@@ -6,8 +6,10 @@ import hashlib
 import json
 import pickle
 import time
+import tracemalloc
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from unittest import mock
 
 import pytest
 from hypothesis import given
@@ -75,6 +77,23 @@ AS_IS = replace(
 )
 
 
+def _read_whole(raw):
+    """What the one form means, said in another way: in a tuple, or None where it is another form."""
+    try:
+        value = json.loads(raw.decode("ascii"))
+        again = json.dumps(value, sort_keys=True, separators=(",", ":"))
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except (ValueError, RecursionError):
+        return None
+    stack, numbers = [value], []
+    while stack:
+        one = stack.pop()
+        stack += [*one.values()] if isinstance(one, dict) else one if isinstance(one, list) else []
+        numbers += [one] if isinstance(one, (int, float)) else []
+    in_bounds = all(isinstance(one, int) and -(2**63) < one < 2**63 for one in numbers)
+    return (value,) if in_bounds and again.encode("ascii") == raw else None
+
+
 class TestCanonicalJson:
     """PKG-1"""
 
@@ -121,6 +140,42 @@ class TestCanonicalJson:
         with pytest.raises(FormatError) as caught:
             canonical_json.parse(raw, maximum_size=1 << 20, where="SEAL0001")
         assert caught.value.rule == "PKG-1" and caught.value.where == "SEAL0001"
+
+    short = st.text(st.characters(codec="utf-8"), max_size=3)
+    leaves = st.sampled_from([None, True, 0, -12345, "a", "\\ü", "\U0001f600"]) | short
+    inner = leaves | st.lists(leaves, max_size=2) | st.dictionaries(short, leaves, max_size=2)
+    records = st.dictionaries(short, inner | st.lists(inner, max_size=3), max_size=4)
+
+    @given(records, st.integers(1, 30), st.data())
+    def test_pkg_1_lists_are_read_element_by_element(self, value, window, data):
+        """However long a window is, and whatever is wrong: as the text read whole."""
+        raw = bytearray(canonical_json.marshal(value))
+        if data.draw(st.booleans()):
+            raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.sampled_from(b'[]{},:"0 a\\-'))
+        due = _read_whole(bytes(raw))
+        for keys in ((), tuple(value)):
+            each = dict.fromkeys(keys, lambda element: ["kept", element])
+            with mock.patch.object(canonical_json, "_WINDOW", window):
+                try:
+                    found = canonical_json.parse(bytes(raw), maximum_size=1 << 20, where="x", each=each)
+                except FormatError:
+                    assert due is None
+                    continue
+            assert due is not None
+            for key, one in due[0].items() if isinstance(due[0], dict) else ():
+                if key in each and isinstance(one, list):
+                    assert found[key] == [["kept", element] for element in one]
+                else:
+                    assert found[key] == one
+            if not isinstance(due[0], dict):
+                assert found == due[0]
+
+    @given(records)
+    def test_lists_are_written_element_by_element(self, value):
+        lists = {key: one for key, one in value.items() if isinstance(one, list)}
+        each = dict.fromkeys(lists, lambda element: [element, 1])
+        whole = {**value, **{key: [[element, 1] for element in one] for key, one in lists.items()}}
+        assert canonical_json.marshal(value, each) == canonical_json.marshal(whole)
 
     def test_pkg_1_size(self):
         assert canonical_json.parse(b"100", maximum_size=3, where="x") == 100
@@ -244,6 +299,29 @@ class TestManifest:
     def test_round_trip(self):
         assert manifest.parse(manifest.marshal(MANIFEST)) == MANIFEST
         assert manifest.parse(manifest.marshal(AS_IS)) == AS_IS
+
+    def test_a_long_one_is_never_in_memory_several_times(self):
+        members = tuple(
+            replace(
+                KEPT,
+                sop_instance_uid=f"1.2.{10_000 + number}",
+                signed=replace(KEPT.signed, sha256=f"{number:064x}"),
+                delivered=replace(KEPT.delivered, sha256=f"{number + 1:064x}"),
+            )
+            for number in range(2_000)
+        )
+        tracemalloc.start()
+        try:
+            raw = manifest.marshal(replace(MANIFEST, members=members))
+            written = tracemalloc.get_traced_memory()[1]
+            tracemalloc.reset_peak()
+            parsed = manifest.parse(raw)
+            read = tracemalloc.get_traced_memory()[1] - len(raw)
+        finally:
+            tracemalloc.stop()
+        assert parsed.members == members
+        assert len({id(one.compression) for one in parsed.members}) == 1
+        assert written < 2 * len(raw) and read < 2 * len(raw)
 
     def test_time_is_written_in_utc_and_whole_seconds(self):
         there = datetime(2026, 11, 23, 8, 15, 7, 999, tzinfo=timezone(timedelta(hours=1)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -174,9 +175,10 @@ def test_signed_on_a_curve_sdf_9() -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     other = SigningKey(pki.certificate("on a curve", pki.SIGNS, of=key), key)
     refuses(around(signed.sign(b"hello", other, pki.NOW)), BadSignatureError, "SDF-9")
-    with pytest.raises(UsageError) as caught:
-        secure_dicom.seal([b""], 0, [pki.recipient().certificate], other, pki.NOW)
-    assert caught.value.rule == "SDF-15"
+    for signer in (other, replace(pki.signer(), pss=True)):
+        with pytest.raises(UsageError) as caught:
+            secure_dicom.seal([b""], 0, [pki.recipient().certificate], signer, pki.NOW)
+        assert caught.value.rule == "SDF-15"
 
 
 def test_who_is_not_named_sdf_8() -> None:

@@ -98,8 +98,12 @@ def test_roles_of_a_contact_are_not_exchanged() -> None:
     signing = pki.certificate("x", dual, of=pki.key("recipient of signer"))
     refuses(pinned(), signing, "TRU-1")
     refuses(pinned(), pki.certificate("x", dual, of=pki.key("signer")), "TRU-1", role=Role.RECIPIENT)
-    for role in (Role.RECIPIENT, Role.CUSTODIAN):
-        assert pinned().judge(theirs.decryption, (), pki.NOW, role).name == "Dr. A"
+    assert pinned().judge(theirs.decryption, (), pki.NOW, Role.RECIPIENT).name == "Dr. A"
+    refuses(pinned(), theirs.decryption, "TRU-5", role=Role.CUSTODIAN)
+    custodian = TrustStore((PinnedContact("Dr. A", theirs, frozenset((Role.CUSTODIAN,))),))
+    assert custodian.judge(theirs.decryption, (), pki.NOW, Role.CUSTODIAN).name == "Dr. A"
+    refuses(custodian, theirs.decryption, "TRU-5", role=Role.RECIPIENT)
+    refuses(custodian, pki.signer().certificate, "TRU-5")
     refuses(pinned(), pki.signer().certificate, "TSP-5", role=Role.TIMESTAMP)
 
 
