@@ -57,6 +57,7 @@ class Directory:
 
     file_set_uid: str
     files: tuple[DirectoryFile, ...]
+    """In the order of their File IDs."""
     addressed_to: tuple[bytes, ...] | None = None
     """Names of the keys that the File-set was sealed for; None where the directory does not say."""
 
@@ -202,7 +203,8 @@ def parse(data: bytes) -> Directory:
     uid = file.meta.text(tags.MEDIA_STORAGE_SOP_INSTANCE_UID)
     if not dicom_file.is_uid(uid):
         raise FormatError("the DICOMDIR does not name its File-set", rule="SDF-11")
-    files = tuple(_files(file.data_set.items(tags.DIRECTORY_RECORD_SEQUENCE)))
+    listed = _files(file.data_set.items(tags.DIRECTORY_RECORD_SEQUENCE))
+    files = tuple(sorted(listed, key=lambda one: one.file_id))
     if len({one.file_id for one in files}) < len(files):
         raise FormatError("the DICOMDIR lists a file twice", rule="SDF-11")
     names = _own(file.data_set, _ADDRESSED_TO)
