@@ -254,6 +254,6 @@ timestamp = click.option(
 rsa_pss = click.option(
     "--rsa-pss",
     is_flag=True,
-    help="Sign the package by RSASSA-PSS; the instances in it are signed as DICOM prescribes.",
+    help="Sign the package, and not the instances in it, by RSASSA-PSS.",
 )
 package = click.argument("package", type=PATH, metavar="PACKAGE")

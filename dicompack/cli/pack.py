@@ -81,9 +81,8 @@ if TYPE_CHECKING:
     "--envelope",
     type=click.Choice(["aead", "secure-dicom"]),
     default="aead",
-    show_default=True,
     is_eager=True,
-    help="secure-dicom writes a folder of Secure DICOM Files (PS3.15 D.1), for other programs.",
+    help="secure-dicom: a folder of Secure DICOM Files, for other programs.  [default: aead]",
 )
 @click.option("--identity", type=PATH, metavar="IDENTITY", help="Your decryption key, if not the signer's.")
 @click.option("--no-self", is_flag=True, help="Do not add yourself as a recipient.")
@@ -113,7 +112,7 @@ if TYPE_CHECKING:
     "--lossy", type=float, metavar="RATIO", help="Lose information: about 1/RATIO of the bytes remain."
 )
 @click.option("--recompress", is_flag=True, help="Compress again what is compressed without loss.")
-@click.option("--paranoid", is_flag=True, help="Prove every frame with a second decoder, too.")
+@click.option("--paranoid", is_flag=True, help="Prove each frame by two decoders.")
 @options.volume_size
 @options.recovery
 @deidentification.of_sources
