@@ -312,7 +312,7 @@ def _say(terminal: Terminal, report: Report, originator: Originator, envelope: s
     if report.others:
         terminal.say(f"with {plural(len(report.others), 'other file')}")
     if envelope == "secure-dicom":
-        terminal.say(f"a Secure File-set, with its DICOMDIR: the folder {report.volumes[0]}")
+        terminal.say(f"a Secure File-set, with its DICOMDIR: the folder {', '.join(report.volumes)}")
     else:
         say_volumes(terminal, report)
     terminal.say(f"signed by {name_of(originator.signing.certificate)}")
