@@ -48,6 +48,15 @@ class Passphrases:
             NoMatchError: no passphrase fits (three tries on a terminal), or it is not such a key.
             UsageError: a passphrase is needed and there is neither file nor terminal.
         """
+        return self.unlock_with(name, load)[0]
+
+    def unlock_with(self, name: str, load: Callable[[Ask], Key]) -> tuple[Key, bytes | None]:
+        """Load a key, and give the passphrase that opened it, to close it again; None of an open one.
+
+        Raises:
+            NoMatchError: no passphrase fits (three tries on a terminal), or it is not such a key.
+            UsageError: a passphrase is needed and there is neither file nor terminal.
+        """
         # CLI-6
         candidates = self._candidates(name)
         given: list[bytes] = []
@@ -70,7 +79,7 @@ class Passphrases:
                 continue
             if len(given) > before and given[-1] not in self._known:
                 self._known.append(given[-1])
-            return key
+            return key, given[-1] if len(given) > before else None
 
     def warn_of_readers(self, file: Path) -> None:
         """Tell a person, once, if others may read a file with a private key, too."""
