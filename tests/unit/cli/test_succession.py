@@ -76,6 +76,17 @@ def test_a_successor_takes_the_place_of_whom_it_follows(call, me, clinic, succes
     assert states[retired] == f"pinned, followed by {new.fingerprint}"
 
 
+def test_no_other_contact_loses_its_name(call, clinic, locked, successor):
+    """Whoever has the name that the old contact would get keeps it."""
+    first, second = clinic.contact.fingerprint.split()[:2]
+    taken = Pinned(locked.contact_pem)
+    pin(f"Sender ({first})", taken)
+    new = Contact.parse((successor / "contact.pem").read_bytes())
+    assert call("keys", "trust", successor / "successor.pem", "--fingerprint", new.fingerprint).code == 0
+    assert set(pinned()) == {"Sender", f"Sender ({first})", f"Sender ({first} {second})"}
+    assert pinned()[f"Sender ({first})"] == taken
+
+
 @pytest.mark.parametrize(("answer", "code"), [(True, 0), (False, 50)])
 def test_a_person_sees_it_first(call, successor, monkeypatch, answer, code):
     """CLI-8."""
@@ -196,6 +207,7 @@ def test_a_contact_is_revoked_by_name_or_file(call, me, them, clinic, locked):
     assert caught.value.rule == "TRU-10"
     assert call("keys", "revoke", them / "contact.pem", "--since", "2026-01-31").code == 0
     assert pinned()["Clinic B"].revoked == datetime(2026, 1, 31, tzinfo=UTC)
+    assert len(pinned()) == 3
     assert rule_of(call("pack", "S", "-o", "x.dcmpack", "--signer", me, "--json")) == (50, "TRU-10")
 
 
