@@ -50,6 +50,17 @@ class Passphrases:
             NoMatchError: no passphrase fits (three tries on a terminal), or it is not such a key.
             UsageError: a passphrase is needed and there is neither file nor terminal.
         """
+        return self.unlock_with(name, data, load)[0]
+
+    def unlock_with(
+        self, name: str, data: bytes, load: Callable[[bytes, Ask], Key]
+    ) -> tuple[Key, bytes | None]:
+        """Load a key, and give the passphrase that opened it, to close it again; None of an open one.
+
+        Raises:
+            NoMatchError: no passphrase fits (three tries on a terminal), or it is not such a key.
+            UsageError: a passphrase is needed and there is neither file nor terminal.
+        """
         # CLI-6
         candidates = self._pin(name, data) if is_token(data) else self._candidates(name)
         given: list[bytes] = []
@@ -72,7 +83,7 @@ class Passphrases:
                 continue
             if len(given) > before:
                 self._remember(data, given[-1])
-            return key
+            return key, given[-1] if len(given) > before else None
 
     def warn_of_readers(self, file: Path) -> None:
         """Tell a person, once, if others may read a file with a private key, too."""

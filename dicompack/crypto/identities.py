@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -30,7 +31,7 @@ from cryptography.x509.oid import NameOID
 
 from dicompack.crypto import der
 from dicompack.crypto.algorithms import AES256_CBC, AES256_KEY_SIZE, PASSWORD_SCHEME
-from dicompack.crypto.certificates import MAX_NAME
+from dicompack.crypto.certificates import MAX_NAME, name_of
 from dicompack.crypto.contacts import Contact
 from dicompack.crypto.passwords import SALT_SIZE, Derivation
 from dicompack.errors import UsageError
@@ -42,6 +43,10 @@ CLOCK_SKEW: Final = timedelta(minutes=10)
 """Certificates begin this much in the past: the other side's clock may be slow."""
 KDF_ROUNDS: Final = 600_000
 """PBKDF2-HMAC-SHA256; about a second, as OWASP recommends since 2023."""
+
+
+PEM_BEGINS: Final = b"-----BEGIN "
+"""What tells PEM from PKCS #12."""
 
 
 class Algorithm(StrEnum):
@@ -94,20 +99,19 @@ def new_identity(
     decryption = _certificate(name, start, key.public_key(), issuer, signs=False)
     contact = Contact(name.strip(), signing, decryption)
     return NewIdentity(
-        _pkcs12(name, signing_key, signing, passphrase),
-        _pem(key, decryption, passphrase)
-        if isinstance(key, mlkem.MLKEM768PrivateKey)
-        else _pkcs12(name, key, decryption, passphrase),
+        protected(signing_key, signing, (), passphrase),
+        protected(key, decryption, (), passphrase),
         contact.marshal(),
         contact,
     )
 
 
 _SigningKey: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+PrivateKey: TypeAlias = _SigningKey | mlkem.MLKEM768PrivateKey
 _PublicKey: TypeAlias = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | mlkem.MLKEM768PublicKey
 
 
-def _new_key(algorithm: Algorithm) -> _SigningKey | mlkem.MLKEM768PrivateKey:
+def _new_key(algorithm: Algorithm) -> PrivateKey:
     match algorithm:
         case Algorithm.RSA:
             return rsa.generate_private_key(PUBLIC_EXPONENT, RSA_BITS)
@@ -153,7 +157,15 @@ def _certificate(
     )
 
 
-def _pkcs12(name: str, key: _SigningKey, certificate: x509.Certificate, passphrase: bytes | None) -> bytes:
+def protected(
+    key: PrivateKey,
+    certificate: x509.Certificate,
+    chain: Sequence[x509.Certificate],
+    passphrase: bytes | None,
+) -> bytes:
+    """A private key as it lies in an identity folder: PKCS #12, of ML-KEM PEM; ``passphrase`` None: open."""
+    if isinstance(key, mlkem.MLKEM768PrivateKey):
+        return _pem(key, certificate, passphrase)
     protection: KeySerializationEncryption = NoEncryption()
     if passphrase is not None:
         protection = (
@@ -163,7 +175,8 @@ def _pkcs12(name: str, key: _SigningKey, certificate: x509.Certificate, passphra
             .hmac_hash(hashes.SHA256())
             .build(passphrase)
         )
-    return pkcs12.serialize_key_and_certificates(name.strip().encode(), key, certificate, None, protection)
+    name = name_of(certificate).encode()
+    return pkcs12.serialize_key_and_certificates(name, key, certificate, chain or None, protection)
 
 
 def _pem(key: mlkem.MLKEM768PrivateKey, certificate: x509.Certificate, passphrase: bytes | None) -> bytes:

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from dicompack.crypto import certificates, token_keys
 from dicompack.crypto.contacts import Contact, is_pkcs12
-from dicompack.crypto.identities import NewIdentity, new_identity
+from dicompack.crypto.identities import NewIdentity, PrivateKey, new_identity
 from dicompack.crypto.tokens import is_token
 from dicompack.errors import NoMatchError, UsageError
 
@@ -34,8 +34,6 @@ __all__ = [
     "load_signing_key",
     "load_decryption_key",
 ]
-
-PrivateKey: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | mlkem.MLKEM768PrivateKey
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -19,6 +21,11 @@ _SCHEME: Final = "pkcs11:"
 _PATH_PARTS: Final = frozenset(("token", "serial", "manufacturer", "model", "object", "id", "type"))
 _QUERY_PARTS: Final = frozenset(("module-path",))
 EXAMPLE_URI: Final = "pkcs11:token=NAME;object=KEY?module-path=/path/of/the/module.so"
+_WRONG_PIN: Final = "TOK-2"
+_WORKERS_TRIES: Final = 20
+"""Where several processes begin at once, some modules (SoftHSM 2.6) do not see their tokens each time."""
+_BETWEEN_TRIES: Final = 0.1
+"""Seconds."""
 
 
 def is_token(data: bytes) -> bool:
@@ -165,16 +172,32 @@ def open_session(uri: TokenUri, pin: bytes) -> pkcs11.Session:
         NoMatchError: no such token, or a wrong PIN.
         UsageError: the extra is not installed.
     """
-    with token_errors():
-        return _session(replace(uri, label=None, id=None), pin, os.getpid())
+    place = replace(uri, label=None, id=None)
+    for _ in range(_WORKERS_TRIES if _is_worker() else 0):
+        try:
+            return _session(place, pin, os.getpid())
+        except NoMatchError as error:
+            if error.rule == _WRONG_PIN:
+                raise
+            _library.cache_clear()
+            time.sleep(_BETWEEN_TRIES)
+    return _session(place, pin, os.getpid())
+
+
+def _is_worker() -> bool:
+    return multiprocessing.parent_process() is not None
 
 
 @cache
 def _session(uri: TokenUri, pin: bytes, _process: int) -> pkcs11.Session:
     """The session of this process: one that a forked process inherits is its parent's (PKCS #11 §6.6.1)."""
+    with token_errors():
+        return _opened(find_token(uri), pin)
+
+
+def _opened(token: pkcs11.Token, pin: bytes) -> pkcs11.Session:
     from pkcs11 import exceptions
 
-    token = find_token(uri)
     try:
         return token.open(user_pin=pin.decode("utf-8"))
     except (
@@ -185,14 +208,14 @@ def _session(uri: TokenUri, pin: bytes, _process: int) -> pkcs11.Session:
     ) as error:
         raise NoMatchError(  # TOK-2
             "the PIN is wrong; it was tried once",
-            rule="TOK-2",
+            rule=_WRONG_PIN,
             hint="most tokens lock after three wrong ones",
         ) from error
     except exceptions.UserAlreadyLoggedIn:  # by another URI; a login is good for the whole process
         return token.open()
     except exceptions.PinLocked as error:  # TOK-2
         raise NoMatchError(
-            "the token is locked", rule="TOK-2", hint="its maker's program unlocks it"
+            "the token is locked", rule=_WRONG_PIN, hint="its maker's program unlocks it"
         ) from error
 
 
@@ -204,11 +227,13 @@ def find_token(uri: TokenUri) -> pkcs11.Token:
         UsageError: the extra is not installed.
     """
     library = _library(uri.module, os.getpid())
-    found: list[pkcs11.Token] = [
-        one
-        for one in library.get_tokens()
-        if (uri.token is None or one.label == uri.token) and (uri.serial is None or one.serial == uri.serial)
-    ]
+    with token_errors():
+        found: list[pkcs11.Token] = [
+            one
+            for one in library.get_tokens()
+            if (uri.token is None or one.label == uri.token)
+            and (uri.serial is None or one.serial == uri.serial)
+        ]
     if len(found) != 1:  # TOK-3
         what = "several tokens fit the URI" if found else "no token that fits the URI is plugged in"
         raise NoMatchError(what, rule="TOK-3", hint="name it by its label: token=NAME")
@@ -226,7 +251,7 @@ def _library(module: str, _process: int) -> Any:
         ) from error
     try:
         loaded = pkcs11.lib(module)
-        if loaded.initialized and _process != _FIRST:
+        if _is_worker():  # what a forked process inherits is its parent's
             loaded.reinitialize()
     except (exceptions.PKCS11Error, RuntimeError, OSError) as error:  # TOK-3
         raise NoMatchError(
@@ -235,10 +260,6 @@ def _library(module: str, _process: int) -> Any:
             hint="module-path names the library that came with the token",
         ) from error
     return loaded
-
-
-_FIRST: Final = os.getpid()
-"""The process that loaded this; others begin anew."""
 
 
 @contextmanager

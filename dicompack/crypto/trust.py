@@ -205,7 +205,7 @@ class TrustStore:
         self._check_revoked((certificate,), at)  # 4, first: of a revoked key nothing else matters
         pinned = self._pinned(certificate, role)  # 2
         if pinned is not None:
-            _check_validity(certificate, at)  # 3
+            check_validity(certificate, at)  # 3
             return Trusted(pinned.name, "pinned", pinned.fingerprint)
         authority, path = self._authority(certificate, chain, at, role)  # 2, 3
         self._check_revoked(path, at)  # 4
@@ -219,7 +219,7 @@ class TrustStore:
             UntrustedError: it is none, or revoked here, expired or not yet valid.
         """
         self._check_revoked((certificate,), at)
-        _check_validity(certificate, at)
+        check_validity(certificate, at)
         for anchor in self.anchors:
             if isinstance(anchor, AuthorityAnchor) and anchor.certificate == certificate:
                 return anchor
@@ -274,7 +274,7 @@ class TrustStore:
                 return anchor, path
             # An issuer that is known says more than "unknown": look whether the leaf's time alone is wrong.
             if _path(anchor, certificate, chain, certificate.not_valid_after_utc, role):
-                _check_validity(certificate, at)
+                check_validity(certificate, at)
             verdict = UntrustedError(  # TRU-4
                 f"the {role} is unknown: no certification path to a trusted authority holds at that time",
                 rule="TRU-4",
@@ -302,7 +302,12 @@ def _check_usage(certificate: x509.Certificate, role: Role) -> None:
         certificates.check_time_stamp_authority(certificate, UntrustedError)
 
 
-def _check_validity(certificate: x509.Certificate, at: datetime) -> None:
+def check_validity(certificate: x509.Certificate, at: datetime) -> None:
+    """See that a time lies in a certificate's validity, both ends of which belong to it.
+
+    Raises:
+        UntrustedError: it does not (TRU-2, TRU-3).
+    """
     if at < certificate.not_valid_before_utc:  # TRU-2
         start = f"{certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
         raise UntrustedError(
