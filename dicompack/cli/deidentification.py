@@ -112,7 +112,7 @@ def of_profile(command: Function) -> Function:
         "--project-key",
         type=options.PATH,
         metavar="FILE",
-        help="Same pseudonyms in every delivery with this key.",
+        help="Same pseudonyms with the same key in FILE.",
     )(command)
 
 

@@ -77,6 +77,13 @@ if TYPE_CHECKING:
     metavar="CONTACT",
     help="Who may open it and undo de-identification; without one, nobody can. Repeatable.",
 )
+@click.option(
+    "--envelope",
+    type=click.Choice(["aead", "secure-dicom"]),
+    default="aead",
+    is_eager=True,
+    help="secure-dicom: a folder of Secure DICOM Files, for other programs.  [default: aead]",
+)
 @click.option("--identity", type=PATH, metavar="IDENTITY", help="Your decryption key, if not the signer's.")
 @click.option("--no-self", is_flag=True, help="Do not add yourself as a recipient.")
 @click.option(
@@ -105,7 +112,7 @@ if TYPE_CHECKING:
     "--lossy", type=float, metavar="RATIO", help="Lose information: about 1/RATIO of the bytes remain."
 )
 @click.option("--recompress", is_flag=True, help="Compress again what is compressed without loss.")
-@click.option("--paranoid", is_flag=True, help="Prove every frame with a second decoder, too.")
+@click.option("--paranoid", is_flag=True, help="Prove each frame by two decoders.")
 @options.volume_size
 @options.recovery
 @deidentification.of_sources
@@ -143,6 +150,7 @@ def pack_command(
     password: bool,
     password_file: Path | None,
     custodians: tuple[str, ...],
+    envelope: str,
     identity: Path | None,
     no_self: bool,
     instance_signer: Path | None,
@@ -218,6 +226,7 @@ def pack_command(
             output,
             originator=originator,
             project_key=key,
+            envelope=envelope,
             deidentify=deidentify,
             profile=profile,
             burned_in=burned_in,
@@ -244,7 +253,7 @@ def pack_command(
             timestamp=timestamp,
             on_progress=on_progress,
         )
-    _say(terminal, report, originator)
+    _say(terminal, report, originator, envelope)
     if secret is not None and password:
         show_password(terminal, secret)
     return Outcome(report)
@@ -307,7 +316,7 @@ def _check_no_token(originator: Originator) -> None:
             )
 
 
-def _say(terminal: Terminal, report: Report, originator: Originator) -> None:
+def _say(terminal: Terminal, report: Report, originator: Originator, envelope: str) -> None:
     from dicompack.crypto.certificates import name_of
 
     terminal.say(
@@ -316,7 +325,10 @@ def _say(terminal: Terminal, report: Report, originator: Originator) -> None:
     )
     if report.others:
         terminal.say(f"with {plural(len(report.others), 'other file')}")
-    say_volumes(terminal, report)
+    if envelope == "secure-dicom":
+        terminal.say(f"a Secure File-set, with its DICOMDIR: the folder {', '.join(report.volumes)}")
+    else:
+        say_volumes(terminal, report)
     terminal.say(f"signed by {name_of(originator.signing.certificate)}")
     for contact in originator.recipients:
         terminal.say(f"for {contact.name}, {contact.fingerprint}")

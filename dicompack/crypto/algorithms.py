@@ -126,7 +126,7 @@ ML_KEM_768: Final = der.sequence(der.object_identifier("2.16.840.1.101.3.4.4.2")
 ML_KEM_768_CIPHERTEXT_SIZE: Final = 1088
 HKDF_SHA256: Final = der.sequence(der.object_identifier("1.2.840.113549.1.9.16.3.28"))
 
-# Encrypted Attributes only (PS3.15 E.1.1 step 2, E.1.2): what the standard makes every re-identifier read.
+# Encrypted Attributes and Secure DICOM Files only (PS3.15 E.1.1, E.1.2, D.1): what the standard prescribes.
 # RSAES-PKCS1-v1_5 (RFC 3370 §4.2.1) has the identifier that is above that of a signature.
 RSA_KEY_TRANSPORT: Final = RSA_PKCS1
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Final, Literal, TypeAlias
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import (
     Criticality,
@@ -83,10 +84,18 @@ class AuthorityAnchor:
     def __post_init__(self) -> None:
         certificates.check_authority(self.certificate, NoMatchError)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Cross to a worker process that does not share our memory."""
+        return _rebuild, (self.name, self.certificate.public_bytes(Encoding.DER), self.roles)
+
     @property
     def fingerprint(self) -> str:
         """Of the authority's key."""
         return fingerprint((self.certificate,))
+
+
+def _rebuild(name: str, certificate: bytes, roles: frozenset[Role]) -> AuthorityAnchor:
+    return AuthorityAnchor(name, certificates.parse_der(certificate, NoMatchError), roles)
 
 
 Anchor: TypeAlias = PinnedContact | AuthorityAnchor
