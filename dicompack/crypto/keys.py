@@ -205,7 +205,7 @@ def _pem_key(block: bytes, passphrase: Callable[[], bytes]) -> PrivateKey:
         except TypeError:
             # The library's way of saying that the key is encrypted.
             key = load_pem_private_key(block, passphrase())
-    except (ValueError, UnsupportedAlgorithm) as error:  # KEY-5
+    except (TypeError, ValueError, UnsupportedAlgorithm) as error:  # KEY-5; TypeError for an empty passphrase
         raise NoMatchError(
             "the passphrase is wrong, or the key file is damaged", rule="KEY-5", hint=_ASK
         ) from error
