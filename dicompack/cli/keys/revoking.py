@@ -91,7 +91,7 @@ def _revoke_own(
 ) -> Outcome:
     from dicompack.stages import key_statements
 
-    identity = Opened(folder, passphrases)
+    identity = Opened.of(folder, passphrases)
     statement = key_statements.revoke(identity.signing, since, reason, datetime.now(UTC))
     with system_errors(folder):
         write_new(folder / REVOCATION_FILE, [statement])
