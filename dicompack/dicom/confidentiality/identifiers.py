@@ -29,7 +29,7 @@ _OWN_NUMBERS: Final = frozenset((0x00100020, 0x00101000, 0x00080050, 0x00200010)
 _PERSON_CODES: Final = 0x00401101
 _CODE_VALUE, _CODE_MEANING = 0x00080100, 0x00080104
 _BIRTH_DATE: Final = 0x00100030
-_TEXT: Final = frozenset("CS LO LT SH ST UC UT".split())
+_TEXT: Final = frozenset("CS LO LT SH ST UC UR UT".split())
 # A measured value may be a patient's number by chance; binary numbers that are a word are no numbers.
 _NUMBERS: Final = frozenset(("DS", "IS"))
 # Shorter ones stand in any text by chance. Names may be short, and are compared as whole words.

@@ -149,9 +149,7 @@ def _rules(options: frozenset[Option], site: SiteProfile) -> Mapping[int, Rule]:
 
 
 @lru_cache(_REMEMBERED_RULES)
-def _claims(
-    options: frozenset[Option], site: SiteProfile, pixels_cleaned: bool, dates_before: str
-) -> Claims:
+def _claims(options: frozenset[Option], site: SiteProfile, pixels_cleaned: bool, dates_before: str) -> Claims:
     return Claims(
         options,
         site.weakened(options),
