@@ -112,6 +112,7 @@ def deidentify(
         private,
         retains_uids=Option.RETAIN_UIDS in options,
         keeps_dates=Option.RETAIN_LONGITUDINAL_FULL_DATES in options or site.keeps_dates(options),
+        keeps_devices=Option.RETAIN_DEVICE_IDENTITY in options,
     )
     result = run.without_aliases(run.apply(data_set))
     supplied = _missing_uids(data_set, derive)
