@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from dicompack.cli.contacts import refuse_revoked, trust_store
-from dicompack.cli.key_files import naming, read_key_file, read_passphrases
+from dicompack.cli.key_files import naming, read_key_file, read_passphrases, warn_of_readers
 from dicompack.cli.options import TrustOptions
 from dicompack.cli.terminal import Terminal
 from dicompack.errors import NoMatchError, UsageError
@@ -39,9 +39,19 @@ class Passphrases:
         self._terminal = terminal
         self._asks = file is None
         self._known = [] if file is None else read_passphrases(file)
+        self._warned: set[Path] = set()
 
     def unlock(self, name: str, load: Callable[[Ask], Key]) -> Key:
         """Load a key; `load` calls for a passphrase only if the file is encrypted.
+
+        Raises:
+            NoMatchError: no passphrase fits (three tries on a terminal), or it is not such a key.
+            UsageError: a passphrase is needed and there is neither file nor terminal.
+        """
+        return self.unlock_with(name, load)[0]
+
+    def unlock_with(self, name: str, load: Callable[[Ask], Key]) -> tuple[Key, bytes | None]:
+        """Load a key, and give the passphrase that opened it, to close it again; None of an open one.
 
         Raises:
             NoMatchError: no passphrase fits (three tries on a terminal), or it is not such a key.
@@ -69,7 +79,13 @@ class Passphrases:
                 continue
             if len(given) > before and given[-1] not in self._known:
                 self._known.append(given[-1])
-            return key
+            return key, given[-1] if len(given) > before else None
+
+    def warn_of_readers(self, file: Path) -> None:
+        """Tell a person, once, if others may read a file with a private key, too."""
+        if file not in self._warned:
+            self._warned.add(file)
+            warn_of_readers(self._terminal, file)
 
     def _candidates(self, name: str) -> Iterator[bytes]:
         yield from tuple(self._known)
@@ -96,7 +112,9 @@ def any_signing_key(path: Path, passphrases: Passphrases) -> SigningKey:
 
     file = file_of_role(path, path / SIGNING_FILE)
     data = read_key_file(file)
-    return passphrases.unlock(file.name, lambda ask: load_signing_key(data, ask))
+    key = passphrases.unlock(file.name, lambda ask: load_signing_key(data, ask))
+    passphrases.warn_of_readers(file)
+    return key
 
 
 def decryption_key(path: Path, passphrases: Passphrases) -> DecryptionKey:
@@ -105,7 +123,9 @@ def decryption_key(path: Path, passphrases: Passphrases) -> DecryptionKey:
 
     file = file_of_role(path, decryption_file(path))
     data = read_key_file(file)
-    return passphrases.unlock(file.name, lambda ask: load_decryption_key(data, ask))
+    key = passphrases.unlock(file.name, lambda ask: load_decryption_key(data, ask))
+    passphrases.warn_of_readers(file)
+    return key
 
 
 def decryption_file(folder: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Self, TypeAlias, TypeVar
 
 from cryptography import x509
@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from dicompack.crypto import certificates
-from dicompack.crypto.contacts import Contact
-from dicompack.crypto.identities import NewIdentity, new_identity
+from dicompack.crypto.contacts import Contact, is_pkcs12
+from dicompack.crypto.identities import NewIdentity, PrivateKey, new_identity
 from dicompack.errors import NoMatchError, UsageError
 
 __all__ = [
@@ -34,8 +34,6 @@ __all__ = [
     "load_decryption_key",
 ]
 
-PrivateKey: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | mlkem.MLKEM768PrivateKey
-
 
 @dataclass(frozen=True)
 class SigningKey:
@@ -43,8 +41,10 @@ class SigningKey:
 
     certificate: x509.Certificate
     private_key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey = field(repr=False, compare=False)
-    """RSA, P-256 or P-384; an instance's Digital Signature is by RSA."""
+    """RSA, P-256 or P-384."""
     chain: tuple[x509.Certificate, ...] = ()
+    pss: bool = False
+    """Sign statements by RSASSA-PSS. An instance's Digital Signature is PKCS #1 v1.5 whatever this says."""
 
     def __post_init__(self) -> None:
         if certificates.may_decrypt(self.certificate) and not certificates.may_sign(
@@ -53,6 +53,8 @@ class SigningKey:
             raise NoMatchError("this key decrypts, it does not sign", rule="KEY-3", hint="use signing.p12")
         certificates.check_signer(self.certificate, NoMatchError)
         _check_pair(self.certificate, self.private_key)
+        if self.pss and not isinstance(self.private_key, rsa.RSAPrivateKey):
+            raise UsageError("RSASSA-PSS takes an RSA key", hint="leave it out: this key signs by ECDSA")
 
     def marshal(self) -> bytes:
         """Unencrypted PKCS #12, to hand it to a worker process in memory; never written anywhere."""
@@ -69,7 +71,7 @@ class SigningKey:
 
     def __reduce__(self) -> tuple[object, ...]:
         """Cross to a worker process that does not share our memory."""
-        return type(self).parse, (self.marshal(),)
+        return _signing_key_again, (self.marshal(), self.pss)
 
 
 @dataclass(frozen=True)
@@ -139,15 +141,14 @@ _Found: TypeAlias = tuple[x509.Certificate, PrivateKey, list[x509.Certificate]]
 """A certificate, the private key that belongs to it, and all other certificates of the file."""
 
 _PEM_KEY: Final = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.+?-----END \1-----", re.DOTALL)
-_PFX_VERSION: Final = b"\x02\x01\x03"
-"""RFC 7292 §4: a PFX begins with version 3; a bare private key with 0, a certificate with a SEQUENCE."""
+_KINDS: Final = "RSA, P-256 and P-384 sign and decrypt, ML-KEM-768 decrypts"
 _ASK: Final = "check the passphrase; an identity file is a .p12, or PEM with key and certificate"
 
 
 def _read(data: bytes, passphrase: Callable[[], bytes]) -> list[_Found]:
     if b"-----BEGIN " in data:
         return _read_pem(data, passphrase)
-    if data[:1] == b"\x30" and _PFX_VERSION in data[2:10]:
+    if is_pkcs12(data):
         return _read_pkcs12(data, passphrase)
     try:
         certificates.parse_der(data, NoMatchError)
@@ -207,8 +208,12 @@ def _of_a_kind(key: object) -> PrivateKey:
     if not isinstance(
         key, (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, mlkem.MLKEM768PrivateKey)
     ):  # KEY-2
-        raise NoMatchError("the private key is of a kind that is not accepted", rule="KEY-2")
+        raise NoMatchError("the private key is of a kind that is not accepted", rule="KEY-2", hint=_KINDS)
     return key
+
+
+def _signing_key_again(marshalled: bytes, pss: bool) -> SigningKey:
+    return replace(SigningKey.parse(marshalled), pss=pss)
 
 
 _Signing = TypeVar("_Signing", bound=SigningKey)
@@ -219,7 +224,7 @@ def _signing_key(cls: type[_Signing], found: _Found) -> _Signing:
     if isinstance(key, mlkem.MLKEM768PrivateKey):  # KEY-2, KEY-3
         if certificates.may_decrypt(certificate) and not certificates.may_sign(certificate):
             raise NoMatchError("this key decrypts, it does not sign", rule="KEY-3", hint="use signing.p12")
-        raise NoMatchError("the private key is of a kind that does not sign", rule="KEY-2")
+        raise NoMatchError("the private key is of a kind that does not sign", rule="KEY-2", hint=_KINDS)
     return cls(certificate, key, certificates.ordered_chain(certificate, pool))
 
 
@@ -233,7 +238,7 @@ def _only(found: list[_Found]) -> _Found:
 
 def _check_pair(certificate: x509.Certificate, key: PrivateKey) -> None:
     if not _belongs(certificate, key):  # KEY-5
-        raise NoMatchError("the certificate does not belong to the key", rule="KEY-5")
+        raise NoMatchError("the certificate does not belong to the key", rule="KEY-5", hint=_ASK)
 
 
 def _belongs(certificate: x509.Certificate, key: PrivateKey) -> bool:

@@ -78,6 +78,7 @@ _ESCAPES = re.compile(rb"\x1b[$(),\-./]*[0-9A-Z@]")
 _INNER = re.compile(rb"[^0-9a-z]+")
 _MARK = re.compile(rb"[-_/. ]+")
 _DIGIT = re.compile(rb"[0-9]")
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 _DATE_LIKE = re.compile(rb"(?:19|20)\d{6}")
 _LETTERS = b"abcdefghijklmnopqrstuvwxyz"
 _MIN_DIGITS = 7  # of a number with letters around them, less one that may be a date
@@ -179,8 +180,9 @@ def _words(value: bytes, charset: tuple[str, ...]) -> Iterator[bytes]:
     if value.isascii() and b"\x1b" not in value:
         yield from filter(_counts, _SEPARATOR_BYTES.split(value.lower()))
         return
-    for word in _SEPARATORS.split(_decoded(value, charset)):
-        yield from _forms(word, charset)
+    for text in _decoded(value, charset):
+        for word in _SEPARATORS.split(text):
+            yield from _forms(word, charset)
 
 
 def _inner_words(value: bytes) -> Iterator[bytes]:
@@ -210,8 +212,9 @@ def _values(value: bytes, charset: tuple[str, ...]) -> Iterator[bytes]:
     if value.isascii() and b"\x1b" not in value:
         yield from filter(_counts, (one.strip(b" \0\r\n\t") for one in value.lower().split(b"\\")))
         return
-    for text in _decoded(value, charset).split("\\"):
-        yield from _forms(text.strip(" \0\r\n\t"), charset)
+    for text in _decoded(value, charset):
+        for one in text.split("\\"):
+            yield from _forms(one.strip(" \0\r\n\t"), charset)
 
 
 def _numbered(value: bytes, charset: tuple[str, ...]) -> Iterator[bytes]:
@@ -275,13 +278,24 @@ def _codecs(terms: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(python_encoding[term] for term in terms if term in python_encoding) or ("iso8859",)
 
 
-def _decoded(value: bytes, charset: tuple[str, ...]) -> str:
-    """By the first codec that takes all of it; Latin-1 takes everything."""
+def _decoded(value: bytes, charset: tuple[str, ...]) -> Collection[str]:
+    """By the first codec that takes all of it; and where that may be wrong, as the bytes suggest.
+
+    Bytes that are UTF-8 are hardly ever anything else. What is mostly ASCII may be Latin-1 whatever is said.
+    """
+    texts: dict[str, None] = {}
     codecs = _codecs(charset)
     order = codecs if b"\x1b" not in value else codecs[::-1]
     for codec in (*order, "iso8859"):
         try:
-            return value.decode(codec)
+            texts[value.decode(codec)] = None
         except (UnicodeError, LookupError):
             continue
-    raise AssertionError("latin-1 decodes everything")
+        break
+    if not value.isascii():
+        try:
+            texts[value.decode("utf-8")] = None
+        except UnicodeError:
+            if 2 * len(_BEYOND_ASCII.findall(value)) < len(value):
+                texts[value.decode("iso8859")] = None
+    return texts

@@ -107,7 +107,24 @@ def pack_instance(task: SourceTask) -> PackedInstance | Refused:
     return guarded(task, lambda source: _pack(source, _packing))
 
 
-def _pack(source: Source, settings: PackingSettings) -> PackedInstance:
+@dataclass(frozen=True)
+class SignedInstance:
+    """What stages 1 to 3 have made of a source, whatever the envelope."""
+
+    facts: SourceFacts
+    deidentified: Deidentified
+    compressed: Compressed
+    signed: Signed
+    size: int
+    """Bytes of the signed file."""
+
+
+def sign_instance(source: Source, settings: PackingSettings) -> SignedInstance:
+    """Stages 1 to 3.
+
+    Raises:
+        DicomPackError: it cannot be packed.
+    """
     originator, policy = settings.originator, settings.policy
     if policy is None:
         deidentified, findings = _as_is(source, allow_preamble=settings.allow_preamble)
@@ -134,19 +151,26 @@ def _pack(source: Source, settings: PackingSettings) -> PackedInstance:
         facts = source.checked(
             compressed.data_set, signed.walked, findings, originator.project_key, policy, maps=settings.maps
         )
+    return SignedInstance(facts, deidentified, compressed, signed, size)
+
+
+def _pack(source: Source, settings: PackingSettings) -> PackedInstance:
+    made = sign_instance(source, settings)
     task, attempt = source.task, os.urandom(4).hex()
     staged = f"{task.ticket}-{attempt}"
     kept = None
     if settings.staging_key:
         data_set, folder = source.instance.data_set, Path(settings.folder)
-        kept = keep(source.data, data_set, deidentified, task.name, folder / staged, settings.staging_key)
+        name, key = task.name, settings.staging_key
+        kept = keep(source.data, data_set, made.deidentified, name, folder / staged, key)
     objects = []
-    parts = envelope.pack_parts(gathered(signed.pieces), size, originator.addressees)
+    pieces = gathered(made.signed.pieces)
+    parts = envelope.pack_parts(pieces, made.size, settings.originator.addressees)
     for number, sealing in enumerate(parts, start=1):
         written = files.write_again(object_path(settings.folder, staged, number), sealing)
         objects.append(SealedObject(written, sealing.digest))
-    member = _member(compressed, signed, as_is=policy is None)
-    return PackedInstance(facts, SealedMember(member, tuple(objects)), kept, attempt)
+    member = _member(made.compressed, made.signed, as_is=settings.policy is None)
+    return PackedInstance(made.facts, SealedMember(member, tuple(objects)), kept, attempt)
 
 
 def object_path(folder: Path | str, staged: str, number: int) -> Path:

@@ -23,12 +23,12 @@ from dicompack.errors import (
     DicomPackError,
     FormatError,
     NoMatchError,
-    UnsupportedError,
     UsageError,
-    gravest,
 )
 from dicompack.parties import Recipient, check_signer_validity
+from dicompack.pipeline import secure_unpacking
 from dicompack.pipeline.demands import demand_of_member
+from dicompack.pipeline.gathering import gathered
 from dicompack.pipeline.instances import (
     Delivery,
     OtherTask,
@@ -58,7 +58,7 @@ from dicompack.stages.seals import (
     is_hidden,
 )
 from dicompack.stages.volumes import Volumes
-from dicompack.workers import Place, Processes, WorkerDiedError, Workers, frames_of_large
+from dicompack.workers import Place, Processes, Workers, frames_of_large
 
 MANY = 10_000
 """Members whose MANIFEST takes so much memory that no worker should have a copy of it: some 20 MB."""
@@ -89,6 +89,8 @@ def test(
     began, tell = time.monotonic(), on_progress or never
     if receipt is not None and trust is None:
         raise UsageError("a receipt needs somebody to believe", hint="name its signer with --trust")
+    if file_set := secure_unpacking.find(Path(path)):
+        return secure_unpacking.test(file_set)
     with open_package(Path(path), files.temporary_target(), tell) as opened:
         sealed = _check_without_key(opened, trust, tell)
         received = _check_receipt(opened, sealed, receipt, trust) if sealed and trust else ()
@@ -114,6 +116,9 @@ def verify(
     """
     began, tell = time.monotonic(), on_progress or never
     place = Processes(jobs, max_memory)
+    if file_set := secure_unpacking.find(Path(path)):
+        _check_no_receipt(receipt)
+        return secure_unpacking.verify(file_set, recipient, place, tell, began)
     with open_package(Path(path), files.temporary_target(), tell) as opened:
         sealed, content = check_whole(opened, recipient, place, tell)
         received = _check_receipt(opened, sealed, receipt, recipient.trust)
@@ -145,6 +150,8 @@ def inspect(path: Path | str, *, recipient: Recipient) -> Report:
         DicomPackError: see `unpack`.
     """
     began = time.monotonic()
+    if file_set := secure_unpacking.find(Path(path)):
+        return secure_unpacking.inspect(file_set, recipient, began)
     with open_package(Path(path), files.temporary_target(), never, every_byte=False) as opened:
         sealed = _checked_seals(opened, recipient.trust, recipient.keys)
         content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
@@ -207,6 +214,13 @@ def unpack(
     files.remove_dead(target)
     files.remove_dead(target.with_name(f"{target.name}.volumes"))
     files.check_target_folder(target)
+    if file_set := secure_unpacking.find(Path(path)):
+        _check_no_receipt(receipt)
+        if originals:  # SDF-16
+            raise UsageError(
+                "a Secure File-set holds no originals", rule="SDF-16", hint="leave out --originals"
+            )
+        return secure_unpacking.unpack(file_set, target, recipient, place, tell, began, selection)
     spare = target.with_name(f"{target.name}.volumes")
 
     def deliver(opened: Volumes) -> Report:
@@ -247,6 +261,13 @@ def unpack(
             pass  # damage is judged before signatures, and repaired: once more, with every byte
     with open_package(Path(path), spare, tell) as opened:
         return deliver(opened)
+
+
+def _check_no_receipt(receipt: Path | None) -> None:
+    if receipt is not None:  # SDF-16
+        raise UsageError(
+            "a receipt is for a package, not for a Secure File-set", rule="SDF-16", hint="leave out --receipt"
+        )
 
 
 def _check_unopened(opened: Volumes, sealed: CheckedSeal, custody: Custody | None) -> None:
@@ -355,21 +376,8 @@ def _unpack_members(
         DicomPackError: the gravest error; its `faults` name every member that failed.
     """
     load_ahead(tasks.codecs)
-    errors: list[DicomPackError] = []
-    written = 0
-    for done, (task, result) in enumerate(workers.run(tasks.of(delivery)), start=1):
-        if isinstance(result, WorkerDiedError):
-            errors.append(UnsupportedError(result.message, where=name_of_task(task), rule="PKG-19"))
-        elif isinstance(result, DicomPackError):
-            errors.append(result)
-        else:
-            written += result.size
-        on_progress(Progress("unpacking", done, len(tasks), "instances"))
-    if errors:
-        worst = gravest(errors)
-        worst.faults = tuple(str(error) for error in errors)
-        raise worst
-    return written
+    results = gathered(workers, tasks.of(delivery), len(tasks), name_of_task, on_progress)
+    return sum(one.size for one in results)
 
 
 def _check_receipt(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from dicompack.cli.keys.certifying import csr_command, install_command
 from dicompack.cli.keys.new import new_command
 from dicompack.cli.keys.secrets import password_command, project_command
 from dicompack.cli.keys.showing import list_command, show_command
@@ -21,6 +22,8 @@ for _command in (
     list_command,
     show_command,
     trust_command,
+    csr_command,
+    install_command,
     project_command,
     password_command,
 ):

@@ -120,6 +120,20 @@ def shifted(element: Element, shift: Shift) -> Element | None:
     return string_element(element.tag, element.vr, "\\".join(value for value in values if value is not None))
 
 
+def is_written_right(vr: str, text: str) -> bool:
+    """Whether a text is one value of VR DA, DT, TM or AS (PS3.5 Table 6.2-1), and a day that exists."""
+    found = {"DA": _DATE, "DT": _DATE_TIME, "TM": _TIME, "AS": _AGE}[vr].fullmatch(text)
+    if found is None or vr in ("TM", "AS"):
+        return found is not None
+    parts = found.groups() if vr == "DA" else found.group("year", "month", "day")
+    numbers = [int(part) for part in parts if part]
+    try:
+        date(*numbers, *(1 for _ in range(3 - len(numbers))))
+    except ValueError:
+        return False
+    return True
+
+
 def _patient(data_set: DataSet) -> tuple[bytes, ...]:
     """Whose dates they are; the first part keeps the three kinds of identifier apart."""
     if identifier := _stripped(data_set, PATIENT_ID):

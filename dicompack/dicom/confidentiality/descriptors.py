@@ -7,11 +7,12 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from dicompack.dicom.confidentiality.character_sets import Text
 from dicompack.dicom.confidentiality.shapes import code_shapes_in, shapes_in
-from dicompack.dicom.confidentiality.vocabulary import PARTICLES, Vocabulary
+from dicompack.dicom.confidentiality.vocabulary import PARTICLES, Vocabulary, readings
 from dicompack.dicom.confidentiality.words import UNSPACED, Run, folded, humps, runs, span_in
 from dicompack.dicom.dataset import Element, padded
 
@@ -64,15 +65,26 @@ def cleaned(
     try:
         text = Text(value, character_set)
         spans = _spans(text.text, vocabulary, element.vr in _MULTI_VALUED, is_code=is_code)
+        if spans is None:
+            return Cleaned(None, 0)
         if not spans:
-            return Cleaned(element, 0) if spans is not None else Cleaned(None, 0)
+            is_safe = _is_safe_in_any_set(value, vocabulary, character_set)
+            return Cleaned(element if is_safe else None, 0)
         keep = bytearray(b"\1") * len(text.text)
         for start, end in spans:
             keep[start:end] = bytes(end - start)
         rest = text.encoded(lambda position: bool(keep[position]))
     except UnicodeError:  # DEI-48
         return Cleaned(None, 0)
+    if not _is_safe_in_any_set(rest, vocabulary, character_set):
+        return Cleaned(None, 0)
     return Cleaned(Element(element.tag, element.vr, padded(rest)), len(spans))
+
+
+def _is_safe_in_any_set(value: bytes, vocabulary: Vocabulary, character_set: tuple[str, ...]) -> bool:
+    """DEI-48: whether nothing is left to cut where the header lies about its character set."""
+    others = islice(readings(value, character_set), 1, None)
+    return not any(_spans(text, vocabulary, is_multi_valued=True, is_code=True) for text in others)
 
 
 def cut_out(text: str, vocabulary: Vocabulary) -> tuple[str, int] | None:

@@ -23,17 +23,19 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from dicompack.dicom.burned_in.regions import RULES, read_rules
+from dicompack.dicom.confidentiality.dates import is_written_right
 from dicompack.dicom.confidentiality.options import check_options, nearest
 from dicompack.dicom.confidentiality.private import Name
 from dicompack.dicom.confidentiality.site_profile import Override, SiteProfile, vr_of
 from dicompack.dicom.confidentiality.stamps import STAMPS
 from dicompack.dicom.confidentiality.table import Option, rows
-from dicompack.dicom.confidentiality.unlisted import is_of_its_vr, is_structure
-from dicompack.dicom.dataset import Element, tag_text
+from dicompack.dicom.confidentiality.unlisted import is_structure, most_values
+from dicompack.dicom.dataset import tag_text
 from dicompack.dicom.dictionary import LONG_VRS, SHORT_VRS, STRING_VRS
 from dicompack.errors import UsageError
 
 _KEYS: Final = ("options", "attributes", "retain", "private", *RULES)
+_ENTRY: Final = ("creator", "tags")
 _KINDS: Final = ("keep", "remove", "empty", "set", "replace")
 _TAG: Final = re.compile(r"\(?([0-9A-Fa-f]{4}),?([0-9A-Fa-f]{4})\)?")
 _PRIVATE_TAG: Final = re.compile(r"\(?([0-9A-Fa-f]{3}[13579BDFbdf]),?xx([0-9A-Fa-f]{2})\)?")
@@ -60,6 +62,16 @@ _FIRST_PIXEL_FACT, _LAST_PIXEL_FACT = 0x00280002, 0x00280107
 
 _MAX_LENGTHS: Final = {"AE": 16, "CS": 16, "DS": 16, "IS": 12, "LO": 64, "PN": 64, "SH": 16, "UI": 64}
 """Characters of one value (PS3.5 Table 6.2-1), where a person is likely to write too many."""
+
+_SINGLE_VALUED: Final = ("LT", "ST", "UT", "UR")
+_FORMS: Final = {
+    "CS": re.compile(r"[A-Z0-9 _]+"),
+    "DS": re.compile(r" *[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[Ee][+-]?[0-9]+)? *"),
+    "IS": re.compile(r" *[+-]?[0-9]{1,10} *"),
+    "PN": re.compile(r"[^=^]*(?:\^[^=^]*){0,4}"),
+    "UR": re.compile(r"\S+"),
+}
+"""One value in ASCII (PS3.5 Table 6.2-1); other VRs take any characters, or are dates."""
 
 
 def site_profile(source: bytes, name: str | None = None) -> SiteProfile:
@@ -224,18 +236,25 @@ class _Reader:
         elif vr == "UI":
             self._fault(f"{name} is a uid; uids are all replaced, or all kept by retain-uids")
         elif override.kind in ("set", "replace"):
-            self._check_value(name, override.value, vr)
+            self._check_value(tag, override.value, vr)
         return len(self._faults) == before
 
-    def _check_value(self, name: str, value: str, vr: str) -> None:
+    def _check_value(self, tag: int, value: str, vr: str) -> None:
+        name = tag_text(tag)
         if vr not in STRING_VRS:
             self._fault(f"{name} has VR {vr}, which no text can be set to")
-        elif not value.isascii() or not value.isprintable():
+            return
+        if not value.isascii() or not value.isprintable():
             self._fault(f"{name}: a value is of printable ASCII, which every character set has")
-        elif any(len(part) > _MAX_LENGTHS.get(vr, len(part)) for part in value.split("\\")):
+            return
+        values = [value] if vr in _SINGLE_VALUED else value.split("\\")
+        most = most_values(tag)
+        if any(len(one) > _MAX_LENGTHS.get(vr, len(one)) for one in values):
             self._fault(f"{name}: a value of VR {vr} has {_MAX_LENGTHS[vr]} characters at most")
-        elif not is_of_its_vr(Element(0, vr, value.encode("ascii"))):
+        elif not all(_is_one_of(vr, one) for one in values if one):
             self._fault(f"{name}: the value is none of VR {vr}")
+        elif most is not None and len(values) > most:
+            self._fault(f"{name} has {most} value{'s' if most > 1 else ''} at most")
 
     def _private(self, entries: object) -> dict[Name, str]:
         known: dict[Name, str] = {}
@@ -247,6 +266,9 @@ class _Reader:
                 case {"creator": str(creator), "tags": list(tags), **rest} if not rest and creator.strip():
                     for tag in tags:
                         self._private_tag(creator.strip(), tag, known)
+                case {**keys} if unknown := [str(key) for key in keys if key not in _ENTRY]:
+                    for key in unknown:
+                        self._unknown("key of private", key, _ENTRY)
                 case _:
                     self._fault('an entry of private is not {creator = "...", tags = [...]}')
         return known
@@ -276,6 +298,12 @@ class _Reader:
 
     def _fault(self, what: str) -> None:
         self._faults.append(f"profile {self._name}: {what}")
+
+
+def _is_one_of(vr: str, value: str) -> bool:
+    if vr in ("DA", "DT", "TM", "AS"):
+        return is_written_right(vr, value)
+    return vr not in _FORMS or _FORMS[vr].fullmatch(value) is not None
 
 
 def _is_fixed(tag: int) -> bool:

@@ -143,12 +143,12 @@ def is_of_its_vr(element: Element) -> bool:
     width = _WIDTHS.get(element.vr)
     if width is None or not len(element.value):
         return True
-    most = _most_values(element.tag)
+    most = most_values(element.tag)
     return len(element.value) % width == 0 and (most is None or len(element.value) // width <= most)
 
 
 @lru_cache(_REMEMBERED_TAGS)
-def _most_values(tag: int) -> int | None:
+def most_values(tag: int) -> int | None:
     """How many values the data dictionary allows (PS3.5 §6.4); None where it sets no limit."""
     known = entry(tag)
     if known is None:

@@ -61,6 +61,7 @@ _PLACEHOLDERS: Final = frozenset(
     "nobody name".split()
 )
 
+_LATIN_WORD: Final = re.compile(r"[^\s\\^=]+")
 _LINES: Final = re.compile(r"[,;\\\r\n^=]+")
 _KANA: Final = re.compile("[\u3041-\u30ff\uff66-\uff9f]+")
 _INFLECTED: Final = re.compile("[\u0370-\u03ff\u0400-\u04ff]")
@@ -226,13 +227,29 @@ def _is_general(key: str) -> bool:
 
 
 def readings(value: bytes, character_set: tuple[str, ...]) -> Iterator[str]:
-    """What a value says. A header may lie about its character set, and a name is a name nevertheless."""
+    """What a value says. A header may lie about its character set, and a name is a name nevertheless.
+
+    Most character sets have a character for every byte, so that a value that fits says little: it is read as
+    UTF-8 too, where it is UTF-8, and else as Latin-1, as far as its words are mostly of ASCII letters then.
+    """
     value = value.strip(b" \0")
+    latin = value.decode("latin_1")
     try:
-        yield Text(value, character_set, b"\\\r\n\f\t^=").text
+        declared = Text(value, character_set, b"\\\r\n\f\t^=").text
     except UnicodeError:
-        yield value.decode("latin_1")
-        try:
-            yield value.decode("utf_8")
-        except UnicodeError:
-            return
+        declared = latin
+    yield declared
+    if value.isascii():
+        return
+    try:
+        other = value.decode("utf_8")
+    except UnicodeError:
+        other = declared if declared == latin else _LATIN_WORD.sub(_unless_mojibake, latin)
+    if other != declared:
+        yield other
+
+
+def _unless_mojibake(word: re.Match[str]) -> str:
+    """A word that is mostly ASCII; letters of another alphabet give accents and signs alone."""
+    letters = sum(character.isascii() for character in word[0])
+    return word[0] if letters > len(word[0]) - letters else ""

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from dicompack.dicom.confidentiality.character_sets import Text
 from dicompack.dicom.confidentiality.descriptors import Cleaned, Vocabulary, cleaned, cut_out
 from dicompack.dicom.confidentiality.words import medical_words
-from dicompack.dicom.dataset import DataSet, Element, Sequence
+from dicompack.dicom.dataset import DataSet, Element, Sequence, string_element
 from tests.unit.dicom.confidentiality_cases import nested, text
 from tests.unit.dicom.descriptor_cases import CASES, HARMLESS, HELD_OUT, MUELLER, SMITH
 
@@ -143,6 +143,30 @@ def test_dei_45_a_header_that_lies_about_its_character_set():
     assert rest_of("Müller Knie", Vocabulary.of(wrong)) == "Knie"
     utf8 = DataSet([Element(0x00100010, "PN", "Müller^Eva".encode())])
     assert rest_of("Mueller Knie", Vocabulary.of(utf8)) == "Knie"
+
+
+@pytest.mark.parametrize(
+    ("term", "codec"),
+    [("ISO_IR 100", "utf_8"), ("ISO_IR 144", "latin_1"), ("ISO_IR 144", "utf_8"), ("GB18030", "latin_1")],
+)
+def test_dei_45_dei_48_a_character_set_that_fits_by_chance(term, codec):
+    named = DataSet(
+        [string_element(0x00080005, "CS", term), Element(0x00100010, "PN", "Müller^Eva".encode(codec))]
+    )
+    for line in ("Mueller Knie", "MULLER Knie"):
+        assert rest_of(line, Vocabulary.of(named)) == "Knie"
+    known = Vocabulary.of(DataSet([Element(0x00100010, "PN", b"MUELLER^Eva ")]))
+    for line in ("Müller Knie", "Knie 12.03.2019 Müller"):
+        element = Element(0x0008103E, "LO", line.encode(codec))
+        assert cleaned(element, known, (term,)).element is None
+    harmless = Element(0x0008103E, "LO", "Schädel".encode(codec))
+    assert cleaned(harmless, known, (term,)).element is harmless
+
+
+def test_dei_45_other_alphabets_read_as_latin_1_are_no_names():
+    chinese = "Wang^XiaoDong=王^小東".encode("gb18030")
+    named = DataSet([string_element(0x00080005, "CS", "GB18030"), Element(0x00100010, "PN", chinese)])
+    assert all(word.isascii() == (word in ("wang", "xiaodong")) for word in Vocabulary.of(named).words)
 
 
 def test_dei_45_words_of_a_study_are_those_of_all_its_instances():

@@ -117,6 +117,17 @@ def test_dei_34_what_is_no_profile_is_refused(source):
         ('StationName = {set = "seventeen letters"}', "", "16 characters"),
         ('StationName = {set = "M\u00fcnchen"}', "", "ASCII"),
         ('PatientAge = {set = "old"}', "", "none of VR AS"),
+        ('PatientAge = {set = "45"}', "", "none of VR AS"),
+        ('StudyDate = {set = "1.1.2020"}', "", "none of VR DA"),
+        ('StudyDate = {set = "20201301"}', "", "none of VR DA"),
+        ('StudyTime = {replace = "25:00"}', "", "none of VR TM"),
+        ('AcquisitionDateTime = {set = "20200230"}', "", "none of VR DT"),
+        ('PatientWeight = {set = "1-2"}', "", "none of VR DS"),
+        ('SeriesNumber = {set = "1-2"}', "", "none of VR IS"),
+        ('PatientSex = {set = "female"}', "", "none of VR CS"),
+        ('PatientName = {set = "A^B^C^D^E^F"}', "", "none of VR PN"),
+        (r'StudyDescription = {set = "a\\b"}', "", "1 value at most"),
+        ("", SAFE_PRIVATE + 'private = [{creater = "A", tags = []}]', "did you mean creator?"),
         ('Rows = {set = "1"}', "", "cannot be decided"),
         ('PregnancyStatus = {set = "1"}', "", "VR US"),
         ('UDISequence = {replace = "1"}', "", "VR SQ"),
@@ -128,6 +139,20 @@ def test_dei_34_each_mistake_is_named(attributes, rest, what):
     (fault,) = faults(attributes, rest)
     assert fault.startswith("profile one: ")
     assert what in fault
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        'StudyDate = {set = "20200229"}', 'StudyDate = {set = ""}', 'AcquisitionDateTime = {set = "2020"}',
+        'StudyTime = {set = "1200"}', r'ImageType = {replace = "DERIVED\\PRIMARY"}',
+        'PatientAge = {set = "045Y"}',
+        'PatientWeight = {set = "-1.5e3"}', r'PatientComments = {set = "a\\b"}',
+        'PatientName = {set = "A^B"}',
+    ],
+)  # fmt: skip
+def test_dei_35_values_of_their_vr(wish):
+    assert profile(wish).overrides
 
 
 def test_dei_34_all_mistakes_are_named_at_once_in_every_profile():

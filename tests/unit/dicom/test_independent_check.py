@@ -306,6 +306,16 @@ def test_character_sets(term, name, left):
     found(finished(text(left)), source=source)
 
 
+@pytest.mark.parametrize(("term", "codec"), [("ISO_IR 100", "utf-8"), ("ISO_IR 144", "latin-1")])
+@pytest.mark.parametrize("left", [b"MULLER", "müller".encode(), "MÜLLER".encode("utf-16-le")])
+def test_names_in_another_character_set_than_the_header_says_chk_1(term, codec, left):
+    source = SOURCE.replacing(
+        string_element(0x00080005, "CS", term),
+        Element(0x00100010, "PN", padded("Müller^Jürgen".encode(codec))),
+    )
+    found(finished(text(left)), source=source)
+
+
 def test_multi_byte_names_of_seven_bits():
     encoded = b"Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B"
     source = SOURCE.replacing(
