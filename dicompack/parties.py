@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import mlkem, rsa
 
-from dicompack.crypto.certificates import spki_sha256
+from dicompack.crypto.certificates import name_of, spki_sha256
 from dicompack.crypto.contacts import Contact
 from dicompack.crypto.derivation import ProjectKey
 from dicompack.crypto.keys import SigningKey
 from dicompack.crypto.passwords import PasswordKey
 from dicompack.crypto.recipients import Addressee, Opener
 from dicompack.crypto.trust import PinnedContact, Role, TrustStore
-from dicompack.errors import UsageError
+from dicompack.errors import UntrustedError, UsageError
 
 MAX_RECIPIENTS = 256  # design limit: a reader never has to look through more RecipientInfos
 
@@ -48,6 +50,11 @@ class Originator:
     def signer_of_instances(self) -> SigningKey:
         """Whose DICOM Digital Signature the instances carry."""
         return self.instance_signing or self.signing
+
+    @property
+    def signs_by_profile(self) -> bool:
+        """Whether a profile of the standard has the instances' signatures: they know RSA only (PS3.15 C)."""
+        return isinstance(self.signer_of_instances.private_key, rsa.RSAPrivateKey)
 
     @property
     def has_kem_recipient(self) -> bool:
@@ -96,12 +103,7 @@ class Originator:
             UntrustedError: a certificate is not yet valid or has expired.
         """
         key = self.signer_of_instances.private_key
-        if not isinstance(key, rsa.RSAPrivateKey):
-            raise UsageError(
-                "instances are signed with RSA, the only kind of key that the standard's profiles know",
-                hint="name an RSA identity with --instance-signer",
-            )
-        if key.key_size % 16:
+        if isinstance(key, rsa.RSAPrivateKey) and key.key_size % 16:
             # DICOM values are even, and a reader could not tell a pad byte from the signature's last one.
             raise UsageError("a key whose modulus has an odd number of bytes cannot sign instances")
         _check_validity((self.signing, self.signer_of_instances), self.recipient_certificates, at)
@@ -139,7 +141,8 @@ class Forwarder:
 def _check_count(count: int) -> None:
     if not 1 <= count <= MAX_RECIPIENTS:
         raise UsageError(
-            f"{count} recipients, 1 to {MAX_RECIPIENTS} are possible", hint="name one with --recipient"
+            f"{count} recipients, 1 to {MAX_RECIPIENTS} are possible",
+            hint="make several packages, or rewrap one for others" if count else "name one with --recipient",
         )
 
 
@@ -150,7 +153,8 @@ def check_signer_validity(key: SigningKey, at: datetime) -> None:
         UntrustedError: its certificate is not yet valid or has expired.
     """
     own = PinnedContact("the signer", Contact("the signer", signing=key.certificate))
-    TrustStore((own,)).judge(key.certificate, key.chain, at, Role.SIGNER)
+    with _naming(key.certificate):
+        TrustStore((own,)).judge(key.certificate, key.chain, at, Role.SIGNER)
 
 
 def _check_validity(
@@ -160,7 +164,18 @@ def _check_validity(
         check_signer_validity(key, at)
     for certificate in recipients:
         other = PinnedContact("a recipient", Contact("a recipient", decryption=certificate))
-        TrustStore((other,)).judge(certificate, (), at, Role.RECIPIENT)
+        with _naming(certificate):
+            TrustStore((other,)).judge(certificate, (), at, Role.RECIPIENT)
+
+
+@contextmanager
+def _naming(certificate: x509.Certificate) -> Iterator[None]:
+    """Say in the error whose certificate it is about."""
+    try:
+        yield
+    except UntrustedError as error:
+        error.where = error.where or name_of(certificate)
+        raise
 
 
 def _to_encrypt_to(contacts: tuple[Contact, ...], role: str) -> tuple[x509.Certificate, ...]:

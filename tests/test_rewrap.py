@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import subprocess
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 import dicompack
 from dicompack import Contact, Originator, Recipient, SigningKey, TrustStore
+from dicompack.cli.program import run
 from dicompack.container import digests, seal
 from dicompack.crypto import enveloped, signed
 from dicompack.crypto.trust import PinnedContact
 from dicompack.errors import DicomPackError, NoMatchError, OutputError, UntrustedError, UsageError
 from tests.conftest import now, trusting
 from tests.hostile.forgery import Forgery
-from tests.packages import packed, tree
+from tests.packages import packed, study, tree
 from tests.unit.crypto import pki
 
 
@@ -182,7 +184,7 @@ def hidden(tmp_path_factory, sender, receiver):
 
 
 class TestSignersOnCurves:
-    """MANIFEST and SEAL by ECDSA; the instances are signed with RSA, as the standard has it."""
+    """MANIFEST and SEAL by ECDSA; the instances are signed with RSA, as the standard's profiles have it."""
 
     @pytest.fixture(params=["secp256r1", "secp384r1"])
     def signing(self, request):
@@ -209,10 +211,38 @@ class TestSignersOnCurves:
             jobs=1,
         )
 
-    def test_instances_need_rsa(self, tmp_path, signing, receiver):
-        with pytest.raises(UsageError):
-            packed(tmp_path, Originator(signing, (receiver.contact,)))
-        assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+def test_signed_by_rsassa_pss(tmp_path, sender, receiver, monkeypatch, program):
+    """`--rsa-pss` of pack and of rewrap, with a custodian; OpenSSL names the scheme of each SEAL."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DICOMPACK_CONFIG_DIR", str(tmp_path / "configuration"))
+    study(tmp_path / "source", ("CT_small.dcm", "MR_small.dcm"))
+    for name, party in (("a", sender), ("b", receiver)):
+        (tmp_path / name).mkdir()
+        for file, data in (
+            ("signing.p12", party.files.signing_p12),
+            ("decryption.p12", party.files.decryption),
+            ("contact.pem", party.files.contact_pem),
+        ):
+            (tmp_path / name / file).write_bytes(data)
+    pack = ["pack", "source", "-o", "p.dcmpack", "--signer", "a", "--custodian", "b/contact.pem"]
+    assert run([*pack, "--burned-in", "vouch", "--rsa-pss"]) == 0
+    passed = ["rewrap", "p.dcmpack", "-o", "q.dcmpack", "--identity", "b", "--signer", "b", "--rsa-pss"]
+    assert run([*passed, "--trust", "a/contact.pem", "--recipient", "a/contact.pem"]) == 0
+    trust = ["--trust", "a/contact.pem", "--trust", "b/contact.pem"]
+    assert run(["unpack", "q.dcmpack", "-d", "out", "--identity", "b", *trust]) == 0
+    assert len(list((tmp_path / "out").rglob("*.dcm"))) == 2
+    seals = {name: data for name, data in Forgery(Path("q.dcmpack")).objects.items() if "SEAL" in name}
+    assert len(seals) == 2
+    for data in seals.values():
+        shown = subprocess.run(
+            [program("openssl"), "cms", "-cmsout", "-print", "-inform", "DER"],
+            input=data,
+            capture_output=True,
+            check=True,
+        ).stdout.decode()
+        algorithm = shown[shown.index("signatureAlgorithm:", shown.index("signerInfos")) :].splitlines()[1]
+        assert "rsassaPss" in algorithm
 
 
 class TestHidden:

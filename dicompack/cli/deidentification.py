@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from dicompack.cli import options
-from dicompack.cli.key_files import read_key_file
+from dicompack.cli.key_files import read_key_file, warn_of_readers
+from dicompack.cli.terminal import Terminal
 from dicompack.errors import UsageError
 
 if TYPE_CHECKING:
@@ -111,15 +112,19 @@ def of_profile(command: Function) -> Function:
         "--project-key",
         type=options.PATH,
         metavar="FILE",
-        help="Same pseudonyms in every delivery with this key.",
+        help="Same pseudonyms with the same key in FILE.",
     )(command)
 
 
-def project_key_of(path: Path | None) -> ProjectKey | None:
+def project_key_of(path: Path | None, terminal: Terminal) -> ProjectKey | None:
     """The key in a file, where one is named."""
     from dicompack.crypto.derivation import ProjectKey
 
-    return ProjectKey.parse(read_key_file(path)) if path else None
+    if path is None:
+        return None
+    key = ProjectKey.parse(read_key_file(path))
+    warn_of_readers(terminal, path)
+    return key
 
 
 def all_sources(sources: tuple[Path, ...], files_from: Path | None) -> tuple[Path, ...]:

@@ -65,7 +65,7 @@ def deidentify_command(
 
     import dicompack
 
-    key = project_key_of(project_key)
+    key = project_key_of(project_key, terminal)
     with system_errors(target, map_out), terminal.progress() as on_progress:
         report = dicompack.deidentify(
             found,

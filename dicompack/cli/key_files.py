@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dicompack.cli.terminal import Terminal
 from dicompack.errors import DicomPackError, UsageError
 
 # A certificate chain with its key has some kilobytes; whatever is larger is another kind of file.
 _LARGEST_KEY_FILE = 1 << 20
 # Lines of a passphrase file: each wrong one costs the key derivation once, about a third of a second.
 _MOST_PASSPHRASES = 8
+# Group and everybody else.
+_READ_BY_OTHERS = 0o044
 
 
 @contextmanager
@@ -36,6 +40,13 @@ def read_key_file(path: Path, largest: int = _LARGEST_KEY_FILE) -> bytes:
     if len(data) > largest:
         raise UsageError("too large for a key or a certificate", where=path.name)
     return data
+
+
+def warn_of_readers(terminal: Terminal, file: Path) -> None:
+    """Tell a person if a file with a secret can be read by other accounts; Windows has no such mode."""
+    # CLI-30
+    if os.name == "posix" and file.stat().st_mode & _READ_BY_OTHERS:
+        terminal.warn(f"{file.name}: other accounts of this computer may read this key; chmod 600 ends that")
 
 
 def read_passphrases(path: Path) -> list[bytes]:

@@ -63,7 +63,7 @@ def _row(member: Member) -> tuple[str, ...]:
     return (
         str(member.number),
         member.modality,
-        size_text(member.size),
+        size_text(member.size) if member.size else "unknown",  # not every DICOMDIR says
         size_text(member.packed_size),
         member.transfer_syntax_uid,
         member.sop_instance_uid,

@@ -57,7 +57,9 @@ def size_option(_ctx: click.Context, _param: click.Parameter, value: str | None)
         raise click.BadParameter("a size is a number with K, M, G or KiB, MiB, GiB, such as 25M") from None
 
 
-def _package_name(_ctx: click.Context, _param: click.Parameter, value: Path) -> Path:
+def _package_name(ctx: click.Context, _param: click.Parameter, value: Path) -> Path:
+    if ctx.params.get("envelope") == "secure-dicom":
+        return value  # a folder, which may have any name
     if value.suffix != _SUFFIX or value.is_dir():
         raise click.BadParameter(f"the name of a package ends with {_SUFFIX}: -o NAME{_SUFFIX}")
     return value
@@ -248,5 +250,10 @@ timestamp = click.option(
     "--timestamp",
     metavar="URL",
     help="Ask this time-stamp authority, http or https, when the package was sealed.",
+)
+rsa_pss = click.option(
+    "--rsa-pss",
+    is_flag=True,
+    help="Sign the package, and not the instances in it, by RSASSA-PSS.",
 )
 package = click.argument("package", type=PATH, metavar="PACKAGE")

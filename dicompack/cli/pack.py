@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,6 +77,13 @@ if TYPE_CHECKING:
     metavar="CONTACT",
     help="Who may open it and undo de-identification; without one, nobody can. Repeatable.",
 )
+@click.option(
+    "--envelope",
+    type=click.Choice(["aead", "secure-dicom"]),
+    default="aead",
+    is_eager=True,
+    help="secure-dicom: a folder of Secure DICOM Files, for other programs.  [default: aead]",
+)
 @click.option("--identity", type=PATH, metavar="IDENTITY", help="Your decryption key, if not the signer's.")
 @click.option("--no-self", is_flag=True, help="Do not add yourself as a recipient.")
 @click.option(
@@ -89,6 +97,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Let only recipients see who signed; others can then check integrity, and no origin.",
 )
+@options.rsa_pss
 @options.timestamp
 @deidentification.of_profile
 @deidentification.map_out
@@ -103,7 +112,7 @@ if TYPE_CHECKING:
     "--lossy", type=float, metavar="RATIO", help="Lose information: about 1/RATIO of the bytes remain."
 )
 @click.option("--recompress", is_flag=True, help="Compress again what is compressed without loss.")
-@click.option("--paranoid", is_flag=True, help="Prove every frame with a second decoder, too.")
+@click.option("--paranoid", is_flag=True, help="Prove each frame by two decoders.")
 @options.volume_size
 @options.recovery
 @deidentification.of_sources
@@ -141,10 +150,12 @@ def pack_command(
     password: bool,
     password_file: Path | None,
     custodians: tuple[str, ...],
+    envelope: str,
     identity: Path | None,
     no_self: bool,
     instance_signer: Path | None,
     hide_signer: bool,
+    rsa_pss: bool,
     timestamp: str | None,
     project_key: Path | None,
     deidentify: str,
@@ -182,6 +193,7 @@ def pack_command(
     originator, own = _originator(
         Passphrases(terminal, passphrase_file),
         signer=signer,
+        rsa_pss=rsa_pss,
         identity=None if no_self else identity,
         adds_self=not no_self,
         instance_signer=instance_signer,
@@ -196,6 +208,7 @@ def pack_command(
 
     where = paths = None
     if scheduler is not None:
+        _check_no_token(originator)
         where = Scheduler(scheduler, *map(_absolute, (scheduler_ca, scheduler_cert, scheduler_key)))
         home, other = (identity or signer).absolute(), instance_signer
         paths = KeyPaths(
@@ -204,14 +217,16 @@ def pack_command(
             str(file_of_role(other.absolute(), other.absolute() / SIGNING_FILE)) if other else None,
             _absolute(project_key),
             _absolute(passphrase_file),
+            rsa_pss,
         )
-    key = project_key_of(project_key)
+    key = project_key_of(project_key, terminal)
     with system_errors(output, temp, map_out), terminal.progress() as on_progress:
         report = dicompack.pack(
             found,
             output,
             originator=originator,
             project_key=key,
+            envelope=envelope,
             deidentify=deidentify,
             profile=profile,
             burned_in=burned_in,
@@ -238,7 +253,7 @@ def pack_command(
             timestamp=timestamp,
             on_progress=on_progress,
         )
-    _say(terminal, report, originator)
+    _say(terminal, report, originator, envelope)
     if secret is not None and password:
         show_password(terminal, secret)
     return Outcome(report)
@@ -252,6 +267,7 @@ def _originator(
     passphrases: Passphrases,
     *,
     signer: Path,
+    rsa_pss: bool,
     identity: Path | None,
     adds_self: bool,
     instance_signer: Path | None,
@@ -265,7 +281,7 @@ def _originator(
     from dicompack.crypto.passwords import PasswordKey
     from dicompack.parties import Originator
 
-    signing = signing_key(signer, passphrases)
+    signing = replace(signing_key(signer, passphrases), pss=rsa_pss)
     own = None
     home = identity or (signer if decryption_file(signer).is_file() else None)
     if adds_self and home is not None:
@@ -287,7 +303,20 @@ def _originator(
     return originator, own
 
 
-def _say(terminal: Terminal, report: Report, originator: Originator) -> None:
+def _check_no_token(originator: Originator) -> None:
+    """A key on a token stays with this computer: no other machine can use it (TOK-5)."""
+    from dicompack.crypto.token_keys import PrivateTokenKey
+
+    for key in (originator.signing, originator.signer_of_instances):
+        if isinstance(key.private_key, PrivateTokenKey):
+            raise UsageError(
+                "a key on a token cannot be used by a cluster",
+                rule="TOK-5",
+                hint="leave out --scheduler, or sign with a key in a file",
+            )
+
+
+def _say(terminal: Terminal, report: Report, originator: Originator, envelope: str) -> None:
     from dicompack.crypto.certificates import name_of
 
     terminal.say(
@@ -296,7 +325,10 @@ def _say(terminal: Terminal, report: Report, originator: Originator) -> None:
     )
     if report.others:
         terminal.say(f"with {plural(len(report.others), 'other file')}")
-    say_volumes(terminal, report)
+    if envelope == "secure-dicom":
+        terminal.say(f"a Secure File-set, with its DICOMDIR: the folder {', '.join(report.volumes)}")
+    else:
+        say_volumes(terminal, report)
     terminal.say(f"signed by {name_of(originator.signing.certificate)}")
     for contact in originator.recipients:
         terminal.say(f"for {contact.name}, {contact.fingerprint}")

@@ -67,7 +67,7 @@ def plan_command(
 
     import dicompack
 
-    key = project_key_of(project_key)
+    key = project_key_of(project_key, terminal)
     if table is not None and table.exists():
         raise OutputError(f"{table.name} exists", hint="choose another name")
     with system_errors(table), terminal.progress() as on_progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -43,6 +44,7 @@ from dicompack.cli.terminal import Terminal
     help="Who may open it from now on: a contact.pem or a pinned contact's name. Repeatable.",
 )
 @click.option("--no-self", is_flag=True, help="Do not stay a recipient yourself.")
+@options.rsa_pss
 @options.timestamp
 @options.volume_size
 @options.recovery
@@ -64,6 +66,7 @@ def rewrap_command(
     trust: TrustOptions,
     recipients: tuple[str, ...],
     no_self: bool,
+    rsa_pss: bool,
     timestamp: str | None,
     volume_size: int | None,
     recovery: str | None,
@@ -83,7 +86,7 @@ def rewrap_command(
     passphrases = Passphrases(terminal, passphrase_file)
     secret = password_to_open(terminal, asked=password, file=password_file)
     reader = recipient(identities, trust, passphrases, secret)
-    signing = signing_key(signer, passphrases)
+    signing = replace(signing_key(signer, passphrases), pss=rsa_pss)
     contacts = [recipient_contact(text) for text in recipients]
     own = [key.certificate for key in reader.keys if isinstance(key, DecryptionKey)]
     if own and not no_self:

@@ -58,7 +58,8 @@ def _oaep(digest: bytes) -> bytes:
 
 
 # Key transport (RFC 4055 §4.1): SHA-256 for both, no label
-RSA_OAEP: Final = _oaep(der.sequence(_SHA256, der.null()))
+_SHA256_WITH_NULL: Final = der.sequence(_SHA256, der.null())
+RSA_OAEP: Final = _oaep(_SHA256_WITH_NULL)
 # OpenSSL leaves the NULL out; RFC 4055 §2.1 demands that readers take both.
 RSA_OAEP_WITHOUT_NULL: Final = _oaep(der.sequence(_SHA256))
 KEY_TRANSPORT: Final = frozenset((RSA_OAEP, RSA_OAEP_WITHOUT_NULL))
@@ -125,7 +126,7 @@ ML_KEM_768: Final = der.sequence(der.object_identifier("2.16.840.1.101.3.4.4.2")
 ML_KEM_768_CIPHERTEXT_SIZE: Final = 1088
 HKDF_SHA256: Final = der.sequence(der.object_identifier("1.2.840.113549.1.9.16.3.28"))
 
-# Encrypted Attributes only (PS3.15 E.1.1 step 2, E.1.2): what the standard makes every re-identifier read.
+# Encrypted Attributes and Secure DICOM Files only (PS3.15 E.1.1, E.1.2, D.1): what the standard prescribes.
 # RSAES-PKCS1-v1_5 (RFC 3370 §4.2.1) has the identifier that is above that of a signature.
 RSA_KEY_TRANSPORT: Final = RSA_PKCS1
 
@@ -172,9 +173,20 @@ class Digest(StrEnum):
                 return hashes.SHA512()
 
 
+PSS_SALT_SIZE: Final = 32
+"""As long as the digest (RFC 4055 §3.1)."""
+
+
+def _pss(digest: bytes) -> bytes:
+    mask = der.sequence(der.object_identifier("1.2.840.113549.1.1.8"), digest)
+    salt = der.explicit(2, der.integer(PSS_SALT_SIZE))
+    parameters = der.sequence(der.explicit(0, digest), der.explicit(1, mask), salt)
+    return der.sequence(der.object_identifier("1.2.840.113549.1.1.10"), parameters)
+
+
 @dataclass(frozen=True)
 class SignatureScheme:
-    """What goes together in a SignedData (RFC 5754 §3): the signer's kind of key decides."""
+    """What goes together in a SignedData (RFC 5754 §3): the kind of key decides, of RSA the signer."""
 
     digest: Digest
     digest_identifier: bytes = field(repr=False)
@@ -182,6 +194,7 @@ class SignatureScheme:
 
 
 RSA_SCHEME: Final = SignatureScheme(Digest.SHA256, SHA256, RSA_PKCS1)
+RSA_PSS_SCHEME: Final = SignatureScheme(Digest.SHA256, SHA256, _pss(_SHA256_WITH_NULL))
 ECDSA_SCHEMES: Final = {
     "secp256r1": SignatureScheme(
         Digest.SHA256, SHA256, der.sequence(der.object_identifier("1.2.840.10045.4.3.2"))
@@ -190,7 +203,9 @@ ECDSA_SCHEMES: Final = {
         Digest.SHA384, der.sequence(_SHA384), der.sequence(der.object_identifier("1.2.840.10045.4.3.3"))
     ),
 }
-SIGNATURE_SCHEMES: Final = {one.identifier: one for one in (RSA_SCHEME, *ECDSA_SCHEMES.values())}
+SIGNATURE_SCHEMES: Final = {
+    one.identifier: one for one in (RSA_SCHEME, RSA_PSS_SCHEME, *ECDSA_SCHEMES.values())
+}
 CURVE_ORDERS: Final = {
     "secp256r1": 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
     "secp384r1": int(

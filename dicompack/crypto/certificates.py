@@ -61,6 +61,13 @@ _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
 _LIST_DIGESTS = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 
+_A_CERTIFICATE: Final = "certificates come in PEM or DER; ask its owner for it again"
+_ANOTHER_KEY: Final = "ask its owner for a key that is accepted: RSA of 3072 bits, P-256 or P-384"
+_SIGNS: Final = (
+    "a signer's certificate has digitalSignature or nonRepudiation, and is for persons, not for TLS"
+)
+_DECRYPTS: Final = "a recipient's has keyEncipherment, on a curve keyAgreement, and a subject key identifier"
+
 
 def parse_der(data: bytes | memoryview, error: ErrorClass) -> x509.Certificate:
     """A certificate, of which every part that is used later can be read.
@@ -78,7 +85,9 @@ def parse_der(data: bytes | memoryview, error: ErrorClass) -> x509.Certificate:
         x509.InvalidVersion,
         FormatError,
     ) as cause:
-        raise error("this is no certificate, or it is malformed", rule="KEY-1") from cause
+        raise error(
+            "this is no certificate, or it is malformed", rule="KEY-1", hint=_A_CERTIFICATE
+        ) from cause
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -103,9 +112,9 @@ def parse_any(data: bytes, error: ErrorClass) -> list[x509.Certificate]:
     try:
         found = [base64.b64decode(b"".join(body.split()), validate=True) for body in _PEM.findall(data)]
     except ValueError as cause:
-        raise error("a certificate in this file is malformed", rule="KEY-1") from cause
+        raise error("a certificate in this file is malformed", rule="KEY-1", hint=_A_CERTIFICATE) from cause
     if not found:  # KEY-1
-        raise error("there is no certificate in this file", rule="KEY-1")
+        raise error("there is no certificate in this file", rule="KEY-1", hint=_A_CERTIFICATE)
     return [parse_der(body, error) for body in found]
 
 
@@ -127,17 +136,22 @@ def check_strength(certificate: x509.Certificate, error: ErrorClass) -> rsa.RSAP
     try:
         key = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm) as cause:
-        raise error("the certificate's key cannot be used", rule="KEY-2") from cause
+        raise error("the certificate's key cannot be used", rule="KEY-2", hint=_ANOTHER_KEY) from cause
     if not isinstance(key, rsa.RSAPublicKey):  # KEY-2
-        raise error("the certificate's key is not RSA", rule="KEY-2")
+        raise error("the certificate's key is not RSA", rule="KEY-2", hint=_ANOTHER_KEY)
     if not MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS:  # KEY-2
         raise error(
             f"the certificate's key has {key.key_size} bits; {MIN_RSA_BITS} to {MAX_RSA_BITS} are accepted",
             rule="KEY-2",
+            hint=_ANOTHER_KEY,
         )
     exponent = key.public_numbers().e
     if exponent < MIN_EXPONENT or not exponent & 1 or exponent.bit_length() > MAX_EXPONENT_BITS:  # KEY-2
-        raise error("the certificate's key has a public exponent that is not accepted", rule="KEY-2")
+        raise error(
+            "the certificate's key has a public exponent that is not accepted",
+            rule="KEY-2",
+            hint=_ANOTHER_KEY,
+        )
     return key
 
 
@@ -152,7 +166,7 @@ def signer_key(
     try:
         key = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm) as cause:
-        raise error("the certificate's key cannot be used", rule="KEY-2") from cause
+        raise error("the certificate's key cannot be used", rule="KEY-2", hint=_ANOTHER_KEY) from cause
     if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in CURVES:
         return key
     return check_strength(certificate, error)
@@ -167,13 +181,15 @@ def recipient_key(certificate: x509.Certificate, error: ErrorClass) -> Recipient
     try:
         key = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm) as cause:
-        raise error("the certificate's key cannot be used", rule="KEY-2") from cause
+        raise error("the certificate's key cannot be used", rule="KEY-2", hint=_ANOTHER_KEY) from cause
     if isinstance(key, mlkem.MLKEM768PublicKey):
         return key
     if isinstance(key, ec.EllipticCurvePublicKey):
         if key.curve.name not in CURVES:  # KEY-2
             raise error(
-                f"the certificate's key is on {key.curve.name}; P-256 and P-384 are accepted", rule="KEY-2"
+                f"the certificate's key is on {key.curve.name}; P-256 and P-384 are accepted",
+                rule="KEY-2",
+                hint=_ANOTHER_KEY,
             )
         return key
     return check_strength(certificate, error)
@@ -188,14 +204,20 @@ def check_signer(certificate: x509.Certificate, error: ErrorClass) -> None:
     signer_key(certificate, error)
     if not may_sign(certificate):  # KEY-3
         reason = "it is for decryption" if may_decrypt(certificate) else "its key usage does not allow it"
-        raise error(f"this certificate does not sign: {reason}", rule="KEY-3")
+        raise error(f"this certificate does not sign: {reason}", rule="KEY-3", hint=_SIGNS)
     if is_authority(certificate):  # KEY-3
-        raise error("this certificate does not sign: it is that of a certification authority", rule="KEY-3")
+        raise error(
+            "this certificate does not sign: it is that of a certification authority",
+            rule="KEY-3",
+            hint=_SIGNS,
+        )
     purposes = _extension(certificate, x509.ExtendedKeyUsage)
     if purposes is not None:
         named = frozenset(purposes)
         if named & _TLS_PURPOSES or not named & _SIGNER_PURPOSES:  # KEY-3
-            raise error("this certificate does not sign: it is for TLS or another purpose", rule="KEY-3")
+            raise error(
+                "this certificate does not sign: it is for TLS or another purpose", rule="KEY-3", hint=_SIGNS
+            )
 
 
 def check_recipient(certificate: x509.Certificate, error: ErrorClass) -> None:
@@ -207,10 +229,12 @@ def check_recipient(certificate: x509.Certificate, error: ErrorClass) -> None:
     recipient_key(certificate, error)
     if not may_decrypt(certificate):  # KEY-4
         reason = "it signs" if may_sign(certificate) else "its key usage does not allow it"
-        raise error(f"this certificate does not decrypt: {reason}", rule="KEY-4")
+        raise error(f"this certificate does not decrypt: {reason}", rule="KEY-4", hint=_DECRYPTS)
     if is_authority(certificate):  # KEY-4
         raise error(
-            "this certificate does not decrypt: it is that of a certification authority", rule="KEY-4"
+            "this certificate does not decrypt: it is that of a certification authority",
+            rule="KEY-4",
+            hint=_DECRYPTS,
         )
     subject_key_identifier(certificate, error)
 
@@ -297,7 +321,7 @@ def subject_key_identifier(certificate: x509.Certificate, error: ErrorClass) -> 
     """
     extension = _extension(certificate, x509.SubjectKeyIdentifier)
     if extension is None or not 1 <= len(extension.digest) <= 64:  # KEY-4
-        raise error("this certificate has no usable subject key identifier", rule="KEY-4")
+        raise error("this certificate has no usable subject key identifier", rule="KEY-4", hint=_DECRYPTS)
     return extension.digest
 
 

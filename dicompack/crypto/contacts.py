@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from dicompack.crypto import certificates
 from dicompack.errors import NoMatchError
+
+_WANTED: Final = "ask its owner for contact.pem: one certificate that decrypts, one that signs"
+_PFX_VERSION: Final = b"\x02\x01\x03"
+"""RFC 7292 §4: a PFX begins with version 3; a bare private key with 0, a certificate with a SEQUENCE."""
+
+
+def is_pkcs12(data: bytes) -> bool:
+    """Whether this looks like PKCS #12, the usual file for a key with its certificate."""
+    return data[:1] == b"\x30" and _PFX_VERSION in data[2:10]
+
+
+def holds_private_key(data: bytes) -> bool:
+    """Whether this looks like a file with a private key, which nobody gives away."""
+    return b"PRIVATE KEY-----" in data or is_pkcs12(data)
 
 
 @dataclass(frozen=True)
@@ -30,7 +45,7 @@ class Contact:
         if (
             self.signing != self.decryption and self.signing_spki_sha256 == self.decryption_spki_sha256
         ):  # KEY-6
-            raise NoMatchError("two certificates of a contact have the same key", rule="KEY-6")
+            raise NoMatchError("two certificates of a contact have the same key", rule="KEY-6", hint=_WANTED)
 
     @classmethod
     def parse(cls, data: bytes) -> Contact:
@@ -39,7 +54,7 @@ class Contact:
         Raises:
             NoMatchError: not one or two end-entity certificates of fitting usage and strength, or a key.
         """
-        if b"PRIVATE KEY-----" in data:  # KEY-6
+        if holds_private_key(data):  # KEY-6
             raise NoMatchError(
                 "this file holds a private key; a contact is public",
                 rule="KEY-6",
@@ -47,7 +62,7 @@ class Contact:
             )
         found = certificates.parse_any(data, NoMatchError)
         if len(found) > 2:  # KEY-6
-            raise NoMatchError("a contact has at most two certificates", rule="KEY-6")
+            raise NoMatchError("a contact has at most two certificates", rule="KEY-6", hint=_WANTED)
         if len(found) == 1:
             return cls._of_one(found[0])
         decryption, signing = found
@@ -61,7 +76,7 @@ class Contact:
         decrypts = certificates.may_decrypt(certificate)
         signs = certificates.may_sign(certificate)
         if not signs and not decrypts:  # KEY-6
-            raise NoMatchError("this certificate neither signs nor decrypts", rule="KEY-6")
+            raise NoMatchError("this certificate neither signs nor decrypts", rule="KEY-6", hint=_WANTED)
         return cls(name, certificate if signs else None, certificate if decrypts else None)
 
     def marshal(self) -> bytes:

@@ -18,51 +18,25 @@ from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from cryptography import x509
-from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives import padding as block_padding
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from dicompack.crypto import certificates, der
-from dicompack.crypto.algorithms import (
-    AES256_CBC,
-    BLOCK_CIPHERS,
-    DATA,
-    ENVELOPED_DATA,
-    RSA_KEY_TRANSPORT,
-    BlockCipher,
-)
+from dicompack.crypto.algorithms import AES256_CBC, DATA, ENVELOPED_DATA, BlockCipher
+from dicompack.crypto.block_ciphers import block_cipher_of, decryptor
 from dicompack.crypto.enveloped import MAX_CONTENT
 from dicompack.crypto.keys import DecryptionKey
 from dicompack.crypto.recipients import MAX_RECIPIENTS
-from dicompack.crypto.recipients.faults import MAX_IDENTIFIER
-from dicompack.crypto.recipients.key_transport import MAX_ENCRYPTED_KEY, MIN_ENCRYPTED_KEY
+from dicompack.crypto.recipients.prescribed_transport import BY_IDENTIFIER, BY_ISSUER, PrescribedTransport
 from dicompack.errors import BadSignatureError, FormatError, NoMatchError, UnsupportedError, UsageError
 
 _ENCRYPTED_CONTENT: Final = 0x80
-_IDENTIFIER: Final = 0x80
 _EXPLICIT_CONTENT: Final = 0xA0
-_BY_IDENTIFIER: Final = 2
-_BY_ISSUER: Final = 0
-
-
-@dataclass(frozen=True)
-class _Recipient:
-    version: int
-    name: bytes
-    """SubjectKeyIdentifier, or the DER of IssuerAndSerialNumber."""
-    encrypted_key: bytes
-
-    def names(self, certificate: x509.Certificate) -> bool:
-        """Whether it is this one that it was encrypted to."""
-        if self.version == _BY_ISSUER:
-            return self.name == certificates.issuer_and_serial(certificate)
-        return self.name == certificates.subject_key_identifier(certificate, NoMatchError)
 
 
 @dataclass(frozen=True)
 class _Envelope:
-    recipients: tuple[_Recipient, ...]
+    recipients: tuple[PrescribedTransport, ...]
     cipher: BlockCipher
     iv: bytes
     ciphertext: memoryview
@@ -93,19 +67,9 @@ def seal(content: der.Buffer, recipients: Sequence[x509.Certificate]) -> bytes:
     encryptor = Cipher(algorithms.AES256(key), modes.CBC(iv)).encryptor()
     ciphertext = encryptor.update(padder.update(content) + padder.finalize()) + encryptor.finalize()
     encrypted = der.sequence(DATA, AES256_CBC.identifier(iv), der.encode(_ENCRYPTED_CONTENT, ciphertext))
-    infos = der.set_of(_wrap(key, certificate) for certificate in recipients)
-    enveloped = der.sequence(der.integer(_BY_IDENTIFIER), infos, encrypted)
+    infos = der.set_of(PrescribedTransport.wrap(key, one).marshal() for one in recipients)
+    enveloped = der.sequence(der.integer(BY_IDENTIFIER), infos, encrypted)
     return der.sequence(ENVELOPED_DATA, der.explicit(0, enveloped))
-
-
-def _wrap(key: bytes, certificate: x509.Certificate) -> bytes:
-    public = certificates.check_strength(certificate, NoMatchError)
-    return der.sequence(
-        der.integer(_BY_IDENTIFIER),
-        der.encode(_IDENTIFIER, certificates.subject_key_identifier(certificate, NoMatchError)),
-        RSA_KEY_TRANSPORT,
-        der.octet_string(public.encrypt(key, padding.PKCS1v15())),
-    )
 
 
 # -------------------------------------------------------------------------------------------- open
@@ -134,12 +98,12 @@ def open_(data: der.Buffer, keys: Sequence[DecryptionKey]) -> bytes:
     if found is None:  # ENA-6
         raise NoMatchError("not encrypted for any of the given keys", rule="ENA-6", hint=_OTHER_KEY)
     recipient, key = found
-    content_key = _unwrap(recipient, key, envelope.cipher.key_size)
-    is_aes = envelope.cipher.block_size == AES256_CBC.block_size
-    algorithm = algorithms.AES(content_key) if is_aes else TripleDES(content_key)
-    decryptor = Cipher(algorithm, modes.CBC(envelope.iv)).decryptor()
+    size = envelope.cipher.key_size
+    substitute = os.urandom(size)  # so that what cannot be unwrapped fails as wrong content does
+    content_key = recipient.unwrap(key, size) or substitute
+    decryption = decryptor(envelope.cipher, content_key, envelope.iv)
     unpadder = block_padding.PKCS7(8 * envelope.cipher.block_size).unpadder()
-    padded = decryptor.update(envelope.ciphertext) + decryptor.finalize()
+    padded = decryption.update(envelope.ciphertext) + decryption.finalize()
     try:
         return unpadder.update(padded) + unpadder.finalize()
     except ValueError as error:
@@ -163,21 +127,11 @@ def not_what_was_sealed() -> BadSignatureError:
     )
 
 
-def _addressed(envelope: _Envelope, keys: Sequence[DecryptionKey]) -> tuple[_Recipient, DecryptionKey] | None:
+def _addressed(
+    envelope: _Envelope, keys: Sequence[DecryptionKey]
+) -> tuple[PrescribedTransport, DecryptionKey] | None:
     pairs = ((one, key) for one in envelope.recipients for key in keys if one.names(key.certificate))
     return next(pairs, None)
-
-
-def _unwrap(recipient: _Recipient, key: DecryptionKey, size: int) -> bytes:
-    """The content key; a random one where unwrapping fails, so that it fails as wrong content does."""
-    substitute = os.urandom(size)
-    if not isinstance(key.private_key, rsa.RSAPrivateKey):
-        return substitute  # the name is that of a key of another kind
-    try:
-        content_key = key.private_key.decrypt(recipient.encrypted_key, padding.PKCS1v15())
-    except ValueError:
-        return substitute
-    return content_key if len(content_key) == size else substitute
 
 
 def _parse(data: der.Buffer) -> _Envelope:
@@ -194,7 +148,7 @@ def _parse(data: der.Buffer) -> _Envelope:
     encrypted = fields.take(der.SEQUENCE)
     fields.end()  # unprotected attributes would stand here: DER-5
     recipients = _parse_recipients(infos)
-    due = _BY_IDENTIFIER if any(one.version for one in recipients) else _BY_ISSUER
+    due = BY_IDENTIFIER if any(one.version for one in recipients) else BY_ISSUER
     if der.small_integer(version) != due:  # ENA-2
         _unsupported("version of EnvelopedData is not that of its recipients", version, rule="ENA-2")
     return _Envelope(recipients, *_parse_content(encrypted))
@@ -208,12 +162,10 @@ def _parse_content(element: der.Element) -> tuple[BlockCipher, bytes, memoryview
     algorithm = fields.take(der.SEQUENCE)
     ciphertext = fields.take(_ENCRYPTED_CONTENT).content
     fields.end()
-    for cipher in BLOCK_CIPHERS:
-        iv = bytes(algorithm.content[-cipher.block_size :])
-        if algorithm.raw == cipher.identifier(iv):
-            break
-    else:  # ENA-5
+    found = block_cipher_of(algorithm)
+    if found is None:  # ENA-5
         _unsupported("content encryption is neither AES nor Triple DES in CBC mode", algorithm, rule="ENA-5")
+    cipher, iv = found
     if not 0 < len(ciphertext) <= MAX_CONTENT or len(ciphertext) % cipher.block_size:  # ENA-5
         raise FormatError(
             "encrypted content of an impossible size", where=f"offset {element.start}", rule="ENA-5"
@@ -221,41 +173,16 @@ def _parse_content(element: der.Element) -> tuple[BlockCipher, bytes, memoryview
     return cipher, iv, ciphertext
 
 
-def _parse_recipients(infos: der.Element) -> tuple[_Recipient, ...]:
+def _parse_recipients(infos: der.Element) -> tuple[PrescribedTransport, ...]:
     members = der.members_of(infos)
     if not 1 <= len(members) <= MAX_RECIPIENTS:  # ENA-3
         raise FormatError(
             f"not 1 to {MAX_RECIPIENTS} recipients", where=f"offset {infos.start}", rule="ENA-3"
         )
-    recipients = tuple(map(_parse_recipient, members))
+    recipients = tuple(PrescribedTransport.parse(member, "ENA-4") for member in members)
     if len({one.name for one in recipients}) < len(recipients):  # ENA-3
         raise FormatError("a recipient is named twice", where=f"offset {infos.start}", rule="ENA-3")
     return recipients
-
-
-def _parse_recipient(element: der.Element) -> _Recipient:
-    if element.tag != der.SEQUENCE:  # ENA-4
-        _unsupported("a kind of recipient that is not supported", element, rule="ENA-4")
-    fields = der.Fields(element)
-    version = der.small_integer(fields.take(der.INTEGER))
-    if version == _BY_IDENTIFIER:
-        name = fields.take(_IDENTIFIER).content
-    elif version == _BY_ISSUER:
-        name = fields.take(der.SEQUENCE).raw
-    else:
-        _unsupported("a recipient of an unknown version", element, rule="ENA-4")
-    algorithm = fields.take(der.SEQUENCE)
-    encrypted_key = fields.take(der.OCTET_STRING).content
-    fields.end()
-    if algorithm.raw != RSA_KEY_TRANSPORT:  # ENA-4
-        _unsupported("key transport is not RSAES-PKCS1-v1_5", algorithm, rule="ENA-4")
-    sizes_fit = version == _BY_ISSUER or 1 <= len(name) <= MAX_IDENTIFIER
-    sizes_fit = sizes_fit and MIN_ENCRYPTED_KEY <= len(encrypted_key) <= MAX_ENCRYPTED_KEY
-    if not sizes_fit:  # ENA-4
-        raise FormatError(
-            "sizes in a recipient are out of range", where=f"offset {element.start}", rule="ENA-4"
-        )
-    return _Recipient(version, bytes(name), bytes(encrypted_key))
 
 
 def _unsupported(message: str, element: der.Element, *, rule: str) -> NoReturn:

@@ -1,7 +1,7 @@
 """New identities: a key that signs and a key that decrypts, with certificates by the identity itself.
 
-RSA-3072 signs, and by default decrypts. A curve decrypts with shorter objects; ML-KEM-768 for what must stay
-secret for a lifetime. ML-KEM cannot sign, not even for itself: its certificate is signed by the other key.
+RSA-3072 is the default of both. Curves make shorter objects and signatures; ML-KEM-768 decrypts what must
+stay secret for a lifetime. ML-KEM cannot sign, not even for itself: the other key signs its certificate.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -30,7 +31,7 @@ from cryptography.x509.oid import NameOID
 
 from dicompack.crypto import der
 from dicompack.crypto.algorithms import AES256_CBC, AES256_KEY_SIZE, PASSWORD_SCHEME
-from dicompack.crypto.certificates import MAX_NAME
+from dicompack.crypto.certificates import MAX_NAME, name_of
 from dicompack.crypto.contacts import Contact
 from dicompack.crypto.passwords import SALT_SIZE, Derivation
 from dicompack.errors import UsageError
@@ -44,8 +45,12 @@ KDF_ROUNDS: Final = 600_000
 """PBKDF2-HMAC-SHA256; about a second, as OWASP recommends since 2023."""
 
 
+PEM_BEGINS: Final = b"-----BEGIN "
+"""What tells PEM from PKCS #12."""
+
+
 class Algorithm(StrEnum):
-    """Kinds of decryption keys."""
+    """Kinds of keys; ML-KEM decrypts only."""
 
     RSA = "rsa-3072"
     P256 = "p-256"
@@ -69,47 +74,47 @@ def new_identity(
     passphrase: bytes | None,
     now: datetime | None = None,
     algorithm: Algorithm | str = Algorithm.RSA,
+    signing_algorithm: Algorithm | str = Algorithm.RSA,
 ) -> NewIdentity:
     """Make both keys and their certificates under ``name``, protected by ``passphrase`` (None: not at all).
 
-    The signing key is RSA; ``algorithm`` is that of the decryption key.
+    ``algorithm`` is that of the decryption key. Instances signed on a curve are outside the standard's
+    profiles.
 
     Raises:
-        UsageError: a name that is empty, longer than 64 characters or not printable, or an empty passphrase.
+        UsageError: a name that is empty, longer than 64 characters or not printable, or an empty passphrase,
+            or ML-KEM to sign.
     """
     if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
         raise UsageError(f"the name must have 1 to {MAX_NAME} printable characters")
     if passphrase is not None and not passphrase:
         raise UsageError("the passphrase is empty", hint="leave it out on purpose with --no-passphrase")
     start = (now or datetime.now(UTC)).astimezone(UTC) - CLOCK_SKEW
-    signing_key = _new_rsa()
+    signing_key = _new_key(Algorithm(signing_algorithm))
+    if isinstance(signing_key, mlkem.MLKEM768PrivateKey):
+        raise UsageError("ML-KEM does not sign", hint="it is for the decryption key alone")
     signing = _certificate(name, start, signing_key.public_key(), signing_key, signs=True)
-    key = _new_decryption_key(Algorithm(algorithm))
+    key = _new_key(Algorithm(algorithm))
     issuer = signing_key if isinstance(key, mlkem.MLKEM768PrivateKey) else key
     decryption = _certificate(name, start, key.public_key(), issuer, signs=False)
     contact = Contact(name.strip(), signing, decryption)
     return NewIdentity(
-        _pkcs12(name, signing_key, signing, passphrase),
-        _pem(key, decryption, passphrase)
-        if isinstance(key, mlkem.MLKEM768PrivateKey)
-        else _pkcs12(name, key, decryption, passphrase),
+        protected(signing_key, signing, (), passphrase),
+        protected(key, decryption, (), passphrase),
         contact.marshal(),
         contact,
     )
 
 
 _SigningKey: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+PrivateKey: TypeAlias = _SigningKey | mlkem.MLKEM768PrivateKey
 _PublicKey: TypeAlias = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | mlkem.MLKEM768PublicKey
 
 
-def _new_rsa() -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(PUBLIC_EXPONENT, RSA_BITS)
-
-
-def _new_decryption_key(algorithm: Algorithm) -> _SigningKey | mlkem.MLKEM768PrivateKey:
+def _new_key(algorithm: Algorithm) -> PrivateKey:
     match algorithm:
         case Algorithm.RSA:
-            return _new_rsa()
+            return rsa.generate_private_key(PUBLIC_EXPONENT, RSA_BITS)
         case Algorithm.P256:
             return ec.generate_private_key(ec.SECP256R1())
         case Algorithm.P384:
@@ -152,7 +157,15 @@ def _certificate(
     )
 
 
-def _pkcs12(name: str, key: _SigningKey, certificate: x509.Certificate, passphrase: bytes | None) -> bytes:
+def protected(
+    key: PrivateKey,
+    certificate: x509.Certificate,
+    chain: Sequence[x509.Certificate],
+    passphrase: bytes | None,
+) -> bytes:
+    """A private key as it lies in an identity folder: PKCS #12, of ML-KEM PEM; ``passphrase`` None: open."""
+    if isinstance(key, mlkem.MLKEM768PrivateKey):
+        return _pem(key, certificate, passphrase)
     protection: KeySerializationEncryption = NoEncryption()
     if passphrase is not None:
         protection = (
@@ -162,7 +175,8 @@ def _pkcs12(name: str, key: _SigningKey, certificate: x509.Certificate, passphra
             .hmac_hash(hashes.SHA256())
             .build(passphrase)
         )
-    return pkcs12.serialize_key_and_certificates(name.strip().encode(), key, certificate, None, protection)
+    name = name_of(certificate).encode()
+    return pkcs12.serialize_key_and_certificates(name, key, certificate, chain or None, protection)
 
 
 def _pem(key: mlkem.MLKEM768PrivateKey, certificate: x509.Certificate, passphrase: bytes | None) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Self, TypeAlias, TypeVar
 
 from cryptography import x509
@@ -19,9 +19,10 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
-from dicompack.crypto import certificates
-from dicompack.crypto.contacts import Contact
-from dicompack.crypto.identities import NewIdentity, new_identity
+from dicompack.crypto import certificates, token_keys
+from dicompack.crypto.contacts import Contact, is_pkcs12
+from dicompack.crypto.identities import NewIdentity, PrivateKey, new_identity
+from dicompack.crypto.tokens import is_token
 from dicompack.errors import NoMatchError, UsageError
 
 __all__ = [
@@ -34,8 +35,6 @@ __all__ = [
     "load_decryption_key",
 ]
 
-PrivateKey: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | mlkem.MLKEM768PrivateKey
-
 
 @dataclass(frozen=True)
 class SigningKey:
@@ -43,8 +42,10 @@ class SigningKey:
 
     certificate: x509.Certificate
     private_key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey = field(repr=False, compare=False)
-    """RSA, P-256 or P-384; an instance's Digital Signature is by RSA."""
+    """RSA, P-256 or P-384."""
     chain: tuple[x509.Certificate, ...] = ()
+    pss: bool = False
+    """Sign statements by RSASSA-PSS. An instance's Digital Signature is PKCS #1 v1.5 whatever this says."""
 
     def __post_init__(self) -> None:
         if certificates.may_decrypt(self.certificate) and not certificates.may_sign(
@@ -53,6 +54,8 @@ class SigningKey:
             raise NoMatchError("this key decrypts, it does not sign", rule="KEY-3", hint="use signing.p12")
         certificates.check_signer(self.certificate, NoMatchError)
         _check_pair(self.certificate, self.private_key)
+        if self.pss and not isinstance(self.private_key, rsa.RSAPrivateKey):
+            raise UsageError("RSASSA-PSS takes an RSA key", hint="leave it out: this key signs by ECDSA")
 
     def marshal(self) -> bytes:
         """Unencrypted PKCS #12, to hand it to a worker process in memory; never written anywhere."""
@@ -68,8 +71,11 @@ class SigningKey:
         return _signing_key(cls, _only(_read(data, _no_passphrase)))
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Cross to a worker process that does not share our memory."""
-        return type(self).parse, (self.marshal(),)
+        """Cross to a worker process that does not share our memory; a key on a token is opened there anew."""
+        if isinstance(self.private_key, token_keys.PrivateTokenKey):
+            chain = tuple(map(_der, self.chain))
+            return _signing_key_on_token, (_der(self.certificate), self.private_key, chain, self.pss)
+        return _signing_key_again, (self.marshal(), self.pss)
 
 
 @dataclass(frozen=True)
@@ -106,7 +112,9 @@ class DecryptionKey:
         return cls(certificate, key)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Cross to a worker process that does not share our memory."""
+        """Cross to a worker process that does not share our memory; a key on a token is opened there anew."""
+        if isinstance(self.private_key, token_keys.PrivateTokenKey):
+            return _decryption_key_on_token, (_der(self.certificate), self.private_key)
         return type(self).parse, (self.marshal(),)
 
 
@@ -139,15 +147,16 @@ _Found: TypeAlias = tuple[x509.Certificate, PrivateKey, list[x509.Certificate]]
 """A certificate, the private key that belongs to it, and all other certificates of the file."""
 
 _PEM_KEY: Final = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.+?-----END \1-----", re.DOTALL)
-_PFX_VERSION: Final = b"\x02\x01\x03"
-"""RFC 7292 §4: a PFX begins with version 3; a bare private key with 0, a certificate with a SEQUENCE."""
+_KINDS: Final = "RSA, P-256 and P-384 sign and decrypt, ML-KEM-768 decrypts"
 _ASK: Final = "check the passphrase; an identity file is a .p12, or PEM with key and certificate"
 
 
 def _read(data: bytes, passphrase: Callable[[], bytes]) -> list[_Found]:
+    if is_token(data):
+        return [*token_keys.load(data, passphrase)]
     if b"-----BEGIN " in data:
         return _read_pem(data, passphrase)
-    if data[:1] == b"\x30" and _PFX_VERSION in data[2:10]:
+    if is_pkcs12(data):
         return _read_pkcs12(data, passphrase)
     try:
         certificates.parse_der(data, NoMatchError)
@@ -196,7 +205,7 @@ def _pem_key(block: bytes, passphrase: Callable[[], bytes]) -> PrivateKey:
         except TypeError:
             # The library's way of saying that the key is encrypted.
             key = load_pem_private_key(block, passphrase())
-    except (ValueError, UnsupportedAlgorithm) as error:  # KEY-5
+    except (TypeError, ValueError, UnsupportedAlgorithm) as error:  # KEY-5; TypeError for an empty passphrase
         raise NoMatchError(
             "the passphrase is wrong, or the key file is damaged", rule="KEY-5", hint=_ASK
         ) from error
@@ -207,8 +216,27 @@ def _of_a_kind(key: object) -> PrivateKey:
     if not isinstance(
         key, (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, mlkem.MLKEM768PrivateKey)
     ):  # KEY-2
-        raise NoMatchError("the private key is of a kind that is not accepted", rule="KEY-2")
+        raise NoMatchError("the private key is of a kind that is not accepted", rule="KEY-2", hint=_KINDS)
     return key
+
+
+def _signing_key_again(marshalled: bytes, pss: bool) -> SigningKey:
+    return replace(SigningKey.parse(marshalled), pss=pss)
+
+
+def _signing_key_on_token(
+    certificate: bytes, key: token_keys.PrivateTokenKey, chain: tuple[bytes, ...], pss: bool
+) -> SigningKey:
+    above = tuple(certificates.parse_der(one, NoMatchError) for one in chain)
+    return SigningKey(certificates.parse_der(certificate, NoMatchError), key, above, pss)
+
+
+def _decryption_key_on_token(certificate: bytes, key: token_keys.PrivateTokenKey) -> DecryptionKey:
+    return DecryptionKey(certificates.parse_der(certificate, NoMatchError), key)
+
+
+def _der(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(Encoding.DER)
 
 
 _Signing = TypeVar("_Signing", bound=SigningKey)
@@ -219,7 +247,7 @@ def _signing_key(cls: type[_Signing], found: _Found) -> _Signing:
     if isinstance(key, mlkem.MLKEM768PrivateKey):  # KEY-2, KEY-3
         if certificates.may_decrypt(certificate) and not certificates.may_sign(certificate):
             raise NoMatchError("this key decrypts, it does not sign", rule="KEY-3", hint="use signing.p12")
-        raise NoMatchError("the private key is of a kind that does not sign", rule="KEY-2")
+        raise NoMatchError("the private key is of a kind that does not sign", rule="KEY-2", hint=_KINDS)
     return cls(certificate, key, certificates.ordered_chain(certificate, pool))
 
 
@@ -233,7 +261,7 @@ def _only(found: list[_Found]) -> _Found:
 
 def _check_pair(certificate: x509.Certificate, key: PrivateKey) -> None:
     if not _belongs(certificate, key):  # KEY-5
-        raise NoMatchError("the certificate does not belong to the key", rule="KEY-5")
+        raise NoMatchError("the certificate does not belong to the key", rule="KEY-5", hint=_ASK)
 
 
 def _belongs(certificate: x509.Certificate, key: PrivateKey) -> bool:

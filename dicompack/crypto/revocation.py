@@ -51,6 +51,10 @@ class Revocations:
     demanded: bool = False
     """Whether what no list covers is refused."""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Cross to a worker process that does not share our memory."""
+        return _rebuild, (tuple(one.public_bytes(Encoding.DER) for one in self.lists), self.demanded)
+
     def check(self, path: Sequence[x509.Certificate], at: datetime) -> Standing:
         """What the lists say of each certificate of a path, from the end entity to the anchor, at a time.
 
@@ -84,6 +88,10 @@ class Revocations:
             if not covered:
                 standing = Standing.UNKNOWN
         return standing
+
+
+def _rebuild(lists: tuple[bytes, ...], demanded: bool) -> Revocations:
+    return Revocations(tuple(map(x509.load_der_x509_crl, lists)), demanded)
 
 
 def parse(data: bytes) -> tuple[x509.CertificateRevocationList, ...]:

@@ -83,13 +83,39 @@ def sign(content: bytes, signer: SigningKey, at: datetime) -> bytes:
     Raises:
         ValueError: ``at`` has no time zone, or lies before the year 1970.
     """
-    moment = _time(at)
+    digest = _digest(content, signatures.scheme_of(signer))
+    return around(digest, len(content), signer, at).of(content)
+
+
+def around(
+    digest: bytes,
+    size: int,
+    signer: SigningKey,
+    at: datetime,
+    *,
+    bare: bool = False,
+    signature: bytes | None = None,
+) -> Around:
+    """What a SignedData has around ``size`` bytes with this digest.
+
+    Args:
+        digest: of the content.
+        size: of the content.
+        signer: whose signature it is.
+        at: the signing time.
+        bare: without ContentInfo.
+        signature: what stands in the place of one, so that the size of all is known before the content is.
+
+    Raises:
+        ValueError: as `sign`.
+    """
     chain = tuple(one.public_bytes(Encoding.DER) for one in (signer.certificate, *signer.chain))
-    scheme = signatures.scheme_of(certificates.signer_key(signer.certificate, BadSignatureError))
-    attributes = _attributes(_digest(content, scheme), moment, chain, scheme)
-    signature = signatures.sign_statement(signer, der.set_of(attributes))
+    scheme = signatures.scheme_of(signer)
+    attributes = _attributes(digest, _time(at), chain, scheme)
+    if signature is None:
+        signature = signatures.sign_statement(signer, der.set_of(attributes))
     identifier = certificates.issuer_and_serial(signer.certificate)
-    return _marshal(content, chain, attributes, identifier, scheme, signature)
+    return _around(size, chain, attributes, identifier, scheme, signature, None, bare=bare)
 
 
 def _marshal(
@@ -106,13 +132,14 @@ def _marshal(
 
 
 @dataclass(frozen=True)
-class _Around:
+class Around:
     """What stands before and after the content: that may be large, and is not to be copied for each level."""
 
     before: bytes
     after: bytes
 
     def of(self, content: der.Buffer) -> bytes:
+        """With the content between them."""
         return b"".join((self.before, content, self.after))
 
     def fits(self, data: bytes, content: der.Buffer) -> bool:
@@ -130,7 +157,9 @@ def _around(
     scheme: SignatureScheme,
     signature: der.Buffer,
     token: der.Buffer | None,
-) -> _Around:
+    *,
+    bare: bool = False,
+) -> Around:
     stamp = () if token is None else (_unsigned(token),)
     signer_info = der.sequence(
         der.integer(1),
@@ -143,16 +172,17 @@ def _around(
     )
     after = der.set_of(chain, _CERTIFICATES) + der.set_of([signer_info])
     before = der.header(der.OCTET_STRING, size)
-    for tag, first, last in (  # from the innermost one outwards
+    levels = (  # from the innermost one outwards
         (_EXPLICIT, b"", 0),
         (der.SEQUENCE, DATA, 0),
         (der.SEQUENCE, der.integer(1) + der.set_of([scheme.digest_identifier]), len(after)),
         (_EXPLICIT, b"", len(after)),
         (der.SEQUENCE, SIGNED_DATA, len(after)),
-    ):
+    )
+    for tag, first, last in levels[:3] if bare else levels:
         before = first + before
         before = der.header(tag, len(before) + size + last) + before
-    return _Around(before, after)
+    return Around(before, after)
 
 
 def _unsigned(token: der.Buffer) -> bytes:
@@ -229,14 +259,15 @@ def verify(data: bytes, *, may_be_stamped: bool = False) -> Signed:
     if not _made_around(parts, chain, parts.token).fits(data, parts.content):  # 4: CMS-6
         _bad("not in its one byte representation", rule="CMS-6")
     key = certificates.signer_key(certificate, BadSignatureError)  # 5
-    if signatures.scheme_of(key) != parts.scheme:
+    if parts.scheme not in signatures.schemes_for(key):
         _bad("the signer's key is not one for this algorithm", rule="CMS-8")
     content, signature = bytes(parts.content), bytes(parts.signature)
     if not hmac.compare_digest(_digest(content, parts.scheme), bytes(parts.digest)):  # 6: CMS-7
         _bad("the content is not what was signed", rule="CMS-7")
     try:
         # RFC 5652 §5.4: digested with the tag SET OF instead of the implicit one.
-        signatures.verify_statement(key, signature, der.set_of(_attributes_of(parts, chain)))
+        attributes = der.set_of(_attributes_of(parts, chain))
+        signatures.verify_statement(key, signature, attributes, parts.scheme)
     except InvalidSignature as error:  # CMS-8
         raise BadSignatureError(
             "the signature does not fit the signer's certificate", rule="CMS-8", hint="do not use the data"
@@ -255,7 +286,7 @@ def _made_again(parts: _Parts, chain: Sequence[x509.Certificate], token: der.Buf
     return _made_around(parts, chain, token).of(parts.content)
 
 
-def _made_around(parts: _Parts, chain: Sequence[x509.Certificate], token: der.Buffer | None) -> _Around:
+def _made_around(parts: _Parts, chain: Sequence[x509.Certificate], token: der.Buffer | None) -> Around:
     return _around(
         len(parts.content),
         tuple(one.public_bytes(Encoding.DER) for one in chain),

@@ -17,35 +17,23 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-from dicompack.crypto import certificates, der
-from dicompack.crypto.algorithms import (
-    CONTENT_TYPE,
-    ECDSA_DIGESTS,
-    MESSAGE_DIGEST,
-    RSA_DIGESTS,
-    SIGNED_DATA,
-    SIGNING_CERTIFICATE,
-    SIGNING_CERTIFICATE_SHA1,
-    STAMP_DIGESTS,
-    TIME_STAMP_CONTENT,
-    Digest,
-)
-from dicompack.errors import BadSignatureError, DicomPackError, FormatError, UnsupportedError
+from dicompack.crypto import certificates, der, foreign_signers
+from dicompack.crypto.algorithms import MESSAGE_DIGEST, SIGNED_DATA, TIME_STAMP_CONTENT, Digest
+from dicompack.crypto.foreign_signers import Rules, Signer
+from dicompack.errors import BadSignatureError, FormatError, UnsupportedError
 
 MAX_TOKEN: Final = 1 << 16
 """Bytes; tokens with three certificates have 6 000."""
 MAX_ACCURACY: Final = 86_400
 """Seconds; whoever knows the day only is no authority for time."""
 
+_RULES: Final = Rules("time-stamp", form="TSP-1", algorithms="TSP-2", signature="TSP-4")
 _TIME: Final = re.compile(rb"([0-9]{14})(?:\.([0-9]{1,9}))?Z")
 
 
@@ -82,28 +70,18 @@ def verify(token: der.Buffer, stamped: bytes) -> TimeStamp:
     content, pool, signer = _parse(token)  # 1
     info = _parse_info(content)
     if not hmac.compare_digest(hashlib.new(info.digest.lower(), stamped).digest(), info.imprint):  # 3
-        raise _bad("the time-stamp is for something else", rule="TSP-3")  # TSP-3
-    attributes = _parse_attributes(signer.attributes)
-    certificate = _certificate(pool, signer, attributes)  # 4
+        raise BadSignatureError(  # TSP-3
+            "the time-stamp is for something else", rule="TSP-3", hint="do not use the data"
+        )
+    attributes = foreign_signers.parse_attributes(signer.attributes, TIME_STAMP_CONTENT, _RULES)
+    certificate = foreign_signers.certificate_of(pool, signer, attributes, _RULES, must_be_named=True)  # 4
     found = hashlib.new(signer.digest.lower(), content).digest()
     if not hmac.compare_digest(found, bytes(attributes[MESSAGE_DIGEST].content)):  # 5: TSP-4
-        raise _bad("the time-stamp is not what its authority signed", rule="TSP-4")
-    _verify_signature(certificate, signer)
+        raise _RULES.bad("the time-stamp is not what its signer signed")
+    foreign_signers.verify_signature(certificate, signer, _RULES)
     certificates.check_time_stamp_authority(certificate, BadSignatureError)  # 6
-    others = [one for one in map(_readable, pool) if one is not None]
+    others = [one for one in map(foreign_signers.readable, pool) if one is not None]
     return TimeStamp(info.time, certificate, certificates.ordered_chain(certificate, others), info.nonce)
-
-
-@dataclass(frozen=True)
-class _Signer:
-    """A SignerInfo."""
-
-    identifier: der.Element
-    digest: Digest
-    attributes: der.Element
-    algorithm: bytes
-    """OBJECT IDENTIFIER of the signature's."""
-    signature: bytes
 
 
 @dataclass(frozen=True)
@@ -116,7 +94,7 @@ class _Info:
     nonce: int | None
 
 
-def _parse(token: der.Buffer) -> tuple[bytes, tuple[bytes, ...], _Signer]:
+def _parse(token: der.Buffer) -> tuple[bytes, tuple[bytes, ...], Signer]:
     outer = der.Fields(der.parse(token, der.SEQUENCE))
     if outer.take(der.OBJECT_IDENTIFIER).raw != SIGNED_DATA:
         raise _malformed("the time-stamp is no SignedData")
@@ -140,47 +118,8 @@ def _parse(token: der.Buffer) -> tuple[bytes, tuple[bytes, ...], _Signer]:
     fields.end()
     if len(signers) != 1 or signers[0].tag != der.SEQUENCE:
         raise _malformed(f"{len(signers)} signers of a time-stamp instead of one")
-    return content, tuple(bytes(one.raw) for one in pool.children) if pool else (), _parse_signer(signers[0])
-
-
-def _parse_signer(element: der.Element) -> _Signer:
-    fields = der.Fields(element)
-    version = der.small_integer(fields.take(der.INTEGER))
-    identifier = fields.take_optional(0x80) or fields.take(der.SEQUENCE)
-    if version != (3 if identifier.tag == 0x80 else 1):
-        raise _malformed("version of the time-stamp's SignerInfo does not go with its signer")
-    digest = digest_of(fields.take(der.SEQUENCE))
-    attributes = fields.take(0xA0)
-    algorithm, has_parameters = _algorithm_of(fields.take(der.SEQUENCE))
-    if has_parameters:  # TSP-2
-        raise UnsupportedError("the time-stamp has an algorithm that is not in the list", rule="TSP-2")
-    signature = bytes(fields.take(der.OCTET_STRING).content)
-    fields.take_optional(0xA1)  # what anybody could have added, and nobody looks at
-    fields.end()
-    return _Signer(identifier, digest, attributes, algorithm, signature)
-
-
-def _algorithm_of(element: der.Element) -> tuple[bytes, bool]:
-    """OBJECT IDENTIFIER of an AlgorithmIdentifier, and whether it has parameters other than NULL.
-
-    Raises:
-        FormatError: it is none.
-    """
-    fields = der.Fields(element)
-    kind = bytes(fields.take(der.OBJECT_IDENTIFIER).raw)
-    return kind, fields.take_optional(der.NULL) is None and len(element.children) > 1
-
-
-def digest_of(element: der.Element) -> Digest:
-    """The digest that an AlgorithmIdentifier names, with parameters NULL or none (RFC 5754 §2).
-
-    Raises:
-        UnsupportedError: none of the list.
-    """
-    kind, has_parameters = _algorithm_of(element)
-    if kind not in STAMP_DIGESTS or has_parameters:  # 2: TSP-2
-        raise UnsupportedError("the time-stamp has a digest that is not in the list", rule="TSP-2")
-    return STAMP_DIGESTS[kind]
+    certificates_there = tuple(bytes(one.raw) for one in pool.children) if pool else ()
+    return content, certificates_there, foreign_signers.parse_signer(signers[0], _RULES)
 
 
 def imprint_of(element: der.Element) -> tuple[Digest, bytes]:
@@ -190,7 +129,7 @@ def imprint_of(element: der.Element) -> tuple[Digest, bytes]:
         FormatError, UnsupportedError: it is none, or its digest is not in the list.
     """
     fields = der.Fields(element)
-    digest = digest_of(fields.take(der.SEQUENCE))
+    digest = foreign_signers.digest_of(fields.take(der.SEQUENCE), _RULES)
     value = bytes(fields.take(der.OCTET_STRING).content)
     fields.end()
     return digest, value
@@ -249,89 +188,5 @@ def _parse_accuracy(element: der.Element | None) -> timedelta:
     return timedelta(seconds=seconds, milliseconds=millis, microseconds=micros)
 
 
-def _parse_attributes(element: der.Element) -> dict[bytes, der.Element]:
-    values: dict[bytes, der.Element] = {}
-    for member in element.children:
-        fields = der.Fields(member)
-        kind = bytes(fields.take(der.OBJECT_IDENTIFIER).raw)
-        found = fields.take(der.SET).children
-        fields.end()
-        if len(found) != 1 or kind in values:
-            raise _malformed("a signed attribute of the time-stamp does not have exactly one value")
-        values[kind] = found[0]
-    if not {CONTENT_TYPE, MESSAGE_DIGEST} <= values.keys() or values[CONTENT_TYPE].raw != TIME_STAMP_CONTENT:
-        raise _malformed("the time-stamp lacks a signed attribute, or has one of another content")
-    return values
-
-
-def _certificate(
-    pool: Sequence[bytes], signer: _Signer, attributes: dict[bytes, der.Element]
-) -> x509.Certificate:
-    """The one that the signed attributes name first (RFC 5035 §3, RFC 2634 §5.4), and the SignerInfo too."""
-    named = [
-        _first_certificate_id(attributes[kind], default)
-        for kind, default in ((SIGNING_CERTIFICATE, "sha256"), (SIGNING_CERTIFICATE_SHA1, "sha1"))
-        if kind in attributes
-    ]
-    for raw in pool:
-        if named and all(hashlib.new(digest, raw).digest() == value for digest, value in named):
-            certificate = certificates.parse_der(raw, BadSignatureError)
-            if _is_named(certificate, signer.identifier):
-                return certificate
-    raise _bad("the certificate of the time-stamp is not there, or not the one that was signed", rule="TSP-4")
-
-
-def _first_certificate_id(element: der.Element, default: str) -> tuple[str, bytes]:
-    outer = der.Fields(element)
-    ids = outer.take(der.SEQUENCE).children
-    if not ids:
-        raise _malformed("the time-stamp names no certificate")
-    fields = der.Fields(ids[0])
-    algorithm = fields.take_optional(der.SEQUENCE) if default != "sha1" else None
-    digest = default if algorithm is None else digest_of(algorithm).lower()
-    return digest, bytes(fields.take(der.OCTET_STRING).content)
-
-
-def _is_named(certificate: x509.Certificate, identifier: der.Element) -> bool:
-    if identifier.tag == 0x80:
-        own = certificates.subject_key_identifier(certificate, BadSignatureError)
-        return own == bytes(identifier.content)
-    return certificates.issuer_and_serial(certificate) == identifier.raw
-
-
-def _verify_signature(certificate: x509.Certificate, signer: _Signer) -> None:
-    # RFC 5652 §5.4: digested with the tag SET OF instead of the implicit one.
-    statement = bytes((der.SET,)) + bytes(signer.attributes.raw[1:])
-    key = certificate.public_key()
-    known: dict[bytes, Digest | None] = {}
-    if isinstance(key, rsa.RSAPublicKey):
-        known = RSA_DIGESTS
-    elif isinstance(key, ec.EllipticCurvePublicKey):
-        known = ECDSA_DIGESTS
-    if signer.algorithm not in known or known[signer.algorithm] not in (None, signer.digest):  # 2: TSP-2
-        raise UnsupportedError("the time-stamp has an algorithm that is not in the list", rule="TSP-2")
-    try:
-        if isinstance(key, rsa.RSAPublicKey):
-            key.verify(signer.signature, statement, padding.PKCS1v15(), signer.digest.algorithm)
-        elif isinstance(key, ec.EllipticCurvePublicKey):
-            key.verify(signer.signature, statement, ec.ECDSA(signer.digest.algorithm))
-    except InvalidSignature as error:  # TSP-4
-        raise BadSignatureError(
-            "the time-stamp is not what its authority signed", rule="TSP-4", hint="do not use the data"
-        ) from error
-
-
-def _readable(raw: bytes) -> x509.Certificate | None:
-    """A certificate that may help to build a path; others in a token are nobody's fault."""
-    try:
-        return certificates.parse_der(raw, BadSignatureError)
-    except DicomPackError:
-        return None
-
-
 def _malformed(message: str) -> FormatError:
-    return FormatError(message, rule="TSP-1")  # TSP-1
-
-
-def _bad(message: str, *, rule: str) -> BadSignatureError:
-    return BadSignatureError(message, rule=rule, hint="do not use the data")
+    return _RULES.malformed(message)

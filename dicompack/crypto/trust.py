@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Final, Literal, TypeAlias
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import (
     Criticality,
@@ -25,7 +26,7 @@ from cryptography.x509.verification import (
 
 from dicompack.crypto import certificates
 from dicompack.crypto.certificates import fingerprint, spki_sha256
-from dicompack.crypto.contacts import Contact
+from dicompack.crypto.contacts import Contact, holds_private_key
 from dicompack.crypto.revocation import Revocations, Standing
 from dicompack.errors import NoMatchError, UntrustedError
 
@@ -83,10 +84,18 @@ class AuthorityAnchor:
     def __post_init__(self) -> None:
         certificates.check_authority(self.certificate, NoMatchError)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Cross to a worker process that does not share our memory."""
+        return _rebuild, (self.name, self.certificate.public_bytes(Encoding.DER), self.roles)
+
     @property
     def fingerprint(self) -> str:
         """Of the authority's key."""
         return fingerprint((self.certificate,))
+
+
+def _rebuild(name: str, certificate: bytes, roles: frozenset[Role]) -> AuthorityAnchor:
+    return AuthorityAnchor(name, certificates.parse_der(certificate, NoMatchError), roles)
 
 
 Anchor: TypeAlias = PinnedContact | AuthorityAnchor
@@ -115,7 +124,7 @@ def load_anchor(name: str, data: bytes, roles: Iterable[Role | str] = DEFAULT_RO
     """
     given = frozenset(map(Role, roles))
     # A private key in the file is for Contact to refuse.
-    found = certificates.parse_any(data, NoMatchError) if b"PRIVATE KEY-----" not in data else []
+    found = certificates.parse_any(data, NoMatchError) if not holds_private_key(data) else []
     if len(found) == 1 and certificates.is_authority(found[0]):
         return AuthorityAnchor(name, found[0], given)
     return PinnedContact(name, Contact.parse(data), given)
@@ -205,7 +214,7 @@ class TrustStore:
         self._check_revoked((certificate,), at)  # 4, first: of a revoked key nothing else matters
         pinned = self._pinned(certificate, role)  # 2
         if pinned is not None:
-            _check_validity(certificate, at)  # 3
+            check_validity(certificate, at)  # 3
             return Trusted(pinned.name, "pinned", pinned.fingerprint)
         authority, path = self._authority(certificate, chain, at, role)  # 2, 3
         self._check_revoked(path, at)  # 4
@@ -219,7 +228,7 @@ class TrustStore:
             UntrustedError: it is none, or revoked here, expired or not yet valid.
         """
         self._check_revoked((certificate,), at)
-        _check_validity(certificate, at)
+        check_validity(certificate, at)
         for anchor in self.anchors:
             if isinstance(anchor, AuthorityAnchor) and anchor.certificate == certificate:
                 return anchor
@@ -274,7 +283,7 @@ class TrustStore:
                 return anchor, path
             # An issuer that is known says more than "unknown": look whether the leaf's time alone is wrong.
             if _path(anchor, certificate, chain, certificate.not_valid_after_utc, role):
-                _check_validity(certificate, at)
+                check_validity(certificate, at)
             verdict = UntrustedError(  # TRU-4
                 f"the {role} is unknown: no certification path to a trusted authority holds at that time",
                 rule="TRU-4",
@@ -302,7 +311,12 @@ def _check_usage(certificate: x509.Certificate, role: Role) -> None:
         certificates.check_time_stamp_authority(certificate, UntrustedError)
 
 
-def _check_validity(certificate: x509.Certificate, at: datetime) -> None:
+def check_validity(certificate: x509.Certificate, at: datetime) -> None:
+    """See that a time lies in a certificate's validity, both ends of which belong to it.
+
+    Raises:
+        UntrustedError: it does not (TRU-2, TRU-3).
+    """
     if at < certificate.not_valid_before_utc:  # TRU-2
         start = f"{certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
         raise UntrustedError(

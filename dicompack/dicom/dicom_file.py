@@ -253,13 +253,18 @@ def marshal(
         identity = data_set.text(tags.SOP_CLASS_UID), data_set.text(tags.SOP_INSTANCE_UID)
     else:
         identity = check_identity(data_set)
-    meta = _meta(syntax, *identity)
     body = encoding.marshal(data_set, syntax)
     if syntax.deflated and deflate:
         deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
         deflated = [deflater.compress(piece) for piece in encoding.gathered(body)]
         body = [padded(b"".join([*deflated, deflater.flush()]), b"\0")]
-    return [bytes(PREAMBLE_SIZE), PREFIX, *encoding.marshal(meta, EXPLICIT_LITTLE), *body]
+    return [*head(syntax, *identity), *body]
+
+
+def head(syntax: TransferSyntax, sop_class: str, sop_instance: str) -> list[Piece]:
+    """What stands before the data set: zero preamble, prefix, our own File Meta Information."""
+    meta = _meta(syntax, sop_class, sop_instance)
+    return [bytes(PREAMBLE_SIZE), PREFIX, *encoding.marshal(meta, EXPLICIT_LITTLE)]
 
 
 def _meta(syntax: TransferSyntax, sop_class: str, sop_instance: str) -> DataSet:

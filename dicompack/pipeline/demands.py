@@ -27,6 +27,11 @@ def demand_of_source(task: SourceTask) -> Demand:
     return _CHAIN.of(_size(task))
 
 
+def demand_of_size(size: int) -> Demand:
+    """What opening a file of this size may take."""
+    return _CHAIN.of(size)
+
+
 def demand_of_member(task: UnpackTask | OtherTask) -> Demand:
     """What opening a member may take; its sizes are the originator's word, whom the reader trusts."""
     sizes = [task.size]

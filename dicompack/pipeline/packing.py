@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -55,6 +55,7 @@ from dicompack.pipeline.remote_packing import (
 )
 from dicompack.pipeline.reports import member_of
 from dicompack.pipeline.resuming import begin, check_resumable, digest_of_settings
+from dicompack.pipeline.secure_packing import WhatToSecure, pack_file_set
 from dicompack.pipeline.source_instances import Refused
 from dicompack.pipeline.unpacking import check_written
 from dicompack.report import Finding, Progress, Report, Skipped
@@ -62,6 +63,9 @@ from dicompack.stages import package, volumes
 from dicompack.stages.compression import Encoding
 from dicompack.workers import Cluster, Place, Processes, Scheduler, Workers, frames_of_large
 
+AEAD = "aead"
+SECURE_DICOM = "secure-dicom"
+"""Values of `envelope`: AuthEnvelopedData in volumes of a package, or PS3.15 D.1 in a folder."""
 _READ_SIZE = 1 << 20
 
 
@@ -71,6 +75,7 @@ def pack(
     *,
     originator: Originator,
     project_key: ProjectKey | None = None,
+    envelope: str = AEAD,
     deidentify: str = "basic",
     profile: SiteProfile | None = None,
     burned_in: str = "stop",
@@ -104,6 +109,8 @@ def pack(
         output: ``NAME.dcmpack``; several volumes get ``.001``, ``.002`` and so on after it.
         originator: who signs, and whom to encrypt to.
         project_key: for pseudonyms that are the same in the next package; replaces the originator's.
+        envelope: ``aead``, or ``secure-dicom``: a Secure File-set (PS3.15 D.1) is made, and `output` is a new
+            folder; without volumes, SEALs, originals and all that depends on them.
         deidentify: ``basic``, the Basic Application Level Confidentiality Profile, or
             ``basic+option+option`` with its options by the standard's names; or ``none``: as they are.
         profile: exceptions and additions of a site.
@@ -153,6 +160,37 @@ def pack(
     ratio = None if lossy is None else float(lossy)  # 10 and 10.0 are one setting
     encoding = Encoding(codec, paranoid=paranoid, recompress=recompress, lossy=ratio)
     encoding.check()
+    if envelope == SECURE_DICOM:
+        _check_secure(
+            {
+                "--volume-size": volume_size,
+                "--recovery": recovery,
+                "--hide-signer": hide_signer,
+                "--timestamp": timestamp,
+                "--custodian": originator.custodians,
+                "--include-other": include_other,
+                "--resume": resume,
+                "--scheduler": scheduler,
+                "--temp": temp,
+                "--force": force,
+            }
+        )
+        _check_originals(
+            originator,
+            as_is=as_is,
+            include_other=include_other,
+            allow_preamble=allow_preamble,
+            said=profile or map_out,
+        )
+        originator.check_validity(datetime.now(UTC))
+        if project_key is not None:
+            originator = replace(originator, project_key=project_key)
+        wanted = WhatToSecure(
+            originator, policy, encoding, allow_preamble, map_out, tuple(exclude), skip_suspect
+        )
+        return pack_file_set([Path(source) for source in sources], output, wanted, place, tell)
+    if envelope != AEAD:
+        raise UsageError(f"there is no envelope {envelope!r}", hint=f"{AEAD} or {SECURE_DICOM}")
     stamp = stamping_by(timestamp)
     _check_settings(output, originator, volume_size, force)
     _check_originals(
@@ -230,7 +268,7 @@ def pack(
         )
         intake.check(skip_suspect, "packed")
         members, findings = intake.settle("packed")
-        findings = [*findings, *_without_encrypted_attributes(originator)]
+        findings = [*findings, *_outside_the_standard(originator)]
         done = Deidentification("basic", policy.claimed, EDITION) if policy else None
         others = _pack_others(intake, settings, place, tell) if include_other else []
         sealed = [one.member for one in members]
@@ -343,11 +381,18 @@ def _paths(members: Sequence[PackedInstance], folder: Path) -> Iterator[Path]:
             yield object_path(folder, one.staged, number)
 
 
-def _without_encrypted_attributes(originator: Originator) -> list[Finding]:
-    if not originator.custodians or originator.encrypts_attributes:
-        return []
-    message = "the way back is in the package only: inside an instance it would be locked with RSA, if at all"
-    return [Finding("no-encrypted-attributes", "", message)]
+def _outside_the_standard(originator: Originator) -> list[Finding]:
+    """What the kinds of keys leave out of the standard's profiles."""
+    found = []
+    if originator.custodians and not originator.encrypts_attributes:
+        message = (
+            "the way back is in the package only: inside an instance it would be locked with RSA, if at all"
+        )
+        found.append(Finding("no-encrypted-attributes", "", message))
+    if not originator.signs_by_profile:  # SIG-9
+        message = "instances are signed with ECDSA, which no profile of the standard has"
+        found.append(Finding("signature-outside-profile", "", message, "SIG-9"))
+    return found
 
 
 def _looking_for(intake: Intake[PackedInstance]) -> Callable[[bytes], None]:
@@ -376,6 +421,17 @@ def check_output(output: Path, *, force: bool) -> None:
     files.take_back(output)
     if not force and (taken := _volumes_of(output)):
         raise OutputError(f"{taken[0].name} exists", hint="choose another name, or --force")
+
+
+def _check_secure(given: Mapping[str, object]) -> None:
+    """What a Secure File-set has no place for."""
+    for option, value in given.items():
+        if value not in (None, False, ()):  # SDF-16
+            raise UsageError(
+                f"{option} does not go with a Secure File-set",
+                rule="SDF-16",
+                hint=f"leave out {option}, or --envelope secure-dicom",
+            )
 
 
 def _check_originals(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -36,6 +36,8 @@ class KeyPaths:
     project_key: str | None = None
     passphrases: str | None = None
     """A file with one passphrase per line."""
+    pss: bool = False
+    """How the originator's key signs statements."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def start_remote_packing(settings: RemoteSettings) -> None:
     paths = settings.keys
     signs, signs_instances, opens = settings.fingerprints
     passphrases = _passphrases(paths.passphrases)
-    signing = _opened(paths.signing, load_signing_key, passphrases, signs)
+    signing = replace(_opened(paths.signing, load_signing_key, passphrases, signs), pss=paths.pss)
     instance_signing = None
     if paths.instance_signing is not None:
         instance_signing = _opened(paths.instance_signing, load_signing_key, passphrases, signs_instances)

@@ -6,12 +6,36 @@ import difflib
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
-from dicompack.container.manifest import ManifestMember
 from dicompack.errors import InputError, UsageError
 
-_SAID: Final[dict[str, Callable[[ManifestMember], str]]] = {
+
+class Described(Protocol):
+    """What MANIFEST or DICOMDIR say of an instance."""
+
+    @property
+    def modality(self) -> str:
+        """Modality (0008,0060)."""
+
+    @property
+    def sop_class_uid(self) -> str:
+        """SOP Class UID (0008,0016)."""
+
+    @property
+    def sop_instance_uid(self) -> str:
+        """SOP Instance UID (0008,0018)."""
+
+    @property
+    def series_instance_uid(self) -> str:
+        """Series Instance UID (0020,000E)."""
+
+    @property
+    def study_instance_uid(self) -> str:
+        """Study Instance UID (0020,000D)."""
+
+
+_SAID: Final[dict[str, Callable[[Described], str]]] = {
     "Modality": lambda member: member.modality,
     "SOPClassUID": lambda member: member.sop_class_uid,
     "SOPInstanceUID": lambda member: member.sop_instance_uid,
@@ -43,7 +67,7 @@ class Selection:
             patterns[keyword] = (*patterns.get(keyword, ()), value)
         return cls(patterns) if patterns else None
 
-    def takes(self, member: ManifestMember) -> bool:
+    def takes(self, member: Described) -> bool:
         """Whether an instance is wanted."""
         return all(
             any(_fits(pattern, _SAID[keyword](member)) for pattern in several)

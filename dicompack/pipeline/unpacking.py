@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeAlias
 
 from dicompack import files
 from dicompack.container.digests import ObjectDigest
@@ -22,13 +23,14 @@ from dicompack.errors import (
     DicomPackError,
     FormatError,
     NoMatchError,
-    UnsupportedError,
     UsageError,
-    gravest,
 )
 from dicompack.parties import Recipient, check_signer_validity
+from dicompack.pipeline import secure_unpacking
 from dicompack.pipeline.demands import demand_of_member
+from dicompack.pipeline.gathering import gathered
 from dicompack.pipeline.instances import (
+    Delivery,
     OtherTask,
     Unpacked,
     UnpackingSettings,
@@ -42,7 +44,7 @@ from dicompack.pipeline.opening import OnProgress, check_frames, check_recovery,
 from dicompack.pipeline.receiving import ReceiptFile, read_receipt
 from dicompack.pipeline.reports import report_of, verdict_of
 from dicompack.pipeline.selection import Selection
-from dicompack.pipeline.unpacking_tasks import renamed, tasks_of
+from dicompack.pipeline.unpacking_tasks import Tasks
 from dicompack.report import Progress, Report, SignatureVerdict
 from dicompack.stages import receipts, volumes
 from dicompack.stages.judging import Judge
@@ -56,7 +58,12 @@ from dicompack.stages.seals import (
     is_hidden,
 )
 from dicompack.stages.volumes import Volumes
-from dicompack.workers import Place, Processes, WorkerDiedError, Workers, frames_of_large
+from dicompack.workers import Place, Processes, Workers, frames_of_large
+
+MANY = 10_000
+"""Members whose MANIFEST takes so much memory that no worker should have a copy of it: some 20 MB."""
+
+UnpackingWorkers: TypeAlias = Workers[UnpackingSettings, UnpackTask | OtherTask, Unpacked | DicomPackError]
 
 
 def test(
@@ -82,6 +89,8 @@ def test(
     began, tell = time.monotonic(), on_progress or never
     if receipt is not None and trust is None:
         raise UsageError("a receipt needs somebody to believe", hint="name its signer with --trust")
+    if file_set := secure_unpacking.find(Path(path)):
+        return secure_unpacking.test(file_set)
     with open_package(Path(path), files.temporary_target(), tell) as opened:
         sealed = _check_without_key(opened, trust, tell)
         received = _check_receipt(opened, sealed, receipt, trust) if sealed and trust else ()
@@ -107,6 +116,9 @@ def verify(
     """
     began, tell = time.monotonic(), on_progress or never
     place = Processes(jobs, max_memory)
+    if file_set := secure_unpacking.find(Path(path)):
+        _check_no_receipt(receipt)
+        return secure_unpacking.verify(file_set, recipient, place, tell, began)
     with open_package(Path(path), files.temporary_target(), tell) as opened:
         sealed, content = check_whole(opened, recipient, place, tell)
         received = _check_receipt(opened, sealed, receipt, recipient.trust)
@@ -122,13 +134,12 @@ def check_whole(
         DicomPackError: see `unpack`.
     """
     sealed = _checked_seals(opened, recipient.trust, recipient.keys)  # (2) (3)
-    content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
-    custody = _custody_of(opened, sealed, content, recipient, wanted=None)
-    settings = UnpackingSettings(
-        recipient.keys, content.instance_signer, "", frames=frames_of_large(place.crews)
-    )
-    _check_unopened(opened, sealed, custody)
-    _unpack_members(tasks_of(opened, sealed, content, custody), settings, place, on_progress)
+    with _workers_for(sealed, recipient, place) as workers:
+        content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
+        custody = _custody_of(opened, sealed, content, recipient, wanted=None)
+        _check_unopened(opened, sealed, custody)
+        tasks = Tasks(opened, sealed, content, custody)
+        _unpack_members(tasks, Delivery(content.instance_signer), workers, on_progress)
     return sealed, content
 
 
@@ -139,6 +150,8 @@ def inspect(path: Path | str, *, recipient: Recipient) -> Report:
         DicomPackError: see `unpack`.
     """
     began = time.monotonic()
+    if file_set := secure_unpacking.find(Path(path)):
+        return secure_unpacking.inspect(file_set, recipient, began)
     with open_package(Path(path), files.temporary_target(), never, every_byte=False) as opened:
         sealed = _checked_seals(opened, recipient.trust, recipient.keys)
         content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
@@ -201,32 +214,34 @@ def unpack(
     files.remove_dead(target)
     files.remove_dead(target.with_name(f"{target.name}.volumes"))
     files.check_target_folder(target)
+    if file_set := secure_unpacking.find(Path(path)):
+        _check_no_receipt(receipt)
+        if originals:  # SDF-16
+            raise UsageError(
+                "a Secure File-set holds no originals", rule="SDF-16", hint="leave out --originals"
+            )
+        return secure_unpacking.unpack(file_set, target, recipient, place, tell, began, selection)
     spare = target.with_name(f"{target.name}.volumes")
 
     def deliver(opened: Volumes) -> Report:
         sealed = _checked_seals(opened, recipient.trust, recipient.keys)  # (2) (3)
-        content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
-        custody = _custody_of(opened, sealed, content, recipient, wanted=originals)
-        if selection is None:
-            _check_unopened(opened, sealed, custody)
-        tasks = tasks_of(opened, sealed, content, custody, keep_signed=keep_signed, selection=selection)
-        with files.Staging(target) as staging, ReceiptFile(receipt) as receipt_file:
-            files.check_room(staging.path, sum(task.size for task in tasks))
-            folder = staging.folder("instances")
-            settings = UnpackingSettings(
-                recipient.keys,
-                content.instance_signer,
-                str(folder),
-                keep_signed,
-                frames_of_large(place.crews),
-            )
-            written = _unpack_members(tasks, settings, place, tell)
-            if receipt_signer is not None:
-                at = datetime.now(UTC).replace(microsecond=0)
-                receipt_file.write(receipts.pack(opened.package.ids, sealed, receipt_signer, at))
-            files.check_target_folder(target)
-            files.publish_folder(folder, target)
-            receipt_file.publish()
+        with _workers_for(sealed, recipient, place) as workers:
+            content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
+            custody = _custody_of(opened, sealed, content, recipient, wanted=originals)
+            if selection is None:
+                _check_unopened(opened, sealed, custody)
+            tasks = Tasks(opened, sealed, content, custody, keep_signed=keep_signed, selection=selection)
+            with files.Staging(target) as staging, ReceiptFile(receipt) as receipt_file:
+                files.check_room(staging.path, tasks.size)
+                folder = staging.folder("instances")
+                delivery = Delivery(content.instance_signer, str(folder), keep_signed)
+                written = _unpack_members(tasks, delivery, workers, tell)
+                if receipt_signer is not None:
+                    at = datetime.now(UTC).replace(microsecond=0)
+                    receipt_file.write(receipts.pack(opened.package.ids, sealed, receipt_signer, at))
+                files.check_target_folder(target)
+                files.publish_folder(folder, target)
+                receipt_file.publish()
         return report_of(
             "unpack",
             opened,
@@ -234,8 +249,8 @@ def unpack(
             began,
             content,
             bytes_out=written,
-            renamed=renamed(tasks),
-            selected=None if selection is None else {task.number for task in tasks},
+            renamed=tasks.renamed,
+            selected=tasks.selected,
         )
 
     if selection is not None:
@@ -246,6 +261,13 @@ def unpack(
             pass  # damage is judged before signatures, and repaired: once more, with every byte
     with open_package(Path(path), spare, tell) as opened:
         return deliver(opened)
+
+
+def _check_no_receipt(receipt: Path | None) -> None:
+    if receipt is not None:  # SDF-16
+        raise UsageError(
+            "a receipt is for a package, not for a Secure File-set", rule="SDF-16", hint="leave out --receipt"
+        )
 
 
 def _check_unopened(opened: Volumes, sealed: CheckedSeal, custody: Custody | None) -> None:
@@ -322,47 +344,40 @@ def _check_without_key(
 
 def _check_objects(opened: Volumes, rows: Mapping[str, ObjectDigest], on_progress: OnProgress) -> None:
     """Step 3 for every sealed object."""
-    extents = opened.extents()
     for number, (name, due) in enumerate(rows.items(), start=1):
         if opened.package.size(name) <= files.MAPPED_ABOVE:
             data: Buffer = opened.package.read(name)
         else:
             opened.package.check_crc(name)
-            data = volumes.object_bytes(extents[name])
+            data = volumes.object_bytes(opened.extents(name))
         check_object(data, due, name)
         on_progress(Progress("checking", number, len(rows), "instances"))
 
 
+def _workers_for(sealed: CheckedSeal, recipient: Recipient, place: Place) -> UnpackingWorkers:
+    """Those who do step 6. Where there is much to do they are here before the MANIFEST is.
+
+    Workers may begin as copies of this process, and share its memory until either changes it: what one of
+    them never looks at should not be there yet.
+    """
+    settings = UnpackingSettings(recipient.keys, frames_of_large(place.crews))
+    workers: UnpackingWorkers = Workers(start_unpacking, settings, unpack_instance, place, demand_of_member)
+    if sealed.newest.members > MANY:
+        workers.hire()
+    return workers
+
+
 def _unpack_members(
-    tasks: Sequence[UnpackTask | OtherTask],
-    settings: UnpackingSettings,
-    place: Place,
-    on_progress: OnProgress,
+    tasks: Tasks, delivery: Delivery, workers: UnpackingWorkers, on_progress: OnProgress
 ) -> int:
     """Step 6 for all members; gives the bytes written.
 
     Raises:
         DicomPackError: the gravest error; its `faults` name every member that failed.
     """
-    load_ahead({task.member.compression.codec for task in tasks if isinstance(task, UnpackTask)})
-    workers: Workers[UnpackingSettings, UnpackTask | OtherTask, Unpacked | DicomPackError] = Workers(
-        start_unpacking, settings, unpack_instance, place, demand_of_member
-    )
-    errors: list[DicomPackError] = []
-    written = 0
-    for done, (task, result) in enumerate(workers.run(tasks), start=1):
-        if isinstance(result, WorkerDiedError):
-            errors.append(UnsupportedError(result.message, where=name_of_task(task), rule="PKG-19"))
-        elif isinstance(result, DicomPackError):
-            errors.append(result)
-        else:
-            written += result.size
-        on_progress(Progress("unpacking", done, len(tasks), "instances"))
-    if errors:
-        worst = gravest(errors)
-        worst.faults = tuple(str(error) for error in errors)
-        raise worst
-    return written
+    load_ahead(tasks.codecs)
+    results = gathered(workers, tasks.of(delivery), len(tasks), name_of_task, on_progress)
+    return sum(one.size for one in results)
 
 
 def _check_receipt(

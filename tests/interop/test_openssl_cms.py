@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -84,8 +85,9 @@ def test_openssl_opens_for_each_recipient(openssl: OpenSsl) -> None:
 
 
 @pytest.mark.parametrize("options", [(), ("-cades",)])
-def test_openssl_verifies(openssl: OpenSsl, options: tuple[str, ...]) -> None:
-    key = load_signing_key(identity("A").signing_p12, never)
+@pytest.mark.parametrize("pss", [False, True], ids=["pkcs1", "pss"])
+def test_openssl_verifies(openssl: OpenSsl, options: tuple[str, ...], pss: bool) -> None:
+    key = replace(load_signing_key(identity("A").signing_p12, never), pss=pss)
     data = signed.sign(MESSAGE, key, pki.NOW)
     openssl.file("signed", data)
     anchor = openssl.file("anchor.pem", pki.pem(key.certificate))

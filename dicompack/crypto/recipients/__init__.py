@@ -57,6 +57,16 @@ def wrap(content_key: bytes, addressees: Sequence[Addressee]) -> bytes:
         UsageError: no recipient, more than 256, one twice, or two passwords.
         NoMatchError: a certificate that content keys may not be encrypted to.
     """
+    check_addressees(addressees)
+    return der.set_of(_wrap(content_key, one).marshal() for one in addressees)
+
+
+def check_addressees(addressees: Sequence[Addressee]) -> None:
+    """See that one envelope can be for all of them.
+
+    Raises:
+        UsageError, NoMatchError: as `wrap`.
+    """
     if not 1 <= len(addressees) <= MAX_RECIPIENTS:  # ENV-3
         raise UsageError(f"an envelope has 1 to {MAX_RECIPIENTS} recipients", rule="ENV-3")
     for one in addressees:
@@ -67,7 +77,6 @@ def wrap(content_key: bytes, addressees: Sequence[Addressee]) -> bytes:
     passwords = sum(isinstance(one, PasswordKey) for one in addressees)
     if min(len(identifiers), len(keys)) < len(addressees) or passwords > 1:  # ENV-3
         raise UsageError("a recipient is named twice", rule="ENV-3")
-    return der.set_of(_wrap(content_key, one).marshal() for one in addressees)
 
 
 def _identifier(addressee: Addressee) -> bytes:

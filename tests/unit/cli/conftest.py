@@ -98,6 +98,8 @@ def write_identity(folder: Path, identity: NewIdentity) -> Path:
     (folder / "signing.p12").write_bytes(identity.signing_p12)
     (folder / "decryption.p12").write_bytes(identity.decryption)
     (folder / "contact.pem").write_bytes(identity.contact_pem)
+    for name in ("signing.p12", "decryption.p12"):
+        (folder / name).chmod(0o600)
     return folder
 
 

@@ -91,6 +91,7 @@ def test_pack_without_options(library, call, me, clinic):
     assert originator.instance_signing is None
     assert options == {
         "project_key": None,
+        "envelope": "aead",
         "deidentify": "basic",
         "profile": None,
         "burned_in": "stop",
@@ -118,6 +119,17 @@ def test_pack_without_options(library, call, me, clinic):
     }
 
 
+def test_pack_into_a_folder(library, call, me, tmp_path):
+    """A Secure File-set may have any name, wherever the option stands; a package may not."""
+    words = ("pack", "A", "-o", tmp_path / "media", "--signer", me)
+    ended = call(*words, "--envelope", "secure-dicom")
+    assert ended.code == 0
+    assert "a Secure File-set, with its DICOMDIR" in ended.err
+    assert library.calls["pack"][0][1] == tmp_path / "media"
+    assert call(*words).code == 2
+    assert call(*words, "--envelope", "zip").code == 2
+
+
 def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_path):
     key = ProjectKey.new()
     (tmp_path / "k").write_bytes(key.marshal())
@@ -137,6 +149,7 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
         "--scheduler-cert", tmp_path / "cert", "--scheduler-key", tmp_path / "key",
         "--on-suspect", "skip", "--hide-signer", "--include-other", "--allow-preamble",
         "--passphrase-file", tmp_path / "p", "--timestamp", "https://tsa.example/",
+        "--envelope", "secure-dicom",
     )  # fmt: skip
     assert ended.code == 0, ended.err
     _, options = library.calls["pack"]
@@ -150,6 +163,7 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
     ]
     assert options == {
         "project_key": key,
+        "envelope": "secure-dicom",
         "deidentify": "basic+clean-graphics+retain-uids",
         "profile": SiteProfile("site", frozenset((Option.CLEAN_DESCRIPTORS,))),
         "burned_in": "vouch",

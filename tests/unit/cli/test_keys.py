@@ -76,7 +76,7 @@ def test_new_refuses_a_folder_that_is_not_empty(call, me):
 
 
 def test_new_removes_what_it_could_not_finish(call, tmp_path, monkeypatch, clinic):
-    from dicompack.cli.keys import new
+    from dicompack.cli.keys import identity_folder
     from dicompack.files import write_new
 
     def fails_at_the_contact(path, pieces):
@@ -84,8 +84,8 @@ def test_new_removes_what_it_could_not_finish(call, tmp_path, monkeypatch, clini
             raise OSError(28, "No space left on device", str(path))
         return write_new(path, pieces)
 
-    monkeypatch.setattr(new, "write_new", fails_at_the_contact)
-    monkeypatch.setattr("dicompack.crypto.keys.new_identity", lambda name, passphrase: clinic)
+    monkeypatch.setattr(identity_folder, "write_new", fails_at_the_contact)
+    monkeypatch.setattr("dicompack.crypto.keys.new_identity", lambda *_, **__: clinic)
     assert call("keys", "new", tmp_path / "me", "--name", "x", "--no-passphrase").code == 11
     assert not (tmp_path / "me").exists()
 
@@ -102,7 +102,7 @@ def test_new_asks_on_a_terminal_only(call, tmp_path, monkeypatch):
 def test_new_asks_twice(call, tmp_path, monkeypatch, clinic, typed, code):
     answers = iter(typed)
     monkeypatch.setattr(Terminal, "ask_passphrase", lambda self, question: next(answers))
-    monkeypatch.setattr("dicompack.crypto.keys.new_identity", lambda name, passphrase: clinic)
+    monkeypatch.setattr("dicompack.crypto.keys.new_identity", lambda *_, **__: clinic)
     assert call("keys", "new", tmp_path / "me", "--name", "x").code == code
     assert (tmp_path / "me").exists() == (code == 0)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric import ec, padding, utils
 
-from dicompack.crypto import signatures
+from dicompack.crypto import der, signatures
+from dicompack.crypto.algorithms import CURVE_ORDERS
+from dicompack.crypto.keys import SigningKey
 from dicompack.crypto.signatures import Digest
 from dicompack.errors import BadSignatureError
 from tests.unit.crypto import pki
@@ -46,6 +48,51 @@ def test_every_flipped_bit_of_the_signature_is_found() -> None:
     with pytest.raises(BadSignatureError) as caught:
         signatures.verify(certificate, signature, [b"onetwothre", b"f"])
     assert caught.value.rule == "KEY-7"
+
+
+@pytest.fixture(params=[ec.SECP256R1(), ec.SECP384R1()], ids=lambda curve: curve.name)
+def on_curve(request):
+    key = ec.generate_private_key(request.param)
+    return SigningKey(pki.certificate("curve", pki.SIGNS, of=key), key)
+
+
+def test_ecdsa_has_one_form(on_curve) -> None:
+    """KEY-7: DER, the low s, and even length; every bit counts."""
+    certificate = pki.raw(on_curve.certificate)
+    lengths = set()
+    for _ in range(12):
+        signature = signatures.sign(on_curve, CHUNKS)
+        signatures.verify(certificate, signature, CHUNKS)
+        length = der.object_length(signature)
+        lengths.add(length % 2)
+        assert len(signature) == length + length % 2
+        r, s = utils.decode_dss_signature(signature[:length])
+        high = utils.encode_dss_signature(r, CURVE_ORDERS[on_curve.certificate.public_key().curve.name] - s)
+        wrong = [
+            high + bytes(len(high) % 2),
+            signature + b"\0\0",
+            signature + b"\0",
+            signature[:-1],
+            b"",
+            signature[:length] + b"\1" * (length % 2 or 2),
+            *(signature[:n] + bytes([signature[n] ^ 1]) + signature[n + 1 :] for n in range(len(signature))),
+        ]
+        for one in wrong:
+            with pytest.raises(BadSignatureError) as caught:
+                signatures.verify(certificate, one, CHUNKS)
+            assert caught.value.rule == "KEY-7"
+        with pytest.raises(BadSignatureError):
+            signatures.verify(certificate, signature, [b"another"])
+    assert lengths == {0, 1}, "both were met"
+
+
+def test_another_curve_signs_nothing() -> None:
+    """KEY-2."""
+    key = ec.generate_private_key(ec.SECP521R1())
+    certificate = pki.certificate("curve", pki.SIGNS, of=key)
+    with pytest.raises(BadSignatureError) as caught:
+        signatures.verify(pki.raw(certificate), key.sign(b"x", ec.ECDSA(hashes.SHA256())), [b"x"])
+    assert caught.value.rule == "KEY-2"
 
 
 def test_pss_and_sha1_are_refused() -> None:

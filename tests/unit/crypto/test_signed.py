@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -10,9 +12,16 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, utils
 
 from dicompack.crypto import certificates, der, signed
-from dicompack.crypto.algorithms import CURVE_ORDERS, MESSAGE_DIGEST, RSA_PKCS1, RSA_SCHEME, SHA256
+from dicompack.crypto.algorithms import (
+    CURVE_ORDERS,
+    MESSAGE_DIGEST,
+    RSA_PKCS1,
+    RSA_PSS_SCHEME,
+    RSA_SCHEME,
+    SHA256,
+)
 from dicompack.crypto.keys import SigningKey
-from dicompack.errors import BadSignatureError, DicomPackError, FormatError, UnsupportedError
+from dicompack.errors import BadSignatureError, DicomPackError, FormatError, UnsupportedError, UsageError
 from tests.unit.crypto import pki
 
 cms = pytest.importorskip("asn1crypto.cms")
@@ -354,6 +363,57 @@ def on_curve(request: pytest.FixtureRequest) -> SigningKey:
     """A signer whose key is on a curve."""
     key = ec.generate_private_key({"secp256r1": ec.SECP256R1(), "secp384r1": ec.SECP384R1()}[request.param])
     return SigningKey(pki.certificate("on a curve", pki.SIGNS, of=key), key)
+
+
+@pytest.fixture(scope="module")
+def pss() -> SigningKey:
+    """A signer who signs by RSASSA-PSS."""
+    return replace(pki.signer(), pss=True)
+
+
+class TestPss:
+    """RSASSA-PSS with SHA-256, MGF1 with SHA-256, 32 bytes of salt."""
+
+    def test_round_trip(self, pss: SigningKey) -> None:
+        data = made(pss)
+        assert pki.element(data, *SIGNER, 4).raw == RSA_PSS_SCHEME.identifier
+        assert signed.verify(data).certificate == pss.certificate
+        again = pickle.loads(pickle.dumps(pss))  # as to a worker
+        assert again.pss
+        assert not pickle.loads(pickle.dumps(pki.signer())).pss
+
+    def test_every_flipped_bit_is_refused(self, pss: SigningKey) -> None:
+        data = made(pss)
+        for place in range(0, len(data) * 8, 7):
+            changed = bytearray(data)
+            changed[place // 8] ^= 1 << place % 8
+            with pytest.raises(DicomPackError):
+                signed.verify(bytes(changed))
+
+    @pytest.mark.parametrize(("salt", "mask"), [(20, "sha256"), (0, "sha256"), (32, "sha1")])
+    def test_other_parameters_cms_8(self, pss: SigningKey, salt: int, mask: str) -> None:
+        """The holder of the key signs the right attributes with other parameters than he names."""
+        data = made(pss)
+        inner = hashes.SHA256() if mask == "sha256" else hashes.SHA1()
+        statement = der.set_of(attributes_of(data))
+        padded = padding.PSS(padding.MGF1(inner), salt)
+        value = pss.private_key.sign(statement, padded, hashes.SHA256())
+        refuses(pki.edit(data, SIGNATURE, der.octet_string(value)), BadSignatureError, "CMS-8")
+
+    def test_named_with_other_parameters_cms_9(self, pss: SigningKey) -> None:
+        data = made(pss)
+        algorithm = bytes(pki.element(data, *SIGNER, 4).raw)
+        for other in (algorithm[:-1] + b"\x14", der.sequence(der.parse(algorithm).children[0].raw)):
+            refuses(pki.edit(data, (*SIGNER, 4), other), UnsupportedError, "CMS-9")
+
+    def test_one_padding_under_the_name_of_the_other(self, pss: SigningKey) -> None:
+        for signer, other in ((pss, pki.signer()), (pki.signer(), pss)):
+            value = pki.element(made(other), *SIGNATURE).raw
+            refuses(pki.edit(made(signer), SIGNATURE, bytes(value)), BadSignatureError, "CMS-8")
+
+    def test_another_kind_of_key(self, on_curve: SigningKey) -> None:
+        with pytest.raises(UsageError):
+            replace(on_curve, pss=True)
 
 
 class TestCurves:
