@@ -274,7 +274,7 @@ def test_small_frames_take_another_encoder(rows: int, columns: int, monkeypatch:
 
 
 def test_many_tiny_frames_are_kept() -> None:
-    """A codestream has more around its samples than such a frame has, and takes more time than it is worth."""
+    """A codestream has more around its samples than such a frame has, and takes time for nothing."""
     tiny = native(samples(rows=8, columns=8, frames=2, stored=8, allocated=8), stored=8)
     assert kept(tiny).reason == "a frame is smaller than the header of its codestream"
     larger = native(samples(rows=8, columns=9, frames=2, stored=8, allocated=8), stored=8)
