@@ -11,7 +11,7 @@ import click
 from dicompack.errors import UsageError
 
 # A certificate's common name has no more (RFC 5280, ub-common-name), and a file system takes it.
-_LONGEST_NAME = 64
+LONGEST_NAME = 64
 # Names that Windows takes for devices, whatever follows the first dot.
 _DEVICES = frozenset(
     ["con", "prn", "aux", "nul"] + [f"{port}{number}" for port in ("com", "lpt") for number in range(10)]
@@ -48,8 +48,8 @@ def contact_name(text: str) -> str:
 def _fault_of_name(name: str) -> str:
     if not name:
         return "it is empty"
-    if len(name) > _LONGEST_NAME:
-        return f"it has more than {_LONGEST_NAME} characters"
+    if len(name) > LONGEST_NAME:
+        return f"it has more than {LONGEST_NAME} characters"
     strange = sorted({c for c in name if not (unicodedata.category(c)[0] in "LMN" or c in " ,._-@+()'&")})
     if strange:
         return f"it has the character {strange[0]!a}"

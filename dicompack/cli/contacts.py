@@ -101,7 +101,7 @@ def pin(name: str, entry: Pinned) -> bool:
     present = find_pinned(name)
     if present is not None:
         before = read_pinned(name, present)
-        if _keys(before.certificates) != _keys(entry.certificates):
+        if keys_of(before.certificates) != keys_of(entry.certificates):
             raise OutputError(
                 "another contact is pinned under this name",
                 where=name,
@@ -133,7 +133,8 @@ def _certificates(data: bytes) -> list[Certificate]:
     return parse_any(data, NoMatchError)
 
 
-def _keys(data: bytes) -> set[bytes]:
+def keys_of(data: bytes) -> set[bytes]:
+    """SHA-256 of the SubjectPublicKeyInfo of every certificate in a file."""
     from dicompack.crypto.certificates import spki_sha256
 
     return set(map(spki_sha256, _certificates(data)))
@@ -142,7 +143,7 @@ def _keys(data: bytes) -> set[bytes]:
 # ---------------------------------------------------------------------------------------------- revoked
 
 
-def revoked_keys() -> tuple[RevokedKey, ...]:
+def revokedkeys_of() -> tuple[RevokedKey, ...]:
     """The keys of all contacts and authorities that were revoked here; `--trust` does not set this aside."""
     return tuple(key for one in all_pinned() for key in _revoked_keys_of(one))
 
@@ -153,7 +154,7 @@ def _revoked_keys_of(one: Named) -> list[RevokedKey]:
     if one.pinned is None or one.pinned.revoked is None:
         return []
     with naming(one.name):
-        return [RevokedKey(key, one.pinned.revoked) for key in _keys(one.data)]
+        return [RevokedKey(key, one.pinned.revoked) for key in keys_of(one.data)]
 
 
 def refuse_revoked(certificates: Iterable[Certificate], where: str) -> None:
@@ -165,7 +166,7 @@ def refuse_revoked(certificates: Iterable[Certificate], where: str) -> None:
     from dicompack.crypto.certificates import spki_sha256
 
     keys, now = set(map(spki_sha256, certificates)), datetime.now(UTC)
-    if any(one.spki_sha256 in keys and one.since <= now for one in revoked_keys()):  # TRU-10
+    if any(one.spki_sha256 in keys and one.since <= now for one in revokedkeys_of()):  # TRU-10
         raise UntrustedError(
             "this key was revoked here",
             where=where,
@@ -228,7 +229,7 @@ def trust_store(given: TrustOptions) -> TrustStore:
         with naming(path.name):
             lists += parse(read_key_file(path, MAX_SIZE))
     revocations = Revocations(tuple(lists), given.require_crl)
-    return TrustStore(tuple(store), revocations, _expected(given.expect_signer), revoked_keys())
+    return TrustStore(tuple(store), revocations, _expected(given.expect_signer), revokedkeys_of())
 
 
 def _anchor(text: str, one: Named) -> Anchor:

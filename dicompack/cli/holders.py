@@ -13,6 +13,7 @@ from dicompack.cli.identities import Passphrases, any_signing_key, decryption_ke
 from dicompack.cli.key_files import read_key_file
 from dicompack.cli.pinned import CUSTODIAN, RECIPIENT, SIGNER, TIME_STAMP_AUTHORITY, Pinned
 from dicompack.cli.terminal import Terminal
+from dicompack.crypto.tokens import is_token
 from dicompack.errors import NoMatchError, UntrustedError
 
 if TYPE_CHECKING:
@@ -198,6 +199,8 @@ def holder_of(text: str, terminal: Terminal, passphrases: Passphrases) -> Holder
     one = named(text)
     if one.pinned is not None:
         return pinned_holder(one.name, one.pinned)
+    if is_token(one.data):
+        return _holder_of_key(file.name, one.data, passphrases)
     if file.suffix.lower() not in (".p12", ".pfx") and b"PRIVATE KEY-----" not in one.data:
         return public_holder(one.data)
     contact = file.parent / CONTACT_FILE
@@ -222,10 +225,10 @@ def _holder_of_key(name: str, data: bytes, passphrases: Passphrases) -> Holder:
     from dicompack.crypto.keys import Contact, load_decryption_key, load_signing_key
 
     try:
-        signing = passphrases.unlock(name, lambda ask: load_signing_key(data, ask))
+        signing = passphrases.unlock(name, data, load_signing_key)
     except NoMatchError as error:
         if error.rule != _DOES_NOT_SIGN:
             raise
-        decryption = passphrases.unlock(name, lambda ask: load_decryption_key(data, ask)).certificate
+        decryption = passphrases.unlock(name, data, load_decryption_key).certificate
         return Holder.of(Contact(name_of(decryption), decryption=decryption))
     return Holder.of(Contact(name_of(signing.certificate), signing=signing.certificate), signing.chain)

@@ -10,6 +10,7 @@ from dicompack.cli.contacts import refuse_revoked, trust_store
 from dicompack.cli.key_files import naming, read_key_file, read_passphrases, warn_of_readers
 from dicompack.cli.options import TrustOptions
 from dicompack.cli.terminal import Terminal
+from dicompack.crypto.tokens import is_token
 from dicompack.errors import NoMatchError, UsageError
 
 if TYPE_CHECKING:
@@ -39,18 +40,21 @@ class Passphrases:
         self._terminal = terminal
         self._asks = file is None
         self._known = [] if file is None else read_passphrases(file)
+        self._pins: dict[bytes, bytes] = {}
         self._warned: set[Path] = set()
 
-    def unlock(self, name: str, load: Callable[[Ask], Key]) -> Key:
-        """Load a key; `load` calls for a passphrase only if the file is encrypted.
+    def unlock(self, name: str, data: bytes, load: Callable[[bytes, Ask], Key]) -> Key:
+        """Load a key from a file's `data`; `load` calls for a passphrase only if it is encrypted.
 
         Raises:
             NoMatchError: no passphrase fits (three tries on a terminal), or it is not such a key.
             UsageError: a passphrase is needed and there is neither file nor terminal.
         """
-        return self.unlock_with(name, load)[0]
+        return self.unlock_with(name, data, load)[0]
 
-    def unlock_with(self, name: str, load: Callable[[Ask], Key]) -> tuple[Key, bytes | None]:
+    def unlock_with(
+        self, name: str, data: bytes, load: Callable[[bytes, Ask], Key]
+    ) -> tuple[Key, bytes | None]:
         """Load a key, and give the passphrase that opened it, to close it again; None of an open one.
 
         Raises:
@@ -58,7 +62,7 @@ class Passphrases:
             UsageError: a passphrase is needed and there is neither file nor terminal.
         """
         # CLI-6
-        candidates = self._candidates(name)
+        candidates = self._pin(name, data) if is_token(data) else self._candidates(name)
         given: list[bytes] = []
 
         def ask() -> bytes:
@@ -72,13 +76,13 @@ class Passphrases:
             before = len(given)
             try:
                 with naming(name):
-                    key = load(ask)
+                    key = load(data, ask)
             except NoMatchError as error:
                 if len(given) == before or error.rule != _KEY_NOT_OPENED:
                     raise
                 continue
-            if len(given) > before and given[-1] not in self._known:
-                self._known.append(given[-1])
+            if len(given) > before:
+                self._remember(data, given[-1])
             return key, given[-1] if len(given) > before else None
 
     def warn_of_readers(self, file: Path) -> None:
@@ -86,6 +90,29 @@ class Passphrases:
         if file not in self._warned:
             self._warned.add(file)
             warn_of_readers(self._terminal, file)
+
+    def _remember(self, data: bytes, passphrase: bytes) -> None:
+        """Keep what fitted: a PIN for this token, a passphrase for any further key."""
+        if is_token(data):
+            self._pins[data] = passphrase
+        elif passphrase not in self._known:
+            self._known.append(passphrase)
+
+    def _pin(self, name: str, data: bytes) -> Iterator[bytes]:
+        """The PIN of a token: the one that was given, and no other is ever tried."""
+        # TOK-2
+        if data in self._pins:
+            yield self._pins[data]
+        elif self._asks:
+            yield self._terminal.ask_passphrase(f"PIN of {name}").encode()
+        elif len(self._known) != 1:
+            raise UsageError(
+                "the passphrase file has more than one line, and a token takes no guesses",
+                rule="TOK-2",
+                hint="give the PIN in a file of its own",
+            )
+        else:
+            yield self._known[0]
 
     def _candidates(self, name: str) -> Iterator[bytes]:
         yield from tuple(self._known)
@@ -112,7 +139,7 @@ def any_signing_key(path: Path, passphrases: Passphrases) -> SigningKey:
 
     file = file_of_role(path, path / SIGNING_FILE)
     data = read_key_file(file)
-    key = passphrases.unlock(file.name, lambda ask: load_signing_key(data, ask))
+    key = passphrases.unlock(file.name, data, load_signing_key)
     passphrases.warn_of_readers(file)
     return key
 
@@ -123,7 +150,7 @@ def decryption_key(path: Path, passphrases: Passphrases) -> DecryptionKey:
 
     file = file_of_role(path, decryption_file(path))
     data = read_key_file(file)
-    key = passphrases.unlock(file.name, lambda ask: load_decryption_key(data, ask))
+    key = passphrases.unlock(file.name, data, load_decryption_key)
     passphrases.warn_of_readers(file)
     return key
 

@@ -208,6 +208,7 @@ def pack_command(
 
     where = paths = None
     if scheduler is not None:
+        _check_no_token(originator)
         where = Scheduler(scheduler, *map(_absolute, (scheduler_ca, scheduler_cert, scheduler_key)))
         home, other = (identity or signer).absolute(), instance_signer
         paths = KeyPaths(
@@ -300,6 +301,19 @@ def _originator(
         password=None if password is None else PasswordKey.new(password),
     )
     return originator, own
+
+
+def _check_no_token(originator: Originator) -> None:
+    """A key on a token stays with this computer: no other machine can use it (TOK-5)."""
+    from dicompack.crypto.token_keys import PrivateTokenKey
+
+    for key in (originator.signing, originator.signer_of_instances):
+        if isinstance(key.private_key, PrivateTokenKey):
+            raise UsageError(
+                "a key on a token cannot be used by a cluster",
+                rule="TOK-5",
+                hint="leave out --scheduler, or sign with a key in a file",
+            )
 
 
 def _say(terminal: Terminal, report: Report, originator: Originator, envelope: str) -> None:

@@ -19,9 +19,10 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
-from dicompack.crypto import certificates
+from dicompack.crypto import certificates, token_keys
 from dicompack.crypto.contacts import Contact, is_pkcs12
 from dicompack.crypto.identities import NewIdentity, PrivateKey, new_identity
+from dicompack.crypto.tokens import is_token
 from dicompack.errors import NoMatchError, UsageError
 
 __all__ = [
@@ -70,7 +71,10 @@ class SigningKey:
         return _signing_key(cls, _only(_read(data, _no_passphrase)))
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Cross to a worker process that does not share our memory."""
+        """Cross to a worker process that does not share our memory; a key on a token is opened there anew."""
+        if isinstance(self.private_key, token_keys.PrivateTokenKey):
+            chain = tuple(map(_der, self.chain))
+            return _signing_key_on_token, (_der(self.certificate), self.private_key, chain, self.pss)
         return _signing_key_again, (self.marshal(), self.pss)
 
 
@@ -108,7 +112,9 @@ class DecryptionKey:
         return cls(certificate, key)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Cross to a worker process that does not share our memory."""
+        """Cross to a worker process that does not share our memory; a key on a token is opened there anew."""
+        if isinstance(self.private_key, token_keys.PrivateTokenKey):
+            return _decryption_key_on_token, (_der(self.certificate), self.private_key)
         return type(self).parse, (self.marshal(),)
 
 
@@ -146,6 +152,8 @@ _ASK: Final = "check the passphrase; an identity file is a .p12, or PEM with key
 
 
 def _read(data: bytes, passphrase: Callable[[], bytes]) -> list[_Found]:
+    if is_token(data):
+        return [*token_keys.load(data, passphrase)]
     if b"-----BEGIN " in data:
         return _read_pem(data, passphrase)
     if is_pkcs12(data):
@@ -197,7 +205,7 @@ def _pem_key(block: bytes, passphrase: Callable[[], bytes]) -> PrivateKey:
         except TypeError:
             # The library's way of saying that the key is encrypted.
             key = load_pem_private_key(block, passphrase())
-    except (ValueError, UnsupportedAlgorithm) as error:  # KEY-5
+    except (TypeError, ValueError, UnsupportedAlgorithm) as error:  # KEY-5; TypeError for an empty passphrase
         raise NoMatchError(
             "the passphrase is wrong, or the key file is damaged", rule="KEY-5", hint=_ASK
         ) from error
@@ -214,6 +222,21 @@ def _of_a_kind(key: object) -> PrivateKey:
 
 def _signing_key_again(marshalled: bytes, pss: bool) -> SigningKey:
     return replace(SigningKey.parse(marshalled), pss=pss)
+
+
+def _signing_key_on_token(
+    certificate: bytes, key: token_keys.PrivateTokenKey, chain: tuple[bytes, ...], pss: bool
+) -> SigningKey:
+    above = tuple(certificates.parse_der(one, NoMatchError) for one in chain)
+    return SigningKey(certificates.parse_der(certificate, NoMatchError), key, above, pss)
+
+
+def _decryption_key_on_token(certificate: bytes, key: token_keys.PrivateTokenKey) -> DecryptionKey:
+    return DecryptionKey(certificates.parse_der(certificate, NoMatchError), key)
+
+
+def _der(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(Encoding.DER)
 
 
 _Signing = TypeVar("_Signing", bound=SigningKey)

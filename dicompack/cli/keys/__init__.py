@@ -6,8 +6,10 @@ import click
 
 from dicompack.cli.keys.certifying import csr_command, install_command
 from dicompack.cli.keys.new import new_command
+from dicompack.cli.keys.revoking import revoke_command
 from dicompack.cli.keys.secrets import password_command, project_command
 from dicompack.cli.keys.showing import list_command, show_command
+from dicompack.cli.keys.succession import rotate_command
 from dicompack.cli.keys.trusting import trust_command
 from dicompack.cli.options import HelpfulGroup
 
@@ -24,6 +26,8 @@ for _command in (
     trust_command,
     csr_command,
     install_command,
+    rotate_command,
+    revoke_command,
     project_command,
     password_command,
 ):

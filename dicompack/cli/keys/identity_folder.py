@@ -136,14 +136,12 @@ class Opened:
         self.signing_file = file_of_role(folder, folder / SIGNING_FILE)
         self.decryption_file = file_of_role(folder, decryption_file(folder))
         data = read_key_file(self.signing_file)
-        opened = passphrases.unlock_with(self.signing_file.name, lambda ask: load_signing_key(data, ask))
+        opened = passphrases.unlock_with(self.signing_file.name, data, load_signing_key)
         passphrases.warn_of_readers(self.signing_file)
         self.signing: SigningKey = opened[0]
         self.signing_passphrase = opened[1]
         other = read_key_file(self.decryption_file)
-        found = passphrases.unlock_with(
-            self.decryption_file.name, lambda ask: load_decryption_key(other, ask)
-        )
+        found = passphrases.unlock_with(self.decryption_file.name, other, load_decryption_key)
         passphrases.warn_of_readers(self.decryption_file)
         self.decryption: DecryptionKey = found[0]
         self.decryption_passphrase = found[1]

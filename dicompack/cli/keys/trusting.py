@@ -11,7 +11,9 @@ from dicompack.cli.configuration import contact_name, find_pinned
 from dicompack.cli.contacts import named, pin, refuse_revoked
 from dicompack.cli.holders import Holder, pinned_holder, public_holder
 from dicompack.cli.key_files import naming
+from dicompack.cli.keys.revoking import STATEMENT_BEGINS
 from dicompack.cli.keys.showing import shown
+from dicompack.cli.keys.succession import follow
 from dicompack.cli.outcome import Outcome
 from dicompack.cli.pinned import DEFAULT_ROLES, ROLES, Pinned, read_pinned
 from dicompack.cli.terminal import Terminal
@@ -42,9 +44,22 @@ def trust_command(
 ) -> Outcome:
     """Pin a contact or an authority, once you have compared its fingerprint with its owner by another way.
 
-    Pinned again with --role, it has these roles from then on.
+    Pinned again with --role, it has these roles from then on. CONTACT may be the successor.pem of somebody
+    whom you have pinned and who has new keys: they take the place of the old ones once you have seen them.
     """
     one = named(contact)
+
+    def confirm(holder: Holder, roles: tuple[str, ...]) -> None:
+        if fingerprint is not None:
+            _compare(fingerprint, holder.fingerprint)
+        else:
+            _ask_to_confirm(terminal, holder, roles)
+
+    if one.pinned is None and STATEMENT_BEGINS in one.data:
+        if name is not None or roles:
+            raise UsageError("a successor has the name and the roles of whom it follows")
+        with naming(one.name):
+            return follow(terminal, one.data, confirm)
     with naming(one.name):
         holder = public_holder(one.data)
     known = one.name if one.pinned is not None else holder.name
@@ -52,10 +67,7 @@ def trust_command(
     present = find_pinned(pinned_as)
     chosen = _roles(holder, roles or (read_pinned(pinned_as, present).roles if present else ()))
     refuse_revoked(holder.certificates.values(), pinned_as)
-    if fingerprint is not None:
-        _compare(fingerprint, holder.fingerprint)
-    else:
-        _ask_to_confirm(terminal, holder, chosen)
+    confirm(holder, chosen)
     new = pin(pinned_as, Pinned(holder.marshal(), chosen))
     terminal.say(f"{'pinned' if new else 'was pinned already'}: {pinned_as}, as {', '.join(chosen)}")
     return shown("keys trust", pinned_holder(pinned_as, Pinned(holder.marshal(), chosen)))

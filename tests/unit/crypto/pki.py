@@ -32,6 +32,13 @@ def key(label: str, bits: int = 2048, exponent: int = 65537) -> rsa.RSAPrivateKe
     return rsa.generate_private_key(exponent, bits)
 
 
+@cache
+def curve_key(label: str) -> ec.EllipticCurvePrivateKey:
+    """The key on P-256 of this name; the same for the whole run."""
+    del label
+    return ec.generate_private_key(ec.SECP256R1())
+
+
 def certificate(
     name: str,
     usage: Sequence[str] | None,

@@ -1,0 +1,145 @@
+"""``dicompack keys rotate``, and the other side of it: a contact that names its successor."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dicompack.cli import options
+from dicompack.cli.contacts import keys_of, refuse_revoked, rewrite, store_of
+from dicompack.cli.holders import Holder, pinned_holder
+from dicompack.cli.identities import Passphrases
+from dicompack.cli.keys.identity_folder import Opened, write_identity
+from dicompack.cli.keys.revoking import beside, signers_of
+from dicompack.cli.keys.showing import shown
+from dicompack.cli.outcome import Outcome
+from dicompack.cli.pinned import SIGNER, Pinned
+from dicompack.cli.terminal import Terminal
+from dicompack.errors import UntrustedError, UsageError
+from dicompack.files import check_target_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cryptography.x509 import Certificate
+
+    from dicompack.stages.key_statements import Stated
+
+SUCCESSOR_FILE = "successor.pem"
+
+
+@click.command(
+    "rotate",
+    short_help="Make new keys that your old ones vouch for.",
+    epilog=options.example("dicompack keys rotate me me-2027"),
+)
+@click.argument("old", type=options.PATH, metavar="OLD")
+@click.argument("folder", type=options.PATH, metavar="DIR")
+@click.option("--name", metavar="TEXT", help="Another name in the certificates.  [default: as in OLD]")
+@options.passphrase_file
+@options.common
+@click.pass_obj
+def rotate_command(
+    terminal: Terminal, *, old: Path, folder: Path, name: str | None, passphrase_file: Path | None
+) -> Outcome:
+    """Make an identity in DIR that follows the one in OLD: the same kinds of keys under the same passphrase.
+
+    DIR gets a successor.pem, signed by the old key, too: whoever has pinned you takes it by `dicompack keys
+    trust`. Keep OLD: what was encrypted to it opens with it only. Keys that somebody else may have are no
+    case for this: revoke them, and have the new ones compared as the first time.
+    """
+    check_target_folder(folder)
+    before = Opened(old, Passphrases(terminal, passphrase_file))
+    refuse_revoked((before.signing.certificate, before.decryption.certificate), old.name)
+
+    from dicompack.crypto.identities import new_identity
+    from dicompack.parties import check_signer_validity
+    from dicompack.stages import key_statements
+
+    now = datetime.now(UTC)
+    check_signer_validity(before.signing, now)
+    identity = new_identity(
+        before.holder.name if name is None else name,
+        before.signing_passphrase or None,
+        now,
+        algorithm=_algorithm(before.decryption.certificate),
+        signing_algorithm=_algorithm(before.signing.certificate),
+    )
+    statement = key_statements.name_successor(identity.contact, before.signing, now)
+    write_identity(terminal, folder, identity, {SUCCESSOR_FILE: statement})
+    terminal.say(f"send to whom has pinned you: {SUCCESSOR_FILE}, for dicompack keys trust")
+    return shown("keys rotate", Holder.of(identity.contact))
+
+
+def _algorithm(certificate: Certificate) -> str:
+    """The kind of new key that takes the place of this one: RSA has one size, whatever it had."""
+    from dicompack.crypto.certificates import kind_of_key
+    from dicompack.crypto.identities import Algorithm
+
+    kind = kind_of_key(certificate).lower()
+    return kind if kind in set(Algorithm) else Algorithm.RSA
+
+
+def follow(terminal: Terminal, data: bytes, confirm: Callable[[Holder, tuple[str, ...]], None]) -> Outcome:
+    """Pin the successor that a pinned contact has named, once a person has seen it.
+
+    It takes name and roles; the old contact stays as a signer, under another name, for what is on its way.
+
+    Raises:
+        UntrustedError: signed by nobody who may name one, or what it names may not follow (KEY-12).
+    """
+    from dicompack.stages import key_statements
+
+    stated = key_statements.read(data)
+    if stated.successor is None:
+        raise UsageError("this statement revokes keys", hint="dicompack keys revoke takes it")
+    name, before = _who_names(stated)
+    new = Holder.of(stated.successor)
+    if before.successor == new.fingerprint:
+        terminal.say(f"was followed already: {name}")
+        return shown("keys trust", pinned_holder(name, before))
+    _check(name, before, new)
+    since = f"{stated.at:%Y-%m-%d %H:%M} UTC"
+    terminal.warn(f"{name}, whom you have pinned, has signed on {since} that these are the new keys:")
+    confirm(new, before.roles)
+    retired = beside(name, pinned_holder(name, before).fingerprint)
+    rewrite(retired, replace(before, roles=(SIGNER,), successor=new.fingerprint))
+    entry = Pinned(new.marshal(), before.roles)
+    rewrite(name, entry)
+    terminal.say(f"pinned: {name}, as {', '.join(entry.roles)}")
+    terminal.say(f"what the old keys signed still counts, as from {retired}; revoke it once all has arrived")
+    return shown("keys trust", pinned_holder(name, entry), follows=retired)
+
+
+def _who_names(stated: Stated) -> tuple[str, Pinned]:
+    """The pinned contact that signed, if it may: now, as a signer, not revoked."""
+    signers = signers_of(stated)
+    if not signers:  # KEY-12
+        raise UntrustedError(
+            "the successor is named by nobody whom you have pinned",
+            rule="KEY-12",
+            hint="have its fingerprint confirmed by its owner, then: dicompack keys trust contact.pem",
+        )
+    refuse_revoked((stated.certificate,), signers[0][0].name)
+    # Who has been followed comes last: it can name nobody else.
+    one, pinned = min(signers, key=lambda found: found[1].successor != "")
+    store_of([one]).judge(stated.certificate, stated.chain, datetime.now(UTC))
+    return one.name, pinned
+
+
+def _check(name: str, before: Pinned, new: Holder) -> None:
+    refuse_revoked(new.certificates.values(), name)
+    lost = [role for role in before.roles if role not in new.possible_roles]
+    reason = ""
+    if before.successor:
+        reason = "it has named another successor before"
+    elif keys_of(before.certificates) & keys_of(new.marshal()):
+        reason = "the successor has a key of the contact that it follows"
+    elif lost:
+        reason = f"the successor's certificates do not allow the role {lost[0]}"
+    if reason:  # KEY-12
+        raise UntrustedError(reason, where=name, rule="KEY-12", hint="ask its owner, by another way")

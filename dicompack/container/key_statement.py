@@ -1,0 +1,109 @@
+"""What the owner of keys says about them: who follows, or that they are revoked. He signs what is here."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from dicompack.container import canonical_json
+from dicompack.container.faults import ContentsFormatError
+from dicompack.container.limits import MAXIMUM_CERTIFICATE_SIZE, MAXIMUM_SEAL_SIZE
+from dicompack.container.shapes import (
+    TIME,
+    Field,
+    Record,
+    base64_field,
+    null_or,
+    one_of,
+    parse_time,
+    time_text,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+FORMAT = 1
+LONGEST_REASON = 200  # characters: a line or two on a terminal
+_WHERE = "statement"
+
+
+@dataclass(frozen=True)
+class Succession:
+    """The contact that takes the place of the signer's."""
+
+    signing: bytes
+    """Certificate, DER."""
+    decryption: bytes | None
+    """The same of the decryption key, where there is one."""
+
+
+@dataclass(frozen=True)
+class Revocation:
+    """All keys of the signer's contact do not count any more."""
+
+    since: datetime
+    """UTC, whole seconds; the owner's claim."""
+    reason: str
+
+
+Statement: TypeAlias = Succession | Revocation
+
+_REASON = Field(
+    f"printable text of at most {LONGEST_REASON} characters",
+    lambda v: type(v) is str and len(v) <= LONGEST_REASON and v.isprintable(),
+)
+_CERTIFICATE = base64_field("a certificate in base64", MAXIMUM_CERTIFICATE_SIZE)
+_SHAPES = {
+    "revocation": Record(
+        {"format": one_of(FORMAT), "reason": _REASON, "since": TIME, "statement": one_of("revocation")}
+    ),
+    "successor": Record(
+        {
+            "decryption": null_or(_CERTIFICATE),
+            "format": one_of(FORMAT),
+            "signing": _CERTIFICATE,
+            "statement": one_of("successor"),
+        }
+    ),
+}
+
+
+def is_reason(text: str) -> bool:
+    """Whether a statement can give this as the reason of a revocation."""
+    return _REASON.holds(text)
+
+
+def marshal(statement: Statement) -> bytes:
+    """The JSON of a statement."""
+    value: dict[str, Any] = {"format": FORMAT}
+    match statement:
+        case Succession(signing, decryption):
+            value |= {
+                "decryption": None if decryption is None else base64.b64encode(decryption).decode("ascii"),
+                "signing": base64.b64encode(signing).decode("ascii"),
+                "statement": "successor",
+            }
+        case Revocation(since, reason):
+            value |= {"reason": reason, "since": time_text(since), "statement": "revocation"}
+    return canonical_json.marshal(value)
+
+
+def parse(raw: bytes) -> Statement:
+    """Read a statement, after its signature has been checked.
+
+    Raises:
+        FormatError: PKG-1, KEY-11.
+    """
+    value = canonical_json.parse(raw, maximum_size=MAXIMUM_SEAL_SIZE, where=_WHERE)
+    kind = value.get("statement") if type(value) is dict else None
+    shape = _SHAPES.get(kind) if type(kind) is str else None
+    faults = ["it says nothing about keys"] if shape is None else shape.faults(value)
+    if faults:  # KEY-11
+        raise ContentsFormatError(faults, where=_WHERE, rule="KEY-11")
+    if kind == "revocation":
+        return Revocation(parse_time(value["since"]), value["reason"])
+    decryption = value["decryption"]
+    return Succession(
+        base64.b64decode(value["signing"]), None if decryption is None else base64.b64decode(decryption)
+    )

@@ -1,0 +1,88 @@
+"""Statements about keys, signed by them: who follows (after `keys rotate`), or that they are revoked."""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from dicompack.container import key_statement
+from dicompack.container.key_statement import Revocation, Succession
+from dicompack.crypto import certificates, signed
+from dicompack.crypto.contacts import Contact
+from dicompack.crypto.keys import SigningKey
+from dicompack.errors import FormatError, NoMatchError
+
+BEGIN = b"-----BEGIN CMS-----"
+_END = b"-----END CMS-----"
+_PEM = re.compile(re.escape(BEGIN) + b"(.+?)" + re.escape(_END), re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What an owner of keys has said. Whether one believes him is for others to judge."""
+
+    certificate: x509.Certificate
+    """Whose key signed it."""
+    chain: tuple[x509.Certificate, ...]
+    at: datetime
+    """The signer's own clock; a claim."""
+    successor: Contact | None
+    revocation: Revocation | None
+
+
+def name_successor(successor: Contact, signer: SigningKey, at: datetime) -> bytes:
+    """The statement that a contact follows the signer's, as PEM (RFC 7468 §9).
+
+    Raises:
+        ValueError: the contact signs nothing.
+    """
+    if successor.signing is None:
+        raise ValueError("a successor signs")
+    decryption = successor.decryption
+    statement = Succession(
+        successor.signing.public_bytes(Encoding.DER),
+        None if decryption is None else decryption.public_bytes(Encoding.DER),
+    )
+    return _armoured(signed.sign(key_statement.marshal(statement), signer, at))
+
+
+def revoke(signer: SigningKey, since: datetime, reason: str, at: datetime) -> bytes:
+    """The statement that the signer's keys are revoked, as PEM."""
+    return _armoured(signed.sign(key_statement.marshal(Revocation(since, reason)), signer, at))
+
+
+def read(data: bytes) -> Stated:
+    """Read a statement and check its signature. Says nothing about trust.
+
+    Raises:
+        BadSignatureError: the signature does not fit.
+        FormatError: no statement about keys (KEY-11), or not in its one form.
+        NoMatchError: the certificates of a successor are not those of a contact.
+    """
+    found = _PEM.search(data)
+    try:
+        raw = base64.b64decode(b"".join(found[1].split()) if found else b"", validate=True)
+    except ValueError as error:  # KEY-11
+        raise FormatError("this is no statement about keys", where="statement", rule="KEY-11") from error
+    verified = signed.verify(raw)
+    statement = key_statement.parse(verified.content)
+    successor = revocation = None
+    if isinstance(statement, Revocation):
+        revocation = statement
+    else:
+        signing = certificates.parse_der(statement.signing, NoMatchError)
+        der = statement.decryption
+        decryption = None if der is None else certificates.parse_der(der, NoMatchError)
+        successor = Contact(certificates.name_of(signing), signing, decryption)
+    return Stated(verified.certificate, verified.chain, verified.claimed_time, successor, revocation)
+
+
+def _armoured(data: bytes) -> bytes:
+    text = base64.b64encode(data)
+    lines = [text[at : at + 64] for at in range(0, len(text), 64)]
+    return b"\n".join((BEGIN, *lines, _END, b""))
