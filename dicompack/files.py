@@ -601,7 +601,10 @@ def _free(folder: list[str], component: str, taken: Iterable[set[str]]) -> str:
 
 
 def _key(path: Iterable[str]) -> str:
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", "/".join(path)).casefold())
+    name = "/".join(path)
+    if name.isascii():  # of a hundred thousand names most are
+        return name.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def make_folders(folder: Path, path: Path) -> None:

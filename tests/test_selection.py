@@ -25,7 +25,7 @@ def parts(folder: Path) -> list[Path]:
 def holding(package: Path, number: int) -> set[int]:
     """The volumes that a member lies in, and what says that it is one."""
     with volumes.unpack(package) as opened:
-        extents = opened.extents()
+        extents = {name: opened.extents(name) for name in opened.package.names}
     needed = [member_name(number), *(name for name in extents if not name.startswith("DICOM/"))]
     return {extent.volume for name in needed for extent in extents[name]}
 
@@ -133,7 +133,7 @@ def test_damage_of_what_is_wanted_is_damage_and_elsewhere_it_is_not_looked_at(
     package, members, recipient, tmp_path
 ):
     with volumes.unpack(package) as opened:
-        extent = opened.extents()[member_name(1)][-1]
+        extent = opened.extents(member_name(1))[-1]
     path = Path(extent.path)
     data = bytearray(path.read_bytes())
     data[extent.offset + extent.size // 2] ^= 1

@@ -57,11 +57,16 @@ class Package:
     ) -> None:
         self._volumes = tuple(volumes)
         self._crcs = crcs
-        self._pieces: dict[str, list[tuple[int, Entry]]] = {}
+        self._pieces: dict[str, tuple[tuple[int, Entry], ...]] = {}
         self._by_index = {found.index: found for found in self._volumes}
         for index, volume in enumerate(layout.volumes, start=1):
             for entry in volume.entries:
-                self._pieces.setdefault(entry.object_name, []).append((index, entry))
+                before = self._pieces.get(entry.object_name, ())
+                self._pieces[entry.object_name] = (*before, (index, entry))
+        there = self._by_index
+        self._volume_names = tuple(
+            there[n].file_name if n in there else "" for n in range(1, layout.count + 1)
+        )
         self.layout = layout
         self.surveyed = surveyed
         self.findings = surveyed.findings
@@ -84,8 +89,11 @@ class Package:
     @property
     def volume_names(self) -> tuple[str, ...]:
         """File names of the volumes as found, in the order of their numbers; empty for those missing."""
-        there = self._by_index
-        return tuple(there[n].file_name if n in there else "" for n in range(1, self.layout.count + 1))
+        return self._volume_names
+
+    def pieces(self, name: str) -> Sequence[tuple[int, Entry]]:
+        """The entries that hold an object, each with the number of its volume. KeyError: there is none."""
+        return self._pieces[name]
 
     def size(self, name: str) -> int:
         """Bytes of an object. KeyError: there is none of this name."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from dicompack.errors import DicomPackError, UnsupportedError, gravest
@@ -17,11 +17,12 @@ Result = TypeVar("Result")
 
 def gathered(
     workers: Workers[Settings, Task, Result | DicomPackError],
-    tasks: Sequence[Task],
+    tasks: Iterable[Task],
+    count: int,
     name: Callable[[Task], str],
     on_progress: OnProgress,
 ) -> Iterator[Result]:
-    """The results as they come.
+    """The results of `count` tasks as they come.
 
     Raises:
         DicomPackError: after all tasks, the gravest error; its `faults` name every task that failed.
@@ -34,7 +35,7 @@ def gathered(
             errors.append(result)
         else:
             yield result
-        on_progress(Progress("unpacking", done, len(tasks), "instances"))
+        on_progress(Progress("unpacking", done, count, "instances"))
     if errors:
         worst = gravest(errors)
         worst.faults = tuple(str(error) for error in errors)

@@ -238,16 +238,22 @@ def _findings(compressed: Compressed, signed: Signed) -> list[Finding]:
 
 @dataclass(frozen=True)
 class UnpackingSettings:
-    """What an unpacking worker knows."""
+    """What an unpacking worker knows, of whatever package."""
 
     keys: tuple[Opener, ...]
-    instance_signer: bytes
-    """DER of the certificate that the MANIFEST names."""
-    folder: str
-    """Where instances go; empty: nowhere, they are checked only."""
-    keep_signed: bool = False
     frames: Frames | None = None
     """Who does the frames of a large instance; None: the worker that has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What the files of a package have in common."""
+
+    instance_signer: bytes
+    """DER of the certificate that the MANIFEST names."""
+    folder: str = ""
+    """Where they go; empty: nowhere, they are checked only."""
+    keep_signed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +269,7 @@ class UnpackTask:
     """A member: its sealed objects, and what the MANIFEST says of it."""
 
     number: int
+    delivery: Delivery
     objects: tuple[UnpackObject, ...]
     member: ManifestMember
     target: tuple[str, ...]
@@ -280,6 +287,7 @@ class OtherTask:
     """A file that is no instance, to be restored."""
 
     number: int
+    delivery: Delivery
     restoring: RestoringTask
     target: tuple[str, ...]
     size: int
@@ -325,17 +333,17 @@ def name_of_task(task: UnpackTask | OtherTask) -> str:
 
 def _restore_other(task: OtherTask, settings: UnpackingSettings) -> Unpacked:
     whole = restored(task.restoring, None, settings.keys)
-    return Unpacked(task.number, _write(task.target, whole, settings))
+    return Unpacked(task.number, _write(task, whole))
 
 
 def _unpack(task: UnpackTask, settings: UnpackingSettings) -> Unpacked:
-    member = task.member
+    member, delivery = task.member, task.delivery
     large = max(member.signed.size, member.delivered.size) > files.MAPPED_ABOVE
-    scratch = Path(settings.folder).parent if settings.folder else None
+    scratch = Path(delivery.folder).parent if delivery.folder else None
     file = _opened(task.objects, settings.keys, files.UnnamedFile(scratch) if large else None)
     if (sha256_of([file]), len(file)) != (member.signed.sha256, member.signed.size):  # PKG-18
         raise BadSignatureError("not the signed file that the MANIFEST lists", rule="PKG-18")
-    compressed = signature.unpack(file, member, settings.instance_signer)
+    compressed = signature.unpack(file, member, delivery.instance_signer)
     handling = AS_USUAL
     if large:
         handling = Handling(room=files.UnnamedFile(scratch).room, spread=settings.frames or one_by_one)
@@ -345,14 +353,14 @@ def _unpack(task: UnpackTask, settings: UnpackingSettings) -> Unpacked:
         whole = dicom_file.marshal(delivered.data_set, delivered.transfer_syntax)
     if task.restoring is not None:  # (7)
         whole = restored(task.restoring, delivered, settings.keys)
-    return Unpacked(task.number, _write(task.target, [file] if settings.keep_signed else whole, settings))
+    return Unpacked(task.number, _write(task, [file] if delivery.keep_signed else whole))
 
 
-def _write(target: tuple[str, ...], pieces: Sequence[Piece], settings: UnpackingSettings) -> int:
-    if not settings.folder:
+def _write(task: UnpackTask | OtherTask, pieces: Sequence[Piece]) -> int:
+    if not task.delivery.folder:
         return 0
-    folder = Path(settings.folder)
-    path = files.member_path(folder, target)
+    folder = Path(task.delivery.folder)
+    path = files.member_path(folder, task.target)
     files.make_folders(folder, path.parent)
     return files.write_again(path, gathered(pieces))
 

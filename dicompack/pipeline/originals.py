@@ -6,7 +6,7 @@ Restoring data are plaintext about patients: between worker and parent they lie 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,8 +28,9 @@ from dicompack.stages.artifacts import Deidentified, Delivered
 from dicompack.stages.package import SealedObject, SealedOriginals
 from dicompack.stages.volumes import Extent
 
-MAX_TOGETHER = 256 << 20
-"""Bytes of restoring data in one object, unless a file alone has more: a reader inflates all of it."""
+MAX_TOGETHER = 32 << 20
+"""Bytes of restoring data in one object, unless a file alone has more: each worker of a reader inflates all
+of it. It is four times the dictionary of xz, so that larger ones would hardly be smaller together."""
 
 MAX_OTHER = 1 << 30
 """Bytes of a file that is no instance: it travels in one object, and a worker holds all of it."""
@@ -151,10 +152,8 @@ def collect(
         paths[original_name(len(objects))] = folder / one.ticket
         told.append(numbered(one.original, len(objects)))
     members = tuple(numbered(one.original, numbers[place]) for place, (_, _, one) in enumerate(kept))
-    custodial = tuple(one.custody(numbers[place]) for place, (_, _, one) in enumerate(kept))
-    return Collected(
-        SealedOriginals(tuple(objects), custodial if custody else (), tuple(told)), paths, members
-    )
+    custodial = (one.custody(numbers[place]) for place, (_, _, one) in enumerate(kept) if custody)
+    return Collected(SealedOriginals(tuple(objects), tuple(custodial), tuple(told)), paths, members)
 
 
 def _groups(kept: Sequence[tuple[str, str, KeptOriginal]]) -> Iterator[tuple[int, ...]]:
@@ -243,27 +242,37 @@ class RestoringTask:
     original: Original
 
 
-def restoring_tasks(
-    listed: Sequence[Original], extents: dict[str, tuple[Extent, ...]], rows: dict[str, ObjectDigest]
-) -> list[RestoringTask]:
-    """For each file of a list, in which those of one object stand in their order."""
-    totals: dict[int, int] = {}
-    starts = []
-    for original in listed:
+class RestoringTasks:
+    """Makes them one after the other, for originals in which those of one object come in their order.
+
+    Args:
+        listed: all originals.
+        extents: where an object lies, by its name.
+        rows: of DIGESTS.
+    """
+
+    def __init__(
+        self,
+        listed: Iterable[Original],
+        extents: Callable[[str], tuple[Extent, ...]],
+        rows: Mapping[str, ObjectDigest],
+    ) -> None:
+        self._extents, self._rows = extents, rows
+        self._starts: dict[int, int] = {}
+        self._totals: dict[int, int] = {}
+        for original in listed:
+            restoring = original.restoring
+            self._totals[restoring.object] = self._totals.get(restoring.object, 0) + restoring.size
+
+    def next(self, original: Original) -> RestoringTask:
+        """For the original whose turn it is."""
         number = original.restoring.object
-        starts.append(totals.get(number, 0))
-        totals[number] = starts[-1] + original.restoring.size
-    return [
-        RestoringTask(
-            original.restoring.object,
-            extents[original_name(original.restoring.object)],
-            rows[original_name(original.restoring.object)],
-            totals[original.restoring.object],
-            start,
-            original,
+        start = self._starts.get(number, 0)
+        self._starts[number] = start + original.restoring.size
+        name = original_name(number)
+        return RestoringTask(
+            number, self._extents(name), self._rows[name], self._totals[number], start, original
         )
-        for original, start in zip(listed, starts, strict=True)
-    ]
 
 
 def listed_originals(content: Manifest, custody: Custody | None) -> list[Original]:

@@ -313,7 +313,8 @@ def _checked(
         start_unsecuring, settings, unsecure_instance, place, _demand
     )
     tell = on_progress or never
-    done = sorted(gathered(workers, tasks, name_of_task, tell), key=lambda one: one.number)
+    results = gathered(workers, tasks, len(tasks), name_of_task, tell)
+    done = sorted(results, key=lambda one: one.number)
     opened += [one.opened for one in done]
     found = [finding for one in done for finding in one.findings]
     found += _about_set(file_set, directory, opened[:1] if directory else [])

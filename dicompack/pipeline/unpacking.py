@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeAlias
 
 from dicompack import files
 from dicompack.container.digests import ObjectDigest
@@ -29,6 +30,7 @@ from dicompack.pipeline import secure_unpacking
 from dicompack.pipeline.demands import demand_of_member
 from dicompack.pipeline.gathering import gathered
 from dicompack.pipeline.instances import (
+    Delivery,
     OtherTask,
     Unpacked,
     UnpackingSettings,
@@ -42,7 +44,7 @@ from dicompack.pipeline.opening import OnProgress, check_frames, check_recovery,
 from dicompack.pipeline.receiving import ReceiptFile, read_receipt
 from dicompack.pipeline.reports import report_of, verdict_of
 from dicompack.pipeline.selection import Selection
-from dicompack.pipeline.unpacking_tasks import renamed, tasks_of
+from dicompack.pipeline.unpacking_tasks import Tasks
 from dicompack.report import Progress, Report, SignatureVerdict
 from dicompack.stages import receipts, volumes
 from dicompack.stages.judging import Judge
@@ -57,6 +59,11 @@ from dicompack.stages.seals import (
 )
 from dicompack.stages.volumes import Volumes
 from dicompack.workers import Place, Processes, Workers, frames_of_large
+
+MANY = 10_000
+"""Members whose MANIFEST takes so much memory that no worker should have a copy of it: some 20 MB."""
+
+UnpackingWorkers: TypeAlias = Workers[UnpackingSettings, UnpackTask | OtherTask, Unpacked | DicomPackError]
 
 
 def test(
@@ -127,13 +134,12 @@ def check_whole(
         DicomPackError: see `unpack`.
     """
     sealed = _checked_seals(opened, recipient.trust, recipient.keys)  # (2) (3)
-    content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
-    custody = _custody_of(opened, sealed, content, recipient, wanted=None)
-    settings = UnpackingSettings(
-        recipient.keys, content.instance_signer, "", frames=frames_of_large(place.crews)
-    )
-    _check_unopened(opened, sealed, custody)
-    _unpack_members(tasks_of(opened, sealed, content, custody), settings, place, on_progress)
+    with _workers_for(sealed, recipient, place) as workers:
+        content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
+        custody = _custody_of(opened, sealed, content, recipient, wanted=None)
+        _check_unopened(opened, sealed, custody)
+        tasks = Tasks(opened, sealed, content, custody)
+        _unpack_members(tasks, Delivery(content.instance_signer), workers, on_progress)
     return sealed, content
 
 
@@ -219,28 +225,23 @@ def unpack(
 
     def deliver(opened: Volumes) -> Report:
         sealed = _checked_seals(opened, recipient.trust, recipient.keys)  # (2) (3)
-        content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
-        custody = _custody_of(opened, sealed, content, recipient, wanted=originals)
-        if selection is None:
-            _check_unopened(opened, sealed, custody)
-        tasks = tasks_of(opened, sealed, content, custody, keep_signed=keep_signed, selection=selection)
-        with files.Staging(target) as staging, ReceiptFile(receipt) as receipt_file:
-            files.check_room(staging.path, sum(task.size for task in tasks))
-            folder = staging.folder("instances")
-            settings = UnpackingSettings(
-                recipient.keys,
-                content.instance_signer,
-                str(folder),
-                keep_signed,
-                frames_of_large(place.crews),
-            )
-            written = _unpack_members(tasks, settings, place, tell)
-            if receipt_signer is not None:
-                at = datetime.now(UTC).replace(microsecond=0)
-                receipt_file.write(receipts.pack(opened.package.ids, sealed, receipt_signer, at))
-            files.check_target_folder(target)
-            files.publish_folder(folder, target)
-            receipt_file.publish()
+        with _workers_for(sealed, recipient, place) as workers:
+            content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
+            custody = _custody_of(opened, sealed, content, recipient, wanted=originals)
+            if selection is None:
+                _check_unopened(opened, sealed, custody)
+            tasks = Tasks(opened, sealed, content, custody, keep_signed=keep_signed, selection=selection)
+            with files.Staging(target) as staging, ReceiptFile(receipt) as receipt_file:
+                files.check_room(staging.path, tasks.size)
+                folder = staging.folder("instances")
+                delivery = Delivery(content.instance_signer, str(folder), keep_signed)
+                written = _unpack_members(tasks, delivery, workers, tell)
+                if receipt_signer is not None:
+                    at = datetime.now(UTC).replace(microsecond=0)
+                    receipt_file.write(receipts.pack(opened.package.ids, sealed, receipt_signer, at))
+                files.check_target_folder(target)
+                files.publish_folder(folder, target)
+                receipt_file.publish()
         return report_of(
             "unpack",
             opened,
@@ -248,8 +249,8 @@ def unpack(
             began,
             content,
             bytes_out=written,
-            renamed=renamed(tasks),
-            selected=None if selection is None else {task.number for task in tasks},
+            renamed=tasks.renamed,
+            selected=tasks.selected,
         )
 
     if selection is not None:
@@ -343,33 +344,40 @@ def _check_without_key(
 
 def _check_objects(opened: Volumes, rows: Mapping[str, ObjectDigest], on_progress: OnProgress) -> None:
     """Step 3 for every sealed object."""
-    extents = opened.extents()
     for number, (name, due) in enumerate(rows.items(), start=1):
         if opened.package.size(name) <= files.MAPPED_ABOVE:
             data: Buffer = opened.package.read(name)
         else:
             opened.package.check_crc(name)
-            data = volumes.object_bytes(extents[name])
+            data = volumes.object_bytes(opened.extents(name))
         check_object(data, due, name)
         on_progress(Progress("checking", number, len(rows), "instances"))
 
 
+def _workers_for(sealed: CheckedSeal, recipient: Recipient, place: Place) -> UnpackingWorkers:
+    """Those who do step 6. Where there is much to do they are here before the MANIFEST is.
+
+    Workers may begin as copies of this process, and share its memory until either changes it: what one of
+    them never looks at should not be there yet.
+    """
+    settings = UnpackingSettings(recipient.keys, frames_of_large(place.crews))
+    workers: UnpackingWorkers = Workers(start_unpacking, settings, unpack_instance, place, demand_of_member)
+    if sealed.newest.members > MANY:
+        workers.hire()
+    return workers
+
+
 def _unpack_members(
-    tasks: Sequence[UnpackTask | OtherTask],
-    settings: UnpackingSettings,
-    place: Place,
-    on_progress: OnProgress,
+    tasks: Tasks, delivery: Delivery, workers: UnpackingWorkers, on_progress: OnProgress
 ) -> int:
     """Step 6 for all members; gives the bytes written.
 
     Raises:
         DicomPackError: the gravest error; its `faults` name every member that failed.
     """
-    load_ahead({task.member.compression.codec for task in tasks if isinstance(task, UnpackTask)})
-    workers: Workers[UnpackingSettings, UnpackTask | OtherTask, Unpacked | DicomPackError] = Workers(
-        start_unpacking, settings, unpack_instance, place, demand_of_member
-    )
-    return sum(one.size for one in gathered(workers, tasks, name_of_task, on_progress))
+    load_ahead(tasks.codecs)
+    results = gathered(workers, tasks.of(delivery), len(tasks), name_of_task, on_progress)
+    return sum(one.size for one in results)
 
 
 def _check_receipt(

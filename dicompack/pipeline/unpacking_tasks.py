@@ -2,89 +2,142 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from dicompack import files
 from dicompack.container.manifest import Manifest
-from dicompack.container.names import member_name
+from dicompack.container.names import member_name, original_name
 from dicompack.container.originals import Custody
-from dicompack.pipeline.instances import OtherTask, UnpackObject, UnpackTask
-from dicompack.pipeline.originals import listed_originals, restoring_tasks
+from dicompack.pipeline.instances import Delivery, OtherTask, UnpackObject, UnpackTask
+from dicompack.pipeline.originals import RestoringTasks, listed_originals
 from dicompack.pipeline.selection import Selection
 from dicompack.report import Finding
 from dicompack.stages.seals import CheckedSeal
-from dicompack.stages.volumes import Extent, Volumes
+from dicompack.stages.volumes import Volumes
 
 
-def tasks_of(
-    opened: Volumes,
-    sealed: CheckedSeal,
-    content: Manifest,
-    custody: Custody | None,
-    *,
-    keep_signed: bool = False,
-    selection: Selection | None = None,
-) -> list[UnpackTask | OtherTask]:
+class Tasks:
     """What is to be opened, and where it goes; what is restored from one object comes together.
+
+    The tasks are made when they are asked for: with 100 000 members a list of them would be the largest thing
+    in memory.
+
+    Args:
+        opened: the package.
+        sealed: what its SEALs say.
+        content: its MANIFEST.
+        custody: where originals are to be given back to custodians.
+        keep_signed: whether instances stay as they travelled.
+        selection: which instances are wanted; None: all, and other files.
 
     Raises:
         InputError: no instance is selected.
         DamagedVolumesError: what is selected lies in volumes that are missing.
     """
-    extents = opened.extents()
-    listed = listed_originals(content, custody)
-    by_object = sorted(range(len(listed)), key=lambda place: listed[place].restoring.object)
-    ordered = [*(listed[place] for place in by_object), *content.others]
-    restoring = restoring_tasks(ordered, extents, sealed.rows)
-    of_member = dict(zip(by_object, restoring, strict=False))
-    names = files.RestoredNames()
-    numbers = content.objects
-    tasks: list[UnpackTask | OtherTask] = []
-    for place in by_object or range(len(content.members)):
-        member = content.members[place]
-        holding = map(member_name, numbers[place])
+
+    def __init__(
+        self,
+        opened: Volumes,
+        sealed: CheckedSeal,
+        content: Manifest,
+        custody: Custody | None,
+        *,
+        keep_signed: bool = False,
+        selection: Selection | None = None,
+    ) -> None:
+        self._opened, self._rows, self._content = opened, sealed.rows, content
+        self._numbers = content.objects
+        self._keep_signed = keep_signed
+        self._listed = listed_originals(content, custody)
+        self._order: Sequence[int] = range(len(content.members))
+        if self._listed:
+            self._order = sorted(self._order, key=lambda place: self._listed[place].restoring.object)
+        self._others = content.others if selection is None else ()
+        self.selected: frozenset[int] | None = None
+        """Numbers of the members that are wanted, where not all are."""
+        if selection is not None:
+            self.selected = frozenset(
+                number for number, member in enumerate(content.members, start=1) if selection.takes(member)
+            )
+            selection.check_some(self.selected)
+            opened.check_present(map(opened.extents, self._selected_names(self.selected)))
+        self.renamed: list[Finding] = []
+        """Of the tasks that were made: originals whose names cannot be written as they were."""
+
+    def __len__(self) -> int:
+        wanted = len(self._order) if self.selected is None else len(self.selected)
+        return wanted + len(self._others)
+
+    @property
+    def size(self) -> int:
+        """Bytes that will be written."""
+        members = (self._size(place) for place in self._order if self._is_wanted(place))
+        return sum(members) + sum(other.size for other in self._others)
+
+    @property
+    def codecs(self) -> set[str]:
+        """What decoding takes."""
+        members = self._content.members
+        return {members[place].compression.codec for place in self._order if self._is_wanted(place)}
+
+    def of(self, delivery: Delivery) -> Iterator[UnpackTask | OtherTask]:
+        """One after the other."""
+        names = files.RestoredNames()
+        restoring = RestoringTasks([*self._listed, *self._content.others], self._opened.extents, self._rows)
+        for place in self._order:
+            task = self._member(place, delivery, names, restoring)
+            if self._is_wanted(place):
+                self._note_name(task)
+                yield task
+        for number, other in enumerate(self._others, start=1):
+            target = names.components(other.name)
+            todo = OtherTask(number, delivery, restoring.next(other), target, other.size, other.name)
+            self._note_name(todo)
+            yield todo
+
+    def _member(
+        self, place: int, delivery: Delivery, names: files.RestoredNames, restoring: RestoringTasks
+    ) -> UnpackTask:
+        member = self._content.members[place]
+        holding = map(member_name, self._numbers[place])
+        original = self._listed[place] if self._listed else None
+        todo = None if original is None else restoring.next(original)
+        name = "" if original is None or self._keep_signed else original.name
         by_uid = target_of(
             place + 1, member.study_instance_uid, member.series_instance_uid, member.sop_instance_uid
         )
-        original = listed[place] if listed and not keep_signed else None
-        size = (original or (member.signed if keep_signed else member.delivered)).size
-        target = names.components(original.name if original else "/".join(by_uid))
-        tasks.append(
-            UnpackTask(
-                place + 1,
-                tuple(UnpackObject(extents[name], sealed.rows[name]) for name in holding),
-                member,
-                target,
-                size,
-                of_member.get(place),
-                original.name if original else "",
-            )
+        return UnpackTask(
+            place + 1,
+            delivery,
+            tuple(UnpackObject(self._opened.extents(one), self._rows[one]) for one in holding),
+            member,
+            names.components(name or "/".join(by_uid)),
+            self._size(place),
+            todo,
+            name,
         )
-    for number, (other, task) in enumerate(
-        zip(content.others, restoring[len(listed) :], strict=True), start=1
-    ):
-        tasks.append(OtherTask(number, task, names.components(other.name), other.size, other.name))
-    if selection is not None:
-        tasks = [task for task in tasks if isinstance(task, UnpackTask) and selection.takes(task.member)]
-        selection.check_some(tasks)
-        opened.check_present(extents for task in tasks for extents in _extents_of(task))
-    return tasks
 
+    def _size(self, place: int) -> int:
+        member = self._content.members[place]
+        if self._keep_signed:
+            return member.signed.size
+        return self._listed[place].size if self._listed else member.delivered.size
 
-def _extents_of(task: UnpackTask | OtherTask) -> Iterator[Sequence[Extent]]:
-    if isinstance(task, UnpackTask):
-        yield from (one.extents for one in task.objects)
-    if task.restoring is not None:
-        yield task.restoring.extents
+    def _is_wanted(self, place: int) -> bool:
+        return self.selected is None or place + 1 in self.selected
 
+    def _selected_names(self, numbers: Iterable[int]) -> Iterator[str]:
+        """Of the objects that some members are in, and are restored from."""
+        for number in numbers:
+            yield from map(member_name, self._numbers[number - 1])
+            if self._listed:
+                yield original_name(self._listed[number - 1].restoring.object)
 
-def renamed(tasks: Sequence[UnpackTask | OtherTask]) -> list[Finding]:
-    """Originals whose names cannot be written as they were."""
-    return [
-        Finding("renamed", "/".join(task.target), "its own name is not safe to write here, or is taken")
-        for task in tasks
-        if task.original_name and "/".join(task.target) != task.original_name
-    ]
+    def _note_name(self, task: UnpackTask | OtherTask) -> None:
+        name = "/".join(task.target)
+        if task.original_name and name != task.original_name:
+            message = "its own name is not safe to write here, or is taken"
+            self.renamed.append(Finding("renamed", name, message))
 
 
 def target_of(number: int, study: str, series: str, instance: str) -> tuple[str, ...]:

@@ -169,17 +169,18 @@ class Volumes:
         if lost:
             raise DamagedVolumesError(missing(self.package.layout, lost))
 
-    def extents(self) -> dict[str, tuple[Extent, ...]]:
-        """Where each object lies."""
-        result: dict[str, list[Extent]] = {}
-        both = zip(self.package.volume_names, self.package.layout.volumes, strict=True)
-        for number, (file_name, volume) in enumerate(both, start=1):
-            path = str(self._paths[file_name]) if file_name else ""
-            for entry in volume.entries:
-                result.setdefault(entry.object_name, []).append(
-                    Extent(path, entry.data_position, entry.size, number)
-                )
-        return {name: tuple(extents) for name, extents in result.items()}
+    def extents(self, name: str) -> tuple[Extent, ...]:
+        """Where an object lies. KeyError: there is none of this name."""
+        files = self.package.volume_names
+        return tuple(
+            Extent(
+                str(self._paths[files[index - 1]]) if files[index - 1] else "",
+                entry.data_position,
+                entry.size,
+                index,
+            )
+            for index, entry in self.package.pieces(name)
+        )
 
 
 class Found:

@@ -82,6 +82,7 @@ class Crew:
     def __init__(self, start: Callable[[Any], None], settings: Any) -> None:
         context = multiprocessing.get_context(_start_method())
         self._pool = ProcessPoolExecutor(1, context, _enter, (start, settings))
+        self._pool.submit(_nothing)  # with the first task, and no sooner, the process begins
 
     def submit(self, work: Callable[[Any], Any], task: Any, demand: Demand) -> Future[Any]:
         """Do a task after those that were submitted before."""
@@ -153,6 +154,10 @@ def begin_as_worker() -> None:
     forbid_core_dumps()
     keep_freed_memory()
     gc.freeze()  # what was inherited is no garbage; to look through it would also copy each page of it
+
+
+def _nothing() -> None:
+    """What is done to be there."""
 
 
 def _perform(work: Callable[[Any], Any], task: Any, demand: Demand) -> Any:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
 
 from dicompack.errors import InputError
@@ -129,6 +130,24 @@ class Workers(Generic[Settings, Task, Result]):
         self._shifts: list[_Shift[Task]] = []
         self._again: deque[_Errand[Task]] = deque()
 
+    def __enter__(self) -> Workers[Settings, Task, Result]:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._dismiss(at_once=True)
+
+    def hire(self) -> None:
+        """Have all crews before there is anything to do; `run` or the end of the block dismisses them."""
+        while len(self._shifts) < self._place.crews:
+            self._shifts.append(_Shift(self._place.hire(self._start, self._settings)))
+
+    def _dismiss(self, *, at_once: bool) -> None:
+        for shift in self._shifts:
+            shift.crew.stop(at_once=at_once)
+        self._shifts.clear()
+
     def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, Result | WorkerDiedError]]:
         """Each task with its result, or with the reason why there is none.
 
@@ -147,9 +166,7 @@ class Workers(Generic[Settings, Task, Result]):
                     yield from self._collect(shift, done)
             at_once = False
         finally:
-            for shift in self._shifts:
-                shift.crew.stop(at_once=at_once)
-            self._shifts.clear()
+            self._dismiss(at_once=at_once)
 
     def _hand_out(self, source: Iterator[Task]) -> bool:
         """Give every crew as much as it takes; False when all is done."""
