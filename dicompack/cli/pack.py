@@ -102,7 +102,7 @@ if TYPE_CHECKING:
 @click.option(
     "--timestamp-instances",
     is_flag=True,
-    help="Ask it for each instance's signature, too: one query for each.",
+    help="Ask it for each instance, too.",
 )
 @deidentification.of_profile
 @deidentification.map_out

@@ -64,7 +64,7 @@ def unpack(data: Buffer, member: ManifestMember, signer: bytes) -> Compressed:
     certificate = signatures.verify(certificate_der, value, mac.stream(bare, signature))  # (5)
     if not certificate.not_valid_before_utc <= signature.at <= certificate.not_valid_after_utc:  # SIG-4
         raise BadSignatureError("signed outside the certificate's time of validity", rule="SIG-4")
-    if signature.token:  # (6) SIG-9
+    if signature.token:  # (6) SIG-10
         _check_token(signature.token, signatures.without_padding(value, certificate))
     return Compressed(bare, syntax, member.delivered, member.pixels, member.compression)
 
@@ -78,8 +78,8 @@ def _stamped(value: bytes, stamp: Stamp) -> bytes:
 
 def _check_token(padded: bytes, value: bytes) -> None:
     length = signatures.der_length(padded)
-    if any(padded[length:]) or len(padded) != length + length % 2:  # SIG-9
-        raise BadSignatureError("there are bytes behind the time-stamp", rule="SIG-9")
+    if any(padded[length:]) or len(padded) != length + length % 2:  # SIG-10
+        raise BadSignatureError("there are bytes behind the time-stamp", rule="SIG-10")
     time_stamps.verify(padded[:length], value)
 
 

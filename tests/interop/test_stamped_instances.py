@@ -80,7 +80,7 @@ def test_ours_verify_here_and_in_dcmsign(tmp_path, sender, receiver, program, ki
         assert re.search(r"Timestamp Verification +: OK", text), text
 
 
-def test_tokens_that_do_not_fit_sig_9(tmp_path, originator, sender, receiver):
+def test_tokens_that_do_not_fit_sig_10(tmp_path, originator, sender, receiver):
     """Removed, of another instance, cut, with bytes behind it, or without its type."""
     package, _ = stamped(tmp_path, originator, Authority())
     (file, member), (other, _) = members_of(package, receiver)
@@ -109,8 +109,8 @@ def test_tokens_that_do_not_fit_sig_9(tmp_path, originator, sender, receiver):
 
     token = found.token[: len(found.token) - (found.token[-1] == 0)]
     refuse(foreign, "TSP-3")
-    refuse(found.token + b"\0\0", "SIG-9")
-    refuse(token + b"\1" + bytes(len(token) % 2 == 0), "SIG-9")
+    refuse(found.token + b"\0\0", "SIG-10")
+    refuse(token + b"\1" + bytes(len(token) % 2 == 0), "SIG-10")
     refuse(found.token[:-40], "KEY-1")
     broken = bytearray(found.token)
     broken[token.rindex(b"\x04\x82") + 60] ^= 1
