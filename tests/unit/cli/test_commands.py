@@ -150,8 +150,7 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
         "--scheduler-cert", tmp_path / "cert", "--scheduler-key", tmp_path / "key",
         "--on-suspect", "skip", "--hide-signer", "--include-other", "--allow-preamble",
         "--passphrase-file", tmp_path / "p", "--timestamp", "https://tsa.example/",
-        "--timestamp-instances", "--rsa-pss",
-        "--envelope", "secure-dicom",
+        "--timestamp-instances", "--rsa-pss", "--envelope", "secure-dicom",
     )  # fmt: skip
     assert ended.code == 0, ended.err
     _, options = library.calls["pack"]
