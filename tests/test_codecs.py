@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 
 import pydicom
 import pytest
@@ -156,3 +157,16 @@ def test_lossy_from_the_command_line(tmp_path, monkeypatch, capfd):
     capfd.readouterr()
     assert run(call) == 0
     assert "lossy" in {one["kind"] for one in json.loads(capfd.readouterr().out)["findings"]}
+
+
+@pytest.mark.parametrize(
+    ("codec", "library"), [("htj2k", "imagecodecs._htj2k"), ("jpegls", "imagecodecs._jpegls")]
+)
+def test_a_codec_is_loaded_with_its_libraries(codec, library):
+    """Whoever loads it has no limits yet; a library that came with the first frame might find no room."""
+    script = (
+        "import sys; from dicompack.dicom.codecs import CODECS; "
+        f"CODECS[{codec!r}].load(); print({library!r} in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert told.stdout == "True\n"

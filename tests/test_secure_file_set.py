@@ -191,6 +191,20 @@ def test_a_directory_is_needed_sdf_18(tmp_path: Path, two: Path, recipient: Reci
     assert caught.value.rule == "SDF-18"
 
 
+def test_beside_a_package(tmp_path: Path, two: Path, originator: Originator, recipient: Recipient) -> None:
+    """What lies beside a volume does not keep it from being opened; of two sets a person has to name one."""
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    package, _ = packed(folder, originator)
+    shutil.rmtree(folder / "source")
+    shutil.copy(two / "DICOM" / "00000001", folder / "other.p7m")
+    assert dicompack.verify(folder, recipient=recipient).instances_out == 2
+    shutil.copy(two / "DICOMDIR", folder)
+    with pytest.raises(UsageError):
+        dicompack.verify(folder, recipient=recipient)
+    assert dicompack.verify(package, recipient=recipient).instances_out == 2
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [

@@ -15,6 +15,8 @@ import pytest
 
 import dicompack
 from dicompack import Originator, Recipient, SigningKey, TrustStore
+from dicompack.cli.contacts import pin
+from dicompack.cli.pinned import Pinned
 from dicompack.cli.program import run
 from dicompack.crypto import signed
 from dicompack.crypto.time_stamp_messages import Query
@@ -393,6 +395,18 @@ def test_a_query_and_a_reply_in_files(tmp_path, originator, receiver, sender, ca
     assert run(["test", str(stamped), *believed[:2], "--json"]) == 0
     assert [one["kind"] for one in json.loads(capfd.readouterr().out)["findings"]] == ["time-stamp-untrusted"]
     assert run(["test", str(stamped), *believed[:2], "--tsa", str(tmp_path / "sender.pem")]) == 40
+    # Pinned in this role it counts without being named, and vouches for no signer.
+    pin("Clocks", Pinned(pki.pem(own.root), ("time-stamp-authority",)))
+    capfd.readouterr()
+    assert run(["test", str(stamped), "--json"]) == 50
+    assert json.loads(capfd.readouterr().out)["error"]["rule"] in ("TRU-1", "TRU-5")
+    pin("Sender", Pinned(sender.files.contact_pem))
+    assert run(["test", str(stamped), "--json"]) == 0
+    told = json.loads(capfd.readouterr().out)
+    assert told["signatures"][0]["time_stamped_by"] == "Clocks" and not told["findings"]
+    pin("Clocks", Pinned(pki.pem(own.root), ("signer",)))
+    assert run(["test", str(stamped), "--json"]) == 0
+    assert [one["kind"] for one in json.loads(capfd.readouterr().out)["findings"]] == ["time-stamp-untrusted"]
     # Everything but the SEAL is what it was, and the second query is for the same signature.
     plain, new = Forgery(package), Forgery(stamped)
     assert {k: v for k, v in new.objects.items() if k != "SEAL0001"} == {

@@ -10,6 +10,7 @@ from dicompack.container import canonical_json
 from dicompack.container.faults import ContentsFormatError
 from dicompack.container.limits import MAXIMUM_CERTIFICATE_SIZE, MAXIMUM_SEAL_SIZE
 from dicompack.container.shapes import (
+    SHA256_HEX,
     TIME,
     Field,
     Record,
@@ -32,10 +33,18 @@ _WHERE = "statement"
 class Succession:
     """The contact that takes the place of the signer's."""
 
-    signing: bytes
-    """Certificate, DER."""
+    acceptance: bytes
+    """SignedData by the successor's signing key: nobody is made a successor who does not say so himself."""
     decryption: bytes | None
-    """The same of the decryption key, where there is one."""
+    """The certificate of its decryption key in DER, where there is one."""
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """What a successor signs itself."""
+
+    follows: str
+    """SHA-256 of the SubjectPublicKeyInfo of the signing key that it follows, in hex."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +56,7 @@ class Revocation:
     reason: str
 
 
-Statement: TypeAlias = Succession | Revocation
+Statement: TypeAlias = Succession | Acceptance | Revocation
 
 _REASON = Field(
     f"printable text of at most {LONGEST_REASON} characters",
@@ -55,14 +64,17 @@ _REASON = Field(
 )
 _CERTIFICATE = base64_field("a certificate in base64", MAXIMUM_CERTIFICATE_SIZE)
 _SHAPES = {
+    "acceptance": Record(
+        {"follows": SHA256_HEX, "format": one_of(FORMAT), "statement": one_of("acceptance")}
+    ),
     "revocation": Record(
         {"format": one_of(FORMAT), "reason": _REASON, "since": TIME, "statement": one_of("revocation")}
     ),
     "successor": Record(
         {
+            "acceptance": base64_field("SignedData in base64", MAXIMUM_SEAL_SIZE // 2),
             "decryption": null_or(_CERTIFICATE),
             "format": one_of(FORMAT),
-            "signing": _CERTIFICATE,
             "statement": one_of("successor"),
         }
     ),
@@ -78,12 +90,14 @@ def marshal(statement: Statement) -> bytes:
     """The JSON of a statement."""
     value: dict[str, Any] = {"format": FORMAT}
     match statement:
-        case Succession(signing, decryption):
+        case Succession(acceptance, decryption):
             value |= {
+                "acceptance": base64.b64encode(acceptance).decode("ascii"),
                 "decryption": None if decryption is None else base64.b64encode(decryption).decode("ascii"),
-                "signing": base64.b64encode(signing).decode("ascii"),
                 "statement": "successor",
             }
+        case Acceptance(follows):
+            value |= {"follows": follows, "statement": "acceptance"}
         case Revocation(since, reason):
             value |= {"reason": reason, "since": time_text(since), "statement": "revocation"}
     return canonical_json.marshal(value)
@@ -103,7 +117,9 @@ def parse(raw: bytes) -> Statement:
         raise ContentsFormatError(faults, where=_WHERE, rule="KEY-11")
     if kind == "revocation":
         return Revocation(parse_time(value["since"]), value["reason"])
+    if kind == "acceptance":
+        return Acceptance(value["follows"])
     decryption = value["decryption"]
     return Succession(
-        base64.b64decode(value["signing"]), None if decryption is None else base64.b64decode(decryption)
+        base64.b64decode(value["acceptance"]), None if decryption is None else base64.b64decode(decryption)
     )

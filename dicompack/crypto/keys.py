@@ -172,7 +172,7 @@ def _read_pkcs12(data: bytes, passphrase: Callable[[], bytes]) -> list[_Found]:
     except (ValueError, UnsupportedAlgorithm):
         try:
             content = pkcs12.load_pkcs12(data, passphrase())
-        except (ValueError, UnsupportedAlgorithm) as error:
+        except (TypeError, ValueError, UnsupportedAlgorithm) as error:  # TypeError for one that is not UTF-8
             raise NoMatchError(
                 "the passphrase is wrong, or the key file is damaged", rule="KEY-5", hint=_ASK
             ) from error

@@ -48,7 +48,8 @@ _MAX_AROUND: Final = 4 << 20
 _WITH_PASSWORD: Final = 3
 _ENCRYPTED_CONTENT: Final = 0x80
 _EXPLICIT: Final = 0xA0
-_RULES: Final = Rules("Secure DICOM File", form="SDF-9", algorithms="SDF-9", signature="SDF-9")
+RULES: Final = Rules("Secure DICOM File", form="SDF-9", algorithms="SDF-9", signature="SDF-9")
+"""Of the inside, about which nothing is told."""
 
 _Recipient: TypeAlias = PrescribedTransport | PasswordRecipient
 
@@ -192,7 +193,7 @@ def open_to(source: der.Source, openers: Sequence[Opener], write: Callable[[byte
     envelope = _parse(source)
     key = _content_key(envelope, openers)
     try:
-        return streamed_signed.verify(_Decrypted(source, envelope, key), write, _RULES)
+        return streamed_signed.verify(_Decrypted(source, envelope, key), write, RULES)
     except DicomPackError as error:  # SDF-9
         raise BadSignatureError(
             "cannot be opened: not what was sealed for this key", rule="SDF-9", hint="do not use the data"

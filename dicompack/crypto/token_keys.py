@@ -5,7 +5,7 @@ A key on a token is named by a file that holds a PKCS #11 URI (RFC 7512) and per
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 from cryptography import x509
@@ -169,7 +169,7 @@ def load(
     import pkcs11
 
     secret = pin()
-    pool = certificates.parse_any(rest, NoMatchError) if b"-----BEGIN " in rest else []
+    given = certificates.parse_any(rest, NoMatchError) if b"-----BEGIN " in rest else []
     session = open_session(uri, secret)
     template: dict[pkcs11.Attribute, object] = {pkcs11.Attribute.CLASS: pkcs11.ObjectClass.PRIVATE_KEY}
     if uri.label is not None:
@@ -183,23 +183,33 @@ def load(
             for one in session.get_objects({pkcs11.Attribute.CLASS: pkcs11.ObjectClass.CERTIFICATE})
         ]
     by_id = [(handle, certificates.parse_der(value, NoMatchError)) for handle, value in stored]
-    pool = list(dict.fromkeys((*pool, *(one for _, one in by_id))))
+    stored_ones = [one for _, one in by_id]
+    pool = list(dict.fromkeys((*given, *stored_ones)))
     found = []
     for handle, modulus in private:
-        for certificate in pool:
-            public = certificate.public_key()
-            if modulus is not None:
-                fits = isinstance(public, rsa.RSAPublicKey) and public.public_numbers().n == modulus
-            else:
-                fits = (handle, certificate) in by_id or public == _point(session, handle)
-            if fits:
-                found.append((certificate, _of(TokenKey(uri, secret, handle), public), pool))
+        known = [one.public_key() for other, one in by_id if other == handle]
+        point = None if modulus is not None else _point(session, handle)
+        # What a person has put below the URI comes before what the token has had from its maker.
+        fitting = [one for one in given if _belongs(one, modulus, (*known, point))] or [
+            one for one in stored_ones if _belongs(one, modulus, (*known, point))
+        ]
+        for certificate in dict.fromkeys(fitting):
+            key = _of(TokenKey(uri, secret, handle), certificate.public_key())
+            found.append((certificate, key, pool))
     if not found:  # TOK-3
         what = "no key on the token fits the URI" if not private else "there is no certificate for the key"
         raise NoMatchError(
             what, rule="TOK-3", hint="put it below the URI, in PEM" if private else EXAMPLE_URI
         )
     return found
+
+
+def _belongs(certificate: x509.Certificate, modulus: int | None, known: Sequence[object]) -> bool:
+    """Whether a certificate is for the key with this modulus, or on a curve for one of these public keys."""
+    public = certificate.public_key()
+    if modulus is None:
+        return public in known
+    return isinstance(public, rsa.RSAPublicKey) and public.public_numbers().n == modulus
 
 
 def _modulus(private: Any) -> int | None:

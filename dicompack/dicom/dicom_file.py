@@ -68,7 +68,7 @@ _EXECUTABLES = {
     b"\xca\xfe\xba\xbe": "a macOS program",
     b"#!": "a script",
 }
-_UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
+_UID = re.compile(r"[0-9]+(\.[0-9]+)+")  # PS3.5 §9.1 forbids leading zeros; old devices write them
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +208,7 @@ def executable_kind(preamble: bytes) -> str:
 
 
 def is_uid(text: str) -> bool:
-    """Whether a text is one UID (PS3.5 §9)."""
+    """Whether a text is one UID (PS3.5 §9), be it with leading zeros."""
     return len(text) <= 64 and _UID.fullmatch(text) is not None
 
 

@@ -63,12 +63,17 @@ def frames_of(data_set: DataSet, layout: PixelFormat) -> list[Buffer] | None:
     return [b"".join(fragments[begin:end]) for begin, end in bounds]
 
 
-def _starts(data_set: DataSet, table: Buffer) -> list[int]:
-    """Offsets of frames, by the Basic Offset Table or the Extended one (PS3.3 C.7.6.3)."""
-    width = 4
+def _offset_table(data_set: DataSet, basic: Buffer) -> tuple[Buffer, int]:
+    """The Basic Offset Table, or where it is empty the Extended one (PS3.3 C.7.6.3); bytes of an offset."""
     extended = data_set.get(_EXTENDED_OFFSETS)
-    if not len(table) and isinstance(extended, Element):
-        table, width = extended.value, 8
+    if not len(basic) and isinstance(extended, Element):
+        return extended.value, 8
+    return basic, 4
+
+
+def _starts(data_set: DataSet, basic: Buffer) -> list[int]:
+    """Offsets of frames."""
+    table, width = _offset_table(data_set, basic)
     return [int.from_bytes(table[at : at + width], "little") for at in range(0, len(table), width)]
 
 
@@ -76,14 +81,20 @@ def check(data_set: DataSet, syntax: TransferSyntax) -> None:
     """Whether encapsulated Pixel Data can be what the data set says, as far as can be seen without a decoder.
 
     Raises:
-        InputError: there are fewer fragments than frames (PIX-8); a frame is of another size (PIX-9), or has
-            no end (PIX-10), or describes far more than it can hold (PIX-11); see `pixel_format`.
+        InputError: there are fewer fragments than frames, or more and an offset table of another number of
+            frames (PIX-8); a frame is of another size (PIX-9), or has no end (PIX-10), or describes far more
+            than it can hold (PIX-11); see `pixel_format`.
     """
     layout, pixel_data = pixel_format(data_set), data_set.get(PIXEL_DATA)
     if layout is None or not isinstance(pixel_data, Encapsulated) or is_video(syntax):
         return
-    if len(pixel_data.fragments) - 1 < layout.frames:  # PIX-8
-        message = f"{len(pixel_data.fragments) - 1} fragments for {layout.frames} frames"
+    fragments = len(pixel_data.fragments) - 1
+    if fragments < layout.frames:  # PIX-8
+        raise InputError(f"{fragments} fragments for {layout.frames} frames", rule="PIX-8")
+    table, width = _offset_table(data_set, bytes_of(pixel_data.fragments[0]))
+    if fragments > layout.frames and len(table) not in (0, layout.frames * width):  # PIX-8
+        told = len(table) // width
+        message = f"{fragments} fragments and an offset table of {told} frames for {layout.frames} frames"
         raise InputError(message, rule="PIX-8")
     for number, frame in enumerate(frames_of(data_set, layout) or (), start=1):
         view = memoryview(frame)

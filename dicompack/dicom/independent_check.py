@@ -51,7 +51,7 @@ _TYPES_OF_IMAGES: Final = frozenset(
 )  # fmt: skip
 _PIXEL_GROUP: Final = 0x0028
 # CHK-3: a code of a vocabulary; departments number their steps by the codes of their procedures.
-_CODES: Final = frozenset((0x00080100, 0x00080102, 0x00080119, 0x00080120))
+_CODES: Final = frozenset((0x00080100, 0x00080102, 0x00080119))
 _BIRTH_DATE: Final = 0x00100030
 _DATE_OPTIONS: Final = frozenset(("retain-longitudinal-full-dates", "retain-longitudinal-modified-dates"))
 

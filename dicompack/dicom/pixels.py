@@ -53,6 +53,9 @@ __all__ = [
 MAX_FRAME_SAMPLES = 2**28
 """Samples of one frame (16384 x 16384): OpenJPEG holds each as four bytes, more than once."""
 
+_LEAST_FRAME = 64
+"""Bytes of one of several frames, up to which a codestream's header and item are larger than the frame."""
+
 # Extended Offset Table, its lengths, and Encapsulated Pixel Data Value Total Length (PS3.3 C.7.6.3).
 _OFFSET_TABLES = (0x7FE00001, 0x7FE00002, 0x7FE00003)
 
@@ -175,6 +178,8 @@ def compress(
     reason = obstacle(data_set, layout, codec) or _obstacle_to_restoring(data_set, layout, pixel_data)
     if pixel_data.vr == "OB" and layout.bits_allocated > 8 and was_big_endian:
         reason = "the VR of Pixel Data does not fit Bits Allocated"
+    if layout.frames > 1 and layout.frame_bytes <= _LEAST_FRAME:
+        reason = reason or "a frame is smaller than the header of its codestream"
     if reason:
         return Kept(reason, digest, size)
     try:

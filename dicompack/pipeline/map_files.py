@@ -38,7 +38,7 @@ class MapFiles:
             if not path.parent.is_dir():
                 raise OutputError("the folder for the maps does not exist", hint="create it first")
             if path.exists() and not self._force:
-                raise OutputError(f"{path.name} exists", hint="choose another name, or --force")
+                raise OutputError(f"{path.name} exists", hint="choose another name for the maps")
         return self
 
     def __exit__(

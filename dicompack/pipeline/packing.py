@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -20,10 +19,11 @@ from dicompack.crypto.keys import DecryptionKey
 from dicompack.crypto.recipients import key_name
 from dicompack.dicom.confidentiality import EDITION, SiteProfile
 from dicompack.dicom.independent_check import check_manifest
-from dicompack.errors import OutputError, UsageError
+from dicompack.errors import UsageError
 from dicompack.exchange import sources as exchange
 from dicompack.parties import Originator
 from dicompack.pipeline.asking_authorities import stamping_by
+from dicompack.pipeline.contradictions import check_originals, check_secure
 from dicompack.pipeline.demands import about_limits, demand_of, demand_of_source
 from dicompack.pipeline.instances import (
     PackedInstance,
@@ -45,6 +45,7 @@ from dicompack.pipeline.originals import (
     pack_other,
     start_others,
 )
+from dicompack.pipeline.package_names import check_output, remove_stale
 from dicompack.pipeline.policies import AS_IS, policy_of, with_vocabularies
 from dicompack.pipeline.remote_packing import (
     KeyPaths,
@@ -162,7 +163,7 @@ def pack(
     encoding = Encoding(codec, paranoid=paranoid, recompress=recompress, lossy=ratio)
     encoding.check()
     if envelope == SECURE_DICOM:
-        _check_secure(
+        check_secure(
             {
                 "--volume-size": volume_size,
                 "--recovery": recovery,
@@ -176,7 +177,7 @@ def pack(
                 "--force": force,
             }
         )
-        _check_originals(
+        check_originals(
             originator,
             as_is=as_is,
             include_other=include_other,
@@ -194,7 +195,7 @@ def pack(
         raise UsageError(f"there is no envelope {envelope!r}", hint=f"{AEAD} or {SECURE_DICOM}")
     stamp = stamping_by(timestamp)
     _check_settings(output, originator, volume_size, force)
-    _check_originals(
+    check_originals(
         originator,
         as_is=as_is,
         include_other=include_other,
@@ -448,67 +449,6 @@ def _check_settings(output: Path, originator: Originator, volume_size: int | Non
     check_volume_size(volume_size)
     originator.check_validity(datetime.now(UTC))
     check_output(output, force=force)
-
-
-def check_output(output: Path, *, force: bool) -> None:
-    """See that a package can have this name.
-
-    Raises:
-        UsageError: it is no name of a package.
-        OutputError: a volume of this name exists, or another run works on it.
-    """
-    if output.suffix != ".dcmpack":
-        raise UsageError("the name of a package ends in .dcmpack", hint=f"try {output.name}.dcmpack")
-    files.take_back(output)
-    if not force and (taken := _volumes_of(output)):
-        raise OutputError(f"{taken[0].name} exists", hint="choose another name, or --force")
-
-
-def _check_secure(given: Mapping[str, object]) -> None:
-    """What a Secure File-set has no place for."""
-    for option, value in given.items():
-        if value not in (None, False, ()):  # SDF-16
-            raise UsageError(
-                f"{option} does not go with a Secure File-set",
-                rule="SDF-16",
-                hint=f"leave out {option}, or --envelope secure-dicom",
-            )
-
-
-def _check_originals(
-    originator: Originator, *, as_is: bool, include_other: bool, allow_preamble: bool, said: object
-) -> None:
-    """What goes with de-identification only, or without it only."""
-    if as_is and originator.custodians:
-        raise UsageError(
-            "without de-identification there is nothing for a custodian to undo",
-            hint="name the custodian as a recipient",
-        )
-    if allow_preamble and not as_is:
-        raise UsageError("a de-identified instance never has a preamble", hint="leave out --allow-preamble")
-    if as_is and said:
-        raise UsageError("site profiles and maps are about de-identification", hint="leave them out")
-    if include_other and not as_is:
-        raise UsageError(
-            "other files cannot be de-identified, so they do not travel with de-identified instances",
-            hint="leave out --include-other, or pack with --deidentify none",
-        )
-
-
-def _volumes_of(output: Path) -> list[Path]:
-    """Files that have the name of a volume of this package."""
-    if not output.parent.is_dir():
-        return []
-    volume = re.compile(re.escape(output.name) + r"(\.[0-9]{3,4}|\.r[0-9]{2,3})?")
-    return sorted(path for path in output.parent.iterdir() if volume.fullmatch(path.name))
-
-
-def remove_stale(output: Path, written: list[Path]) -> None:
-    """Volumes of the package that was replaced; nothing but what is a volume by its content."""
-    names = {path.name for path in written}
-    for path in _volumes_of(output):
-        if path.name not in names and volumes.is_volume(path):
-            path.unlink()
 
 
 def write_volumes(

@@ -10,7 +10,7 @@ from pathlib import Path
 from dicompack import files
 from dicompack.container.repairing import Diagnosis
 from dicompack.errors import OutputError, UsageError
-from dicompack.pipeline import secure_unpacking
+from dicompack.pipeline import file_sets
 from dicompack.pipeline.opening import (
     OnProgress,
     check_frames,
@@ -51,7 +51,7 @@ def repair(
         target = Path(target).absolute()
         files.remove_dead(target)
         files.check_target_folder(target)
-    secure_unpacking.refuse(path, "repaired")
+    file_sets.refuse(path, "repaired")
     with volumes.find(path) as found:
         diagnosis = _diagnosis(found, tell)
         beside = path if path.is_dir() else path.absolute().parent

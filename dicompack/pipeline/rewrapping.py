@@ -20,10 +20,11 @@ from dicompack.crypto.certificates import spki_sha256
 from dicompack.crypto.keys import Contact, SigningKey
 from dicompack.crypto.recipients import Opener
 from dicompack.parties import Forwarder, Recipient
-from dicompack.pipeline import secure_unpacking
+from dicompack.pipeline import file_sets
 from dicompack.pipeline.asking_authorities import stamping_by
 from dicompack.pipeline.opening import OnProgress, never, open_package
-from dicompack.pipeline.packing import check_output, remove_stale, write_volumes
+from dicompack.pipeline.package_names import check_output, remove_stale
+from dicompack.pipeline.packing import write_volumes
 from dicompack.pipeline.reports import verdicts_of
 from dicompack.pipeline.unpacking import check_whole, check_written
 from dicompack.report import Finding, Progress, Report
@@ -87,7 +88,7 @@ def rewrap(
     at = datetime.now(UTC).replace(microsecond=0)
     forwarder.check_validity(at)
     check_output(output, force=force)
-    secure_unpacking.refuse(Path(path), "passed on")
+    file_sets.refuse(Path(path), "passed on")
     with ExitStack() as stack:
         spare = output.with_name(f"{output.name}.volumes")
         opened = stack.enter_context(open_package(Path(path), spare, tell))

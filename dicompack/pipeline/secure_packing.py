@@ -18,6 +18,7 @@ from typing import Self
 
 from dicompack import files
 from dicompack.container.names import member_name
+from dicompack.crypto.enveloped import MAX_CONTENT
 from dicompack.crypto.recipients import key_name
 from dicompack.dicom import media_directory
 from dicompack.dicom.dataset import Buffer
@@ -39,7 +40,7 @@ from dicompack.pipeline.map_files import MapFiles
 from dicompack.pipeline.opening import OnProgress
 from dicompack.pipeline.policies import with_vocabularies
 from dicompack.pipeline.source_instances import Refused, Source, SourceFacts, SourceTask, guarded
-from dicompack.report import Member, Report, Skipped
+from dicompack.report import Finding, Member, Report, Skipped
 from dicompack.stages import secure_files
 from dicompack.stages.compression import Encoding
 from dicompack.stages.deidentification import Policy
@@ -155,6 +156,7 @@ def pack_file_set(
         settled, findings = intake.settle("packed")
         intake.finished = members = list(_each_once(settled, intake.skipped))
         findings = [one for one in findings if one.kind != "uid-conflict"]  # one of them was left out
+        findings += [_large(one) for one in members if one.size > MAX_CONTENT]
         folder = staging.folder("file-set")
         described = list(_placed(members, objects, folder))
         uid = f"2.25.{uuid.uuid4().int}"
@@ -181,6 +183,10 @@ def pack_file_set(
         members=tuple(_member(number, one) for number, one in enumerate(members, start=1)),
         seconds=time.monotonic() - began,
     )
+
+
+def _large(one: SecuredInstance) -> Finding:
+    return Finding("large-file", one.facts.name, "above 1 GiB: other programs may not be able to open it")
 
 
 def _each_once(members: Iterable[SecuredInstance], skipped: list[Skipped]) -> Iterator[SecuredInstance]:

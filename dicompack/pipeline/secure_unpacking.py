@@ -6,7 +6,7 @@ Whoever made it: what is read is PS3.15 D.1, and not our own form of it. An inst
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,10 +17,10 @@ from dicompack.dicom import dicom_file, tags
 from dicompack.dicom.dataset import Buffer
 from dicompack.dicom.dicom_file import DicomFile
 from dicompack.dicom.media_directory import DIRECTORY_NAME, MAX_DIRECTORY, Directory, DirectoryFile
-from dicompack.errors import DamagedError, DicomPackError, FormatError, UntrustedError, UsageError
-from dicompack.exchange.folders import walk
+from dicompack.errors import DicomPackError, FormatError, UntrustedError
 from dicompack.parties import Recipient
 from dicompack.pipeline.demands import about_limits, demand_of_size
+from dicompack.pipeline.file_sets import FileSet, is_secure
 from dicompack.pipeline.gathering import gathered
 from dicompack.pipeline.opening import OnProgress, never
 from dicompack.pipeline.selection import Selection
@@ -30,63 +30,6 @@ from dicompack.stages import secure_files, source_signatures
 from dicompack.stages.judging import Judge
 from dicompack.stages.secure_files import OpenedFile
 from dicompack.workers import Demand, Processes, Workers
-
-
-@dataclass(frozen=True)
-class FileSet:
-    """Where it lies: a folder with a DICOMDIR, or one file alone."""
-
-    path: Path
-    """The DICOMDIR, or the one file."""
-    alone: bool
-
-    @property
-    def folder(self) -> Path:
-        """What File IDs begin at."""
-        return self.path.parent
-
-
-def find(path: Path) -> FileSet | None:
-    """The File-set that a path names, by its content; None where it is none.
-
-    Raises:
-        FormatError: a folder has Secure DICOM Files, and no DICOMDIR.
-    """
-    if path.is_dir():
-        if _is_secure(path / DIRECTORY_NAME):
-            return FileSet(path / DIRECTORY_NAME, alone=False)
-        if any(map(_is_secure, sorted(path.iterdir()))):  # SDF-18
-            raise FormatError(
-                "Secure DICOM Files without a secured DICOMDIR: nothing tells which files belong together",
-                rule="SDF-18",
-                hint="name one file, if that is enough",
-            )
-        return None
-    if not _is_secure(path):
-        return None
-    return FileSet(path, alone=path.name != DIRECTORY_NAME)
-
-
-def refuse(path: Path, verb: str) -> None:
-    """See that a path does not name a File-set, for what is done to packages only.
-
-    Raises:
-        UsageError: it does.
-    """
-    if find(path) is not None:  # SDF-16
-        raise UsageError(
-            f"a Secure File-set cannot be {verb}", rule="SDF-16", hint="unpack it, and pack again"
-        )
-
-
-def _is_secure(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    try:
-        with files.FileAccess(path) as access:
-            return secure_files.is_secure(access)
-    except OSError:  # what is wrong with it is said by whoever needs it
-        return False
 
 
 @dataclass(frozen=True)
@@ -215,8 +158,8 @@ def test(file_set: FileSet) -> Report:
         FormatError, UnsupportedError: not even the form is right.
         UntrustedError: always, otherwise.
     """
-    for found in [file_set.path] if file_set.alone else _present(file_set):
-        if _is_secure(found):
+    for found in [file_set.path] if file_set.alone else file_set.files():
+        if is_secure(found):
             with files.FileAccess(found) as access:
                 secure_files.check_form(access)
     raise UntrustedError(  # SDF-17
@@ -232,7 +175,7 @@ def inspect(file_set: FileSet, recipient: Recipient, began: float) -> Report:
     if file_set.alone:
         return _checked("list", file_set, recipient, Processes(1), None, began)
     directory, opened = _opened_directory(file_set, recipient, judge)
-    _check_present(file_set, directory)
+    file_set.check_present(directory.files)
     members = tuple(
         Member(
             number,
@@ -241,7 +184,7 @@ def inspect(file_set: FileSet, recipient: Recipient, began: float) -> Report:
             listed.transfer_syntax_uid,
             listed.transfer_syntax_uid,
             listed.size,
-            _path_of(file_set, listed).stat().st_size,
+            file_set.path_of(listed).stat().st_size,
             listed.modality,
             listed.study_instance_uid,
             listed.series_instance_uid,
@@ -304,8 +247,8 @@ def _checked(
         ]
         if selection is not None:
             selection.check_some(wanted)
-        _check_present(file_set, directory, [one for _, one in wanted])
-        tasks = [SecureTask(number, str(_path_of(file_set, one).absolute()), one) for number, one in wanted]
+        file_set.check_present([one for _, one in wanted])
+        tasks = [SecureTask(number, str(file_set.path_of(one).absolute()), one) for number, one in wanted]
     if folder is not None:
         files.check_room(folder, sum(Path(task.path).stat().st_size for task in tasks))
     settings = SecureSettings(recipient.keys, judge, str(folder) if folder else "")
@@ -354,34 +297,6 @@ def _opened_directory(file_set: FileSet, recipient: Recipient, judge: Judge) -> 
         raise
 
 
-def _path_of(file_set: FileSet, listed: DirectoryFile) -> Path:
-    return file_set.folder.joinpath(*listed.file_id)
-
-
-def _check_present(
-    file_set: FileSet, directory: Directory, wanted: Sequence[DirectoryFile] | None = None
-) -> None:
-    """See that every file that is listed, and wanted, is there.
-
-    Raises:
-        DamagedError: one is not; its `faults` name them.
-    """
-    listed = directory.files if wanted is None else wanted
-    missing = ["/".join(one.file_id) for one in listed if not _path_of(file_set, one).is_file()]
-    if missing:  # SDF-12
-        error = DamagedError(
-            f"{len(missing)} of {len(directory.files)} files that the DICOMDIR lists are missing",
-            rule="SDF-12",
-            hint="get the whole File-set again from the sender",
-        )
-        error.faults = tuple(f"{name}: missing" for name in missing)
-        raise error
-
-
-def _present(file_set: FileSet) -> Iterable[Path]:
-    return (found.path for found in walk(file_set.folder) if not found.problem)
-
-
 def _about_set(file_set: FileSet, directory: Directory | None, opened: Sequence[OpenedFile]) -> list[Finding]:
     """Files that the DICOMDIR does not list, and what there is to say of its own signer."""
     found = [
@@ -390,8 +305,8 @@ def _about_set(file_set: FileSet, directory: Directory | None, opened: Sequence[
         if one.revocation_unknown
     ]
     if directory is not None:
-        listed = {_path_of(file_set, one) for one in directory.files} | {file_set.path}
-        for path in _present(file_set):
+        listed = {file_set.path_of(one) for one in directory.files} | {file_set.path}
+        for path in file_set.files():
             if path not in listed:
                 name = path.relative_to(file_set.folder).as_posix()
                 found.append(Finding("not-listed", name, "the DICOMDIR does not list it; it was left alone"))

@@ -15,10 +15,11 @@ from dicompack.container.volumes import Package
 from dicompack.crypto import signed
 from dicompack.crypto.time_stamp_messages import MAX_QUERY, MAX_REPLY, Query, read_reply
 from dicompack.errors import OutputError, UsageError
-from dicompack.pipeline import secure_unpacking
+from dicompack.pipeline import file_sets
 from dicompack.pipeline.asking_authorities import stamping_by
 from dicompack.pipeline.opening import OnProgress, never, open_package
-from dicompack.pipeline.packing import check_output, remove_stale, write_volumes
+from dicompack.pipeline.package_names import check_output, remove_stale
+from dicompack.pipeline.packing import write_volumes
 from dicompack.pipeline.unpacking import check_volumes, check_written
 from dicompack.report import Report
 from dicompack.stages import volumes
@@ -47,7 +48,7 @@ def timestamp_query(path: Path | str, query: Path, *, on_progress: OnProgress | 
     began, tell = time.monotonic(), on_progress or never
     if query.exists():
         raise OutputError(f"{query.name} exists", hint="choose another name for the query")
-    secure_unpacking.refuse(Path(path), "time-stamped")
+    file_sets.refuse(Path(path), "time-stamped")
     with open_package(Path(path), files.temporary_target(), tell) as opened:
         newest = _newest(opened, tell)
         files.write_new(query, [Query.of(signed.verify(newest, may_be_stamped=True).signature).marshal()])
@@ -92,7 +93,7 @@ def timestamp(
     asked = None if query is None else Query.parse(bytes(files.SourceBytes(query, MAX_QUERY).data))
     given = b"" if reply is None else bytes(files.SourceBytes(reply, MAX_REPLY).data)
     check_output(output, force=force)
-    secure_unpacking.refuse(Path(path), "time-stamped")
+    file_sets.refuse(Path(path), "time-stamped")
     with ExitStack() as stack:
         spare = output.with_name(f"{output.name}.volumes")
         opened = stack.enter_context(open_package(Path(path), spare, tell))

@@ -26,7 +26,7 @@ from dicompack.errors import (
     UsageError,
 )
 from dicompack.parties import Recipient, check_signer_validity
-from dicompack.pipeline import secure_unpacking
+from dicompack.pipeline import file_sets, secure_unpacking
 from dicompack.pipeline.demands import demand_of_member
 from dicompack.pipeline.gathering import gathered
 from dicompack.pipeline.instances import (
@@ -89,7 +89,7 @@ def test(
     began, tell = time.monotonic(), on_progress or never
     if receipt is not None and trust is None:
         raise UsageError("a receipt needs somebody to believe", hint="name its signer with --trust")
-    if file_set := secure_unpacking.find(Path(path)):
+    if file_set := file_sets.find(Path(path)):
         return secure_unpacking.test(file_set)
     with open_package(Path(path), files.temporary_target(), tell) as opened:
         sealed = _check_without_key(opened, trust, tell)
@@ -116,7 +116,7 @@ def verify(
     """
     began, tell = time.monotonic(), on_progress or never
     place = Processes(jobs, max_memory)
-    if file_set := secure_unpacking.find(Path(path)):
+    if file_set := file_sets.find(Path(path)):
         _check_no_receipt(receipt)
         return secure_unpacking.verify(file_set, recipient, place, tell, began)
     with open_package(Path(path), files.temporary_target(), tell) as opened:
@@ -150,7 +150,7 @@ def inspect(path: Path | str, *, recipient: Recipient) -> Report:
         DicomPackError: see `unpack`.
     """
     began = time.monotonic()
-    if file_set := secure_unpacking.find(Path(path)):
+    if file_set := file_sets.find(Path(path)):
         return secure_unpacking.inspect(file_set, recipient, began)
     with open_package(Path(path), files.temporary_target(), never, every_byte=False) as opened:
         sealed = _checked_seals(opened, recipient.trust, recipient.keys)
@@ -214,7 +214,7 @@ def unpack(
     files.remove_dead(target)
     files.remove_dead(target.with_name(f"{target.name}.volumes"))
     files.check_target_folder(target)
-    if file_set := secure_unpacking.find(Path(path)):
+    if file_set := file_sets.find(Path(path)):
         _check_no_receipt(receipt)
         if originals:  # SDF-16
             raise UsageError(

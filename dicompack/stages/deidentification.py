@@ -172,7 +172,8 @@ def _cleaned_pixels(item: Instance, policy: Policy, vocabulary: Vocabulary | Non
 def _boxes(cleaned: CleanedPixels) -> list[Finding]:
     places = ", ".join(f"({box.x0},{box.y0})-({box.x1},{box.y1})" for box in cleaned.boxes[:_NAMED_BOXES])
     more = f" and {len(cleaned.boxes) - _NAMED_BOXES} more" if len(cleaned.boxes) > _NAMED_BOXES else ""
-    message = f"{len(cleaned.boxes)} rectangles blackened: {places}{more}; {cleaned.recheck}"
+    done = f"{len(cleaned.boxes)} rectangles blackened: {places}{more}" if places else "nothing blackened"
+    message = f"{done}; {cleaned.recheck}"
     return [Finding("pixels-cleaned", "", message, rule="BUR-1")]
 
 

@@ -11,11 +11,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from dicompack.container import key_statement
-from dicompack.container.key_statement import Revocation, Succession
+from dicompack.container.key_statement import Acceptance, Revocation, Succession
 from dicompack.crypto import certificates, signed
 from dicompack.crypto.contacts import Contact
 from dicompack.crypto.keys import SigningKey
-from dicompack.errors import FormatError, NoMatchError
+from dicompack.errors import BadSignatureError, FormatError, NoMatchError
 
 BEGIN = b"-----BEGIN CMS-----"
 _END = b"-----END CMS-----"
@@ -35,17 +35,13 @@ class Stated:
     revocation: Revocation | None
 
 
-def name_successor(successor: Contact, signer: SigningKey, at: datetime) -> bytes:
-    """The statement that a contact follows the signer's, as PEM (RFC 7468 §9).
-
-    Raises:
-        ValueError: the contact signs nothing.
-    """
-    if successor.signing is None:
-        raise ValueError("a successor signs")
-    decryption = successor.decryption
+def name_successor(
+    successor: SigningKey, decryption: x509.Certificate | None, signer: SigningKey, at: datetime
+) -> bytes:
+    """The statement that other keys follow the signer's, as PEM (RFC 7468 §9); both signing keys sign it."""
+    acceptance = Acceptance(certificates.spki_sha256(signer.certificate).hex())
     statement = Succession(
-        successor.signing.public_bytes(Encoding.DER),
+        signed.sign(key_statement.marshal(acceptance), successor, at),
         None if decryption is None else decryption.public_bytes(Encoding.DER),
     )
     return _armoured(signed.sign(key_statement.marshal(statement), signer, at))
@@ -60,7 +56,7 @@ def read(data: bytes) -> Stated:
     """Read a statement and check its signature. Says nothing about trust.
 
     Raises:
-        BadSignatureError: the signature does not fit.
+        BadSignatureError: a signature does not fit, or the successor has not signed for it (KEY-12).
         FormatError: no statement about keys (KEY-11), or not in its one form.
         NoMatchError: the certificates of a successor are not those of a contact.
     """
@@ -74,12 +70,25 @@ def read(data: bytes) -> Stated:
     successor = revocation = None
     if isinstance(statement, Revocation):
         revocation = statement
+    elif isinstance(statement, Acceptance):  # KEY-11
+        raise FormatError("half of a statement about keys", where="statement", rule="KEY-11")
     else:
-        signing = certificates.parse_der(statement.signing, NoMatchError)
+        signing = _accepted(statement, verified.certificate)
         der = statement.decryption
         decryption = None if der is None else certificates.parse_der(der, NoMatchError)
         successor = Contact(certificates.name_of(signing), signing, decryption)
     return Stated(verified.certificate, verified.chain, verified.claimed_time, successor, revocation)
+
+
+def _accepted(statement: Succession, signer: x509.Certificate) -> x509.Certificate:
+    """Who says himself that he follows the signer."""
+    accepted = signed.verify(statement.acceptance)
+    said = key_statement.parse(accepted.content)
+    if said != Acceptance(certificates.spki_sha256(signer).hex()):  # KEY-12
+        raise BadSignatureError(
+            "the successor does not say itself that it follows", where="statement", rule="KEY-12"
+        )
+    return accepted.certificate
 
 
 def _armoured(data: bytes) -> bytes:

@@ -171,6 +171,10 @@ def perform(work: Callable[[Any], Any], task: Any, demand: Demand, before: int) 
             return work(task)
     except MemoryError:
         return OutOfMemory()
+    except ImportError:
+        if not before:
+            raise
+        return OutOfMemory()  # a library that is there, or it would not be asked for, found no room
 
 
 def _follow_parent() -> None:

@@ -1,4 +1,4 @@
-"""The three commands that write, on a package of two tiny instances, and what must hold after any end."""
+"""The commands that write, on a package of two tiny instances, and what must hold after any end."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Case:
     def __post_init__(self) -> None:
         self.place = self.folder / "place"
         shutil.copytree(self.folder / "fresh", self.place)
-        self.inputs = {name: tree(self.place / name) for name in ("source", "package", "me")}
+        self.inputs = {name: tree(self.place / name) for name in ("source", "package", "file-set", "me")}
 
     def again(self) -> None:
         """The place as it was."""
@@ -46,6 +46,10 @@ class Case:
 
     def arguments(self, *more: str) -> list[object]:
         me = self.place / "me"
+        if self.command == "seal":
+            settings = "--envelope secure-dicom --codec keep --burned-in vouch --jobs 1".split()
+            signer = ["--signer", me, "--recipient", me / "contact.pem"]
+            return ["pack", self.place / "source", "-o", self.out / "set", *signer, *settings, *more]
         if self.command == "pack":
             settings = "--codec keep --burned-in vouch --recovery 1 --volume-size 40K --jobs 1".split()
             output = ["-o", self.out / "x.dcmpack"]
@@ -54,6 +58,8 @@ class Case:
         package = self.place / "package" / "x.dcmpack.001"
         if self.command == "repair":
             return ["repair", package, "-d", self.out / "whole", *more]
+        if self.command == "open":
+            package = self.place / "file-set"
         me_and_trust = ["--identity", me, "--trust", me / "contact.pem"]
         return ["unpack", package, "-d", self.out / "files", *me_and_trust, "--jobs", "1", *more]
 
@@ -65,7 +71,7 @@ class Case:
         for path in sorted(self.out.rglob("*")):
             private = STAGING_SUFFIX in path.relative_to(self.out).parts[0]
             if path.is_file() and any(one in path.read_bytes() for one in PLAIN):
-                assert self.command == "unpack", path
+                assert self.command in ("unpack", "open"), path
             if private and path.parent == self.out:
                 assert stat.S_IMODE(path.stat().st_mode) == 0o700
         if self.has_result():
@@ -86,7 +92,12 @@ class Case:
     def check_result(self) -> None:
         """It is whole and sound."""
         recipient = Recipient((self.me.decryption,), trusting(self.me))
-        if self.command == "unpack":
+        if self.command == "seal":
+            verified = dicompack.verify(self.out / "set", recipient=recipient, jobs=1)
+            assert verified.instances_out == len(NAMES) - self.left_out
+            assert sorted(tree(self.out / "set")) == ["DICOM/00000001", "DICOM/00000002", "DICOMDIR"]
+            return
+        if self.command in ("unpack", "open"):
             names = sorted(path.name for path in (self.out / "files").rglob("*") if path.is_file())
             assert len(names) == len(NAMES), names
             assert tree(self.out / "files") == _expected(self)
@@ -113,7 +124,8 @@ def _expected(case: Case) -> dict[str, bytes]:
     made = case.folder / "expected"
     if not made.exists():
         recipient = Recipient((case.me.decryption,), trusting(case.me))
-        dicompack.unpack(case.folder / "whole" / "x.dcmpack.001", made, recipient=recipient, jobs=1)
+        source = "file-set" if case.command == "open" else "whole/x.dcmpack.001"
+        dicompack.unpack(case.folder / source, made, recipient=recipient, jobs=1)
     return tree(made)
 
 
@@ -131,5 +143,10 @@ def prepare(folder: Path, me: Party, save: Callable[[Path], None]) -> None:
         [fresh / "source"], folder / "whole" / "x.dcmpack", originator=originator, burned_in="vouch",
         codec="keep", recovery=1, volume_size=40_000, jobs=1,
     )  # fmt: skip
+    dicompack.pack(
+        [fresh / "source"], folder / "file-set", originator=originator, burned_in="vouch", codec="keep",
+        envelope="secure-dicom", jobs=1,
+    )  # fmt: skip
+    shutil.copytree(folder / "file-set", fresh / "file-set")
     shutil.copytree(folder / "whole", fresh / "package")
     (fresh / "package" / "x.dcmpack.002").unlink()

@@ -27,6 +27,7 @@ from tests.unit.dicom.native_pixels import native, samples
 SECONDS, MEGABYTES = 2.0, 512
 DEFLATE_LIMIT = "DCM-11"
 PIXEL_DATA, FRAMES, ROWS, COLUMNS = 0x7FE00010, 0x00280008, 0x00280010, 0x00280011
+EXTENDED_OFFSETS = 0x7FE00001
 
 NATIVE = native(samples(frames=3), stored=12).replacing(
     string_element(0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.7.3"),
@@ -48,6 +49,15 @@ def frames(data_set: DataSet, text: str) -> DataSet:
 
 def streams(*fragments: bytes, table: bytes = b"") -> DataSet:
     return PACKED.replacing(Encapsulated(PIXEL_DATA, "OB", (table, *fragments)))
+
+
+def tabled(*fragments: bytes, extended: bool = False) -> DataSet:
+    """With an offset for each fragment, as if each were a frame."""
+    table = pixels.offset_table(fragments)
+    if not extended:
+        return streams(*fragments, table=table)
+    offsets = b"".join(table[at : at + 4] + bytes(4) for at in range(0, len(table), 4))
+    return streams(*fragments).replacing(Element(EXTENDED_OFFSETS, "OV", offsets))
 
 
 def bomb(size: int) -> bytes:
@@ -100,6 +110,13 @@ CASES: dict[str, tuple[DataSet, TransferSyntax, str]] = {
     ),
     "no fragments": (streams(), JPEG_2000_LOSSLESS, "PIX-7"),
     "fragments too few": (streams(FIRST, SECOND), JPEG_2000_LOSSLESS, "PIX-8"),
+    "fragments too many": (tabled(FIRST, SECOND, THIRD, THIRD), JPEG_2000_LOSSLESS, "PIX-8"),
+    "fragments too many, extended table": (
+        tabled(FIRST, SECOND, THIRD, THIRD, extended=True),
+        JPEG_2000_LOSSLESS,
+        "PIX-8",
+    ),
+    "two codestreams, one frame": (frames(tabled(FIRST, SECOND), "1"), JPEG_2000_LOSSLESS, "PIX-8"),
     "frames of encapsulated too many": (frames(PACKED, "4"), JPEG_2000_LOSSLESS, "PIX-8"),
     "encapsulated, 2147483647 frames": (frames(PACKED, "2147483647"), JPEG_2000_LOSSLESS, "PIX-7"),
     "SIZ lies": (streams(FIRST, lying(SECOND, 34), THIRD), JPEG_2000_LOSSLESS, "PIX-9"),

@@ -24,7 +24,8 @@ CORPUS = DATA_SET.parent / "corpus"
 _FUZZ = """
 import resource, sys, time
 from pathlib import Path
-from dicompack.crypto import certificates, der, enveloped, enveloped_cbc, signed, time_stamps
+from dicompack.crypto import certificates, der, enveloped, enveloped_cbc, secure_dicom, signed
+from dicompack.crypto import streamed_signed, time_stamps
 from dicompack.crypto.contacts import Contact
 from dicompack.crypto.keys import load_decryption_key
 from dicompack.crypto.time_stamp_messages import Query, read_reply
@@ -36,6 +37,8 @@ readers = (
     enveloped.inspect,
     lambda data: enveloped.open_(data, []),
     lambda data: enveloped_cbc.open_(data, []),
+    lambda data: secure_dicom.open_to(der.InMemory(data), [], len),
+    lambda data: streamed_signed.verify(der.InMemory(data), len, secure_dicom.RULES),
     signed.verify,
     lambda data: signed.verify(data, may_be_stamped=True),
     lambda data: time_stamps.verify(data, b"x"),

@@ -302,3 +302,50 @@ def test_types_are_those_of_keys(token):
         load_decryption_key(token.uri("rsa", pki.pem(token.rsa).decode()), pin).private_key.decrypt(
             bytes(256), padding.PKCS1v15()
         )
+
+
+def test_an_identity_on_a_token_is_certified_and_follows(
+    tmp_path, token, monkeypatch, capfd, program, sender
+):
+    """Requests, an authority's answer, a statement and instances, all signed by the key on the token."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DICOMPACK_CONFIG_DIR", str(tmp_path / "configuration"))
+    Path("pin").write_bytes(PIN)
+    Path("card").mkdir()
+    Path("card/signing.p12").write_bytes(token.uri("ecdsa"))
+    Path("card/decryption.p12").write_bytes(token.uri("curve"))
+    opened = ["--passphrase-file", "pin"]
+    assert run(["keys", "csr", "card", *opened]) == 0
+    life = {"start": now() - timedelta(days=1), "end": now() + timedelta(days=9)}
+    ca = pki.certificate("Hospital", pki.CERTIFIES, ca=True, **life)
+    for name, usage in (("signing", pki.SIGNS), ("decryption", ("key_agreement",))):
+        checked = [program("openssl"), "req", "-verify", "-noout", "-in", f"card/{name}.csr"]
+        subprocess.run(checked, check=True, capture_output=True)
+        asked = x509.load_pem_x509_csr(Path(f"card/{name}.csr").read_bytes())
+
+        class Holder:
+            public_key = asked.public_key
+
+        made = pki.certificate("Clinic A", usage, of=Holder, issuer=(ca, pki.key("Hospital")), **life)
+        Path(f"{name}.pem").write_bytes(pki.pem(made, ca))
+    assert run(["keys", "install", "signing.pem", "decryption.pem", "--identity", "card", *opened]) == 0
+    assert Path("card/signing.p12").read_bytes() == token.uri("ecdsa") + Path("signing.pem").read_bytes()
+    study(tmp_path / "source", ("CT_small.dcm",))
+    pack = ["pack", "source", "-o", "p.dcmpack", "--signer", "card", *opened]
+    assert run([*pack, "--burned-in", "vouch"]) == 0
+    Path("ca.pem").write_bytes(pki.pem(ca))
+    assert run(["verify", "p.dcmpack", "--identity", "card", "--trust", "ca.pem", *opened]) == 0
+    # It follows an identity in files; and no keys are made on a token.
+    Path("old").mkdir()
+    Path("old/signing.p12").write_bytes(sender.files.signing_p12)
+    Path("old/decryption.p12").write_bytes(sender.files.decryption)
+    assert run(["keys", "rotate", "card", "new", *opened]) == 2
+    assert run(["keys", "rotate", "old", "card", *opened]) == 0
+    Path("old.pem").write_bytes(sender.files.contact_pem)
+    old = ["--fingerprint", sender.contact.fingerprint]
+    assert run(["keys", "trust", "old.pem", "--name", "Sender", *old]) == 0
+    new = Contact.parse(Path("card/contact.pem").read_bytes())
+    assert run(["keys", "trust", "card/successor.pem", "--fingerprint", new.fingerprint]) == 0
+    capfd.readouterr()
+    assert run(["test", "p.dcmpack", "--json"]) == 0
+    assert '"trusted_as": "Sender"' in capfd.readouterr().out

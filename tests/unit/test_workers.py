@@ -35,6 +35,8 @@ def work(task):
         ctypes.string_at(0)
     if task == "eat":
         return len(bytearray(2 << 30))
+    if task == "load":
+        raise ImportError("x.so: failed to map segment from shared object")
     if task == "eat outside Python":
         pointer = ctypes.CDLL(None)
         pointer.malloc.restype = ctypes.c_void_p
@@ -127,6 +129,7 @@ def limited(tasks, jobs=2, demand=SHORT):
         ("spin", "it took more CPU time than an instance of its size may take"),
         ("crash", "the worker process died on it, twice"),
         ("eat", "it took more memory than a worker may take"),
+        ("load", "it took more memory than a worker may take"),
     ],
 )
 def test_a_bad_task_is_lost_alone_and_with_a_reason(jobs, bad, reason):

@@ -38,7 +38,7 @@ def csr_command(terminal: Terminal, *, folder: Path, passphrase_file: Path | Non
 
     A certificate that comes back is put in its place by `dicompack keys install`; the keys stay the same.
     """
-    identity = Opened(folder, Passphrases(terminal, passphrase_file))
+    identity = Opened.of(folder, Passphrases(terminal, passphrase_file))
     files = requests(identity.signing, identity.decryption)
     with system_errors(folder):
         write_files(folder, files)
@@ -70,13 +70,12 @@ def install_command(
         is_complete,
         parse_answer,
     )
-    from dicompack.crypto.identities import protected
 
     answer: list[Certificate] = []
     for path in certificates:
         with naming(path.name):
             answer += parse_answer(read_key_file(path))
-    held = Opened(identity, Passphrases(terminal, passphrase_file))
+    held = Opened.of(identity, Passphrases(terminal, passphrase_file))
     refuse_revoked((held.signing.certificate, held.decryption.certificate), identity.name)
     now = datetime.now(UTC)
     with naming("signing certificate"):
@@ -93,15 +92,10 @@ def install_command(
     holder = holder_of_keys(signing or held.signing, decryption or held.decryption)
     with system_errors(identity):
         if signing is not None:
-            data = protected(
-                signing.private_key, signing.certificate, signing.chain, held.signing_passphrase or None
-            )
-            replace_file(held.signing_file, [data])
+            held.signing_file.rewrite(signing.certificate, signing.chain)
             terminal.say(f"installed for signing, with {len(signing.chain)} above it")
         if decryption is not None:
-            secret = held.decryption_passphrase or None
-            data = protected(decryption.private_key, decryption.certificate, (), secret)
-            replace_file(held.decryption_file, [data])
+            held.decryption_file.rewrite(decryption.certificate, ())
             terminal.say("installed for decryption")
         replace_file(identity / CONTACT_FILE, [holder.marshal()])
     if signing is not None and not is_complete(signing.certificate, signing.chain):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import click
 
@@ -23,10 +24,13 @@ from dicompack.cli.identities import (
 from dicompack.cli.key_files import read_key_file, read_passphrases
 from dicompack.cli.system_errors import system_errors
 from dicompack.cli.terminal import Terminal
+from dicompack.crypto.tokens import is_token
 from dicompack.errors import UnsupportedError, UsageError
-from dicompack.files import check_target_folder, write_new
+from dicompack.files import check_target_folder, replace_file, write_new
 
 if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
     from dicompack.crypto.keys import DecryptionKey, NewIdentity, SigningKey
 
 SIGNING_REQUEST = "signing.csr"
@@ -123,33 +127,83 @@ def write_identity(
     terminal.say(identity.contact.fingerprint)
 
 
-class Opened:
-    """An identity folder with its keys, and the passphrases that protect them."""
+Held = TypeVar("Held", "SigningKey", "DecryptionKey")
 
-    def __init__(self, folder: Path, passphrases: Passphrases) -> None:
+
+@dataclass(frozen=True)
+class KeyFile(Generic[Held]):
+    """A key of an identity folder, and what protects it."""
+
+    path: Path
+    key: Held
+    passphrase: bytes | None = field(repr=False)
+    """None of an open one."""
+    token: bytes = b""
+    """The line that names a token, where the key is on one."""
+
+    def rewrite(self, certificate: Certificate, chain: tuple[Certificate, ...]) -> None:
+        """Put another certificate of the key in the file; nothing else of it changes."""
+        from cryptography.hazmat.primitives.serialization import Encoding
+
+        from dicompack.crypto.identities import protected
+
+        if self.token:
+            above = (one.public_bytes(Encoding.PEM) for one in (certificate, *chain))
+            data = self.token + b"".join(above)
+        else:
+            data = protected(self.key.private_key, certificate, chain, self.passphrase or None)
+        replace_file(self.path, [data])
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An identity folder with its keys."""
+
+    signing_file: KeyFile[SigningKey]
+    decryption_file: KeyFile[DecryptionKey]
+
+    @classmethod
+    def of(cls, folder: Path, passphrases: Passphrases) -> Opened:
+        """Open both keys.
+
+        Raises:
+            UsageError: it is no identity folder.
+        """
         from dicompack.crypto.keys import load_decryption_key, load_signing_key
 
         if not folder.is_dir():
             raise UsageError(
                 "an identity folder is needed, as dicompack keys new makes it", where=folder.name
             )
-        self.signing_file = file_of_role(folder, folder / SIGNING_FILE)
-        self.decryption_file = file_of_role(folder, decryption_file(folder))
-        data = read_key_file(self.signing_file)
-        opened = passphrases.unlock_with(self.signing_file.name, data, load_signing_key)
-        passphrases.warn_of_readers(self.signing_file)
-        self.signing: SigningKey = opened[0]
-        self.signing_passphrase = opened[1]
-        other = read_key_file(self.decryption_file)
-        found = passphrases.unlock_with(self.decryption_file.name, other, load_decryption_key)
-        passphrases.warn_of_readers(self.decryption_file)
-        self.decryption: DecryptionKey = found[0]
-        self.decryption_passphrase = found[1]
+        return cls(
+            _opened(file_of_role(folder, folder / SIGNING_FILE), load_signing_key, passphrases),
+            _opened(file_of_role(folder, decryption_file(folder)), load_decryption_key, passphrases),
+        )
+
+    @property
+    def signing(self) -> SigningKey:
+        """The key that signs."""
+        return self.signing_file.key
+
+    @property
+    def decryption(self) -> DecryptionKey:
+        """The key that decrypts."""
+        return self.decryption_file.key
 
     @property
     def holder(self) -> Holder:
         """Whose it is."""
         return holder_of_keys(self.signing, self.decryption)
+
+
+def _opened(
+    path: Path, load: Callable[[bytes, Callable[[], bytes]], Held], passphrases: Passphrases
+) -> KeyFile[Held]:
+    data = read_key_file(path)
+    key, passphrase = passphrases.unlock_with(path.name, data, load)
+    passphrases.warn_of_readers(path)
+    token = data.lstrip().partition(b"\n")[0] + b"\n" if is_token(data) else b""
+    return KeyFile(path, key, passphrase, token)
 
 
 def holder_of_keys(signing: SigningKey, decryption: DecryptionKey) -> Holder:

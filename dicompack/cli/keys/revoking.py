@@ -21,7 +21,7 @@ from dicompack.cli.outcome import Outcome
 from dicompack.cli.pinned import RECIPIENT, Pinned
 from dicompack.cli.system_errors import system_errors
 from dicompack.cli.terminal import Terminal
-from dicompack.errors import UntrustedError, UsageError
+from dicompack.errors import OutputError, UntrustedError, UsageError
 from dicompack.files import write_new
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _revoke_own(
 ) -> Outcome:
     from dicompack.stages import key_statements
 
-    identity = Opened(folder, passphrases)
+    identity = Opened.of(folder, passphrases)
     statement = key_statements.revoke(identity.signing, since, reason, datetime.now(UTC))
     with system_errors(folder):
         write_new(folder / REVOCATION_FILE, [statement])
@@ -159,9 +159,14 @@ def _mark(holder: Holder, since: datetime, reason: str, roles: tuple[str, ...] =
 
 
 def beside(name: str, fingerprint: str) -> str:
-    """A name for who cannot have this one: with the first group of the fingerprint."""
-    tail = f" ({fingerprint[:4]})"
-    return contact_name(name[: LONGEST_NAME - len(tail)] + tail)
+    """A name for who cannot have this one: with as many groups of the fingerprint as it takes to be free."""
+    groups = fingerprint.split()
+    for count in range(1, len(groups) + 1):
+        tail = f" ({' '.join(groups[:count])})"
+        free = contact_name(name[: LONGEST_NAME - len(tail)] + tail)
+        if find_pinned(free) is None:
+            return free
+    raise OutputError("every name for this contact is taken", where=name, hint="delete what is not needed")
 
 
 def _told(terminal: Terminal, marked: dict[str, Pinned]) -> Outcome:

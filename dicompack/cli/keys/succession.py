@@ -12,12 +12,13 @@ import click
 from dicompack.cli import options
 from dicompack.cli.contacts import keys_of, refuse_revoked, rewrite, store_of
 from dicompack.cli.holders import Holder, pinned_holder
-from dicompack.cli.identities import Passphrases
-from dicompack.cli.keys.identity_folder import Opened, write_identity
+from dicompack.cli.identities import SIGNING_FILE, Passphrases
+from dicompack.cli.keys.identity_folder import Opened, write_files, write_identity
 from dicompack.cli.keys.revoking import beside, signers_of
 from dicompack.cli.keys.showing import shown
 from dicompack.cli.outcome import Outcome
 from dicompack.cli.pinned import SIGNER, Pinned
+from dicompack.cli.system_errors import system_errors
 from dicompack.cli.terminal import Terminal
 from dicompack.errors import UntrustedError, UsageError
 from dicompack.files import check_target_folder
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
+    from dicompack.crypto.keys import NewIdentity, SigningKey
     from dicompack.stages.key_statements import Stated
 
 SUCCESSOR_FILE = "successor.pem"
@@ -49,30 +51,55 @@ def rotate_command(
     """Make an identity in DIR that follows the one in OLD: the same kinds of keys under the same passphrase.
 
     DIR gets a successor.pem, signed by the old key, too: whoever has pinned you takes it by `dicompack keys
-    trust`. Keep OLD: what was encrypted to it opens with it only. Keys that somebody else may have are no
-    case for this: revoke them, and have the new ones compared as the first time.
+    trust`. Where DIR is an identity already, such as one with keys on a token, no keys are made. Keep OLD:
+    what was encrypted to it opens with it only. Keys that somebody else may have are no case for this: revoke
+    them, and have the new ones compared as the first time.
     """
-    check_target_folder(folder)
-    before = Opened(old, Passphrases(terminal, passphrase_file))
-    refuse_revoked((before.signing.certificate, before.decryption.certificate), old.name)
-
-    from dicompack.crypto.identities import new_identity
     from dicompack.parties import check_signer_validity
     from dicompack.stages import key_statements
 
-    now = datetime.now(UTC)
+    passphrases, now = Passphrases(terminal, passphrase_file), datetime.now(UTC)
+    is_there = (folder / SIGNING_FILE).is_file()
+    if is_there and name is not None:
+        raise UsageError("the identity in DIR has a name already", hint="leave out --name")
+    if not is_there:
+        check_target_folder(folder)
+    before = Opened.of(old, passphrases)
+    refuse_revoked((before.signing.certificate, before.decryption.certificate), old.name)
     check_signer_validity(before.signing, now)
+    if is_there:
+        after = Opened.of(folder, passphrases)
+        refuse_revoked((after.signing.certificate, after.decryption.certificate), folder.name)
+        holder, decryption = after.holder, after.decryption.certificate
+        statement = key_statements.name_successor(after.signing, decryption, before.signing, now)
+        with system_errors(folder):
+            write_files(folder, {SUCCESSOR_FILE: statement})
+    else:
+        identity, signing = _new_keys(before, name, now)
+        holder = Holder.of(identity.contact)
+        statement = key_statements.name_successor(signing, identity.contact.decryption, before.signing, now)
+        write_identity(terminal, folder, identity, {SUCCESSOR_FILE: statement})
+    terminal.say(f"send to whom has pinned you: {SUCCESSOR_FILE}, for dicompack keys trust")
+    return shown("keys rotate", holder)
+
+
+def _new_keys(before: Opened, name: str | None, now: datetime) -> tuple[NewIdentity, SigningKey]:
+    from dicompack.crypto.keys import load_signing_key, new_identity
+
+    if before.signing_file.token or before.decryption_file.token:
+        raise UsageError(
+            "keys on a token are made by its maker's program",
+            hint="make them, and an identity folder that names them, and give that as DIR",
+        )
+    passphrase = before.signing_file.passphrase or None
     identity = new_identity(
         before.holder.name if name is None else name,
-        before.signing_passphrase or None,
+        passphrase,
         now,
         algorithm=_algorithm(before.decryption.certificate),
         signing_algorithm=_algorithm(before.signing.certificate),
     )
-    statement = key_statements.name_successor(identity.contact, before.signing, now)
-    write_identity(terminal, folder, identity, {SUCCESSOR_FILE: statement})
-    terminal.say(f"send to whom has pinned you: {SUCCESSOR_FILE}, for dicompack keys trust")
-    return shown("keys rotate", Holder.of(identity.contact))
+    return identity, load_signing_key(identity.signing_p12, lambda: passphrase or b"")
 
 
 def _algorithm(certificate: Certificate) -> str:

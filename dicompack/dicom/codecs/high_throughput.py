@@ -12,8 +12,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import imagecodecs
 import numpy as np
+from imagecodecs import Htj2kError, htj2k_decode, htj2k_encode  # now: its libraries come with the names
 
 from dicompack.dicom.codecs import codestream, jpeg_two_thousand, samples
 from dicompack.dicom.dataset import Buffer
@@ -35,10 +35,10 @@ def encode(frame: Buffer, layout: PixelFormat) -> bytes:
         width = array.dtype.itemsize * 8
         array = array + np.array((1 << width - 1) - (1 << bits - 1), array.dtype)
     try:
-        encoded = imagecodecs.htj2k_encode(
+        encoded = htj2k_encode(
             array, rgb=layout.photometric_interpretation == "RGB", planar=False, reversible=True
         )
-    except (imagecodecs.Htj2kError, ValueError) as refusal:
+    except (Htj2kError, ValueError) as refusal:
         raise UnsupportedError("the encoder refuses the frame") from refusal
     said = bytearray(encoded)
     for component in range(layout.samples_per_pixel):
@@ -66,8 +66,8 @@ def decode(data: Buffer, layout: PixelFormat, *, transform: bool) -> bytes:
     size = check(data, layout, transform=transform)
     with _heard() as errors:
         try:
-            decoded = imagecodecs.htj2k_decode(bytes(memoryview(data)[:size]), planar=False)
-        except (imagecodecs.Htj2kError, ValueError) as refusal:
+            decoded = htj2k_decode(bytes(memoryview(data)[:size]), planar=False)
+        except (Htj2kError, ValueError) as refusal:
             raise FormatError("the decoder refuses the codestream", rule="CMP-6") from refusal
     if errors:  # CMP-6
         raise FormatError("the decoder fails in the middle of the codestream", rule="CMP-6")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-import imagecodecs
+from imagecodecs import Jpegsof3Error, LjpegError, jpegsof3_decode, ljpeg_decode
 
 from dicompack.dicom.codecs import samples
 from dicompack.dicom.dataset import Buffer
@@ -28,7 +28,7 @@ def decode(data: Buffer, layout: PixelFormat) -> bytes:
     Raises:
         FormatError: it is malformed or of another frame (JPL-1, JPL-2), or the decoder fails (CMP-6).
     """
-    return _native(data, layout, imagecodecs.jpegsof3_decode, imagecodecs.Jpegsof3Error)
+    return _native(data, layout, jpegsof3_decode, Jpegsof3Error)
 
 
 def decode_otherwise(data: Buffer, layout: PixelFormat) -> bytes:
@@ -37,7 +37,7 @@ def decode_otherwise(data: Buffer, layout: PixelFormat) -> bytes:
     Raises:
         FormatError: see `decode`.
     """
-    return _native(data, layout, imagecodecs.ljpeg_decode, imagecodecs.LjpegError)
+    return _native(data, layout, ljpeg_decode, LjpegError)
 
 
 def _native(data: Buffer, layout: PixelFormat, decoder: object, failure: type[Exception]) -> bytes:

@@ -8,9 +8,9 @@ samples are coded as the bits of their two's complement, and Pixel Representatio
 
 from __future__ import annotations
 
-import imagecodecs
 import jpeg_ls
 import numpy as np
+from imagecodecs import JpeglsError, jpegls_decode  # now: its libraries come with the names
 
 from dicompack.dicom.codecs import jpeg_ls_stream, samples
 from dicompack.dicom.dataset import Buffer
@@ -62,8 +62,8 @@ def decode(data: Buffer, layout: PixelFormat, *, transform: bool) -> bytes:
     """
     header = _checked(data, layout, transform=transform)
     try:
-        decoded = imagecodecs.jpegls_decode(bytes(memoryview(data)[: header.size]))
-    except (imagecodecs.JpeglsError, ValueError) as refusal:
+        decoded = jpegls_decode(bytes(memoryview(data)[: header.size]))
+    except (JpeglsError, ValueError) as refusal:
         raise FormatError("the decoder refuses the codestream", rule="CMP-6") from refusal
     return samples.native_of_bits(decoded.tobytes(), layout, layout.bits_stored)
 

@@ -48,7 +48,8 @@ class Cleaning:
         """The identifying words of the study where the caller knows them, else of this instance."""
         from dicompack.dicom.confidentiality.descriptors import Vocabulary
 
-        return Vocabulary.of(self._root) if self._given_vocabulary is None else self._given_vocabulary
+        known = Vocabulary.of(self._root) if self._given_vocabulary is None else self._given_vocabulary
+        return known if Option.RETAIN_DEVICE_IDENTITY in self._options else known.with_devices()
 
     @cached_property
     def shift(self) -> Shift:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final, TypeAlias
+from unicodedata import normalize
 
 from dicompack.dicom.confidentiality.dates import NOT_OF_THE_PATIENT, is_placeholder
 from dicompack.dicom.dataset import Element
@@ -14,27 +15,33 @@ Date: TypeAlias = tuple[int, int, int]
 """Year, month, day."""
 
 _DATE: Final = re.compile(rb"([0-9]{4})[.]?([0-9]{2})[.]?([0-9]{2})")
-_RUN: Final = re.compile(r"\d+|[^\W\d_]+")
-# English, German, French, Spanish, Italian, Dutch, Portuguese; folded, and by their first letters.
+_RUN: Final = re.compile(r"\d+|[^\W\d_年月日]+|[年月日]")
+# English, German, French, Spanish, Italian, Dutch, Portuguese and Roman; folded, and by their first letters.
 _MONTHS: Final = tuple(
     frozenset(names.split())
     for names in (
-        "january jan januar janner janvier janv enero ene gennaio gen januari janeiro",
-        "february feb februar feber fevrier fevr febrero febbraio februari fevereiro fev",
-        "march mar marz mrz mars marzo maart mrt marco",
-        "april apr avril avr abril abr aprile",
-        "may mai mayo maggio mag mei maio",
-        "june jun juni juin junio giugno giu junho",
-        "july jul juli juillet juil julio luglio lug julho",
-        "august aug aout agosto ago augustus",
-        "september sep sept septembre septiembre setiembre settembre set setembro",
-        "october oct oktober okt octobre octubre ottobre ott outubro out",
-        "november nov novembre noviembre novembro",
-        "december dec dezember dez decembre diciembre dic dicembre dezembro",
+        "i january jan januar janner janvier janv enero ene gennaio gen januari janeiro",
+        "ii february feb februar feber fevrier fevr febrero febbraio februari fevereiro fev",
+        "iii march mar marz mrz mars marzo maart mrt marco",
+        "iv april apr avril avr abril abr aprile",
+        "v may mai mayo maggio mag mei maio",
+        "vi june jun juni juin junio giugno giu junho",
+        "vii july jul juli juillet juil julio luglio lug julho",
+        "viii august aug aout agosto ago augustus",
+        "ix september sep sept septembre septiembre setiembre settembre set setembro",
+        "x october oct oktober okt octobre octubre ottobre ott outubro out",
+        "xi november nov novembre noviembre novembro",
+        "xii december dec dezember dez decembre diciembre dic dicembre dezembro",
     )
 )
 _MONTH: Final = {name: number for number, names in enumerate(_MONTHS, start=1) for name in names}
-_BETWEEN: Final = frozenset("st nd rd th er de del of the".split())
+# Folding takes Korean syllables apart.
+_BETWEEN: Final = frozenset(normalize("NFKD", "st nd rd th er de del of the 年 月 日 년 월 일").split())
+# Japanese years: the one before the first of each era (Meiji, Taisho, Showa, Heisei, Reiwa).
+_ERAS: Final = dict(
+    zip(("明治", "大正", "昭和", "平成", "令和", *"mtshr"), (1867, 1911, 1925, 1988, 2018) * 2, strict=True)
+)
+_ERA: Final = re.compile(r"(?<![^\W\d_])(明治|大正|昭和|平成|令和|[mtshr])\s?(元|\d{1,2})(?=\s?[年./-])")
 _MAX_GAP: Final = 3
 _CLOSE: Final = frozenset("./-'")  # between the parts of a date whose year has two digits
 
@@ -51,6 +58,13 @@ def dates_of(element: Element) -> Iterator[Date]:
 
 def says_one_of(dates: frozenset[Date], text: str) -> bool:
     """Whether a text (folded) has one of the dates: in digits, or with the month's name."""
+    if _has_one_of(dates, text):
+        return True
+    western = _ERA.sub(lambda match: str(_ERAS[match[1]] + (1 if match[2] == "元" else int(match[2]))), text)
+    return western != text and _has_one_of(dates, western)
+
+
+def _has_one_of(dates: frozenset[Date], text: str) -> bool:
     runs = [match for match in _RUN.finditer(text) if match[0] not in _BETWEEN]
     if any(not dates.isdisjoint(_in_one(run[0])) for run in runs if run[0].isdecimal()):
         return True

@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 
 from dicompack.dicom.confidentiality.dates_of_header import Date, dates_of, says_one_of
 from dicompack.dicom.confidentiality.defined_terms import IMAGE_TYPE, is_defined_term, is_of_structure
-from dicompack.dicom.confidentiality.vocabulary import IDENTIFIERS, PARTICLES, TITLES, readings
+from dicompack.dicom.confidentiality.vocabulary import DEVICES, IDENTIFIERS, PARTICLES, TITLES, readings
 from dicompack.dicom.confidentiality.words import UNSPACED, folded_text, is_medical
 from dicompack.dicom.dataset import DataSet, Element, Sequence, string_element
 from dicompack.errors import SuspectError
@@ -29,7 +29,7 @@ _OWN_NUMBERS: Final = frozenset((0x00100020, 0x00101000, 0x00080050, 0x00200010)
 _PERSON_CODES: Final = 0x00401101
 _CODE_VALUE, _CODE_MEANING = 0x00080100, 0x00080104
 _BIRTH_DATE: Final = 0x00100030
-_TEXT: Final = frozenset("CS LO LT SH ST UC UT".split())
+_TEXT: Final = frozenset("CS LO LT SH ST UC UR UT".split())
 # A measured value may be a patient's number by chance; binary numbers that are a word are no numbers.
 _NUMBERS: Final = frozenset(("DS", "IS"))
 # Shorter ones stand in any text by chance. Names may be short, and are compared as whole words.
@@ -67,16 +67,19 @@ class Identifiers:
     Args:
         data_set: the instance as it came.
         keeps_dates: whether its dates may stay as they are.
+        keeps_devices: whether its devices may be named.
 
     Raises:
         SuspectError: more words than the header of a patient has (DEI-19).
     """
 
-    def __init__(self, data_set: DataSet, *, keeps_dates: bool = False) -> None:
+    def __init__(self, data_set: DataSet, *, keeps_dates: bool = False, keeps_devices: bool = False) -> None:
         facts: set[_Fact] = set()
         dates: set[Date] = set()
         _gather(data_set, data_set.texts(_CHARACTER_SET), 0, facts, dates)
-        self._wanted = _wanted(frozenset(facts))
+        self._wanted = _wanted(
+            frozenset(fact for fact in facts if not (keeps_devices and fact[0] == "device"))
+        )
         self._dates = frozenset() if keeps_dates else frozenset(dates)
 
     def are_in(self, element: Element, character_set: tuple[str, ...]) -> bool:
@@ -88,6 +91,13 @@ class Identifiers:
             values = (one.strip(b" \0") for one in value.split(b"\\"))
             value = b"\\".join(one for one in values if not _is_term(element.tag, one))
         return self._are_in(value, character_set, with_dates=element.vr != "CS")
+
+    def dates_are_in(self, element: Element, character_set: tuple[str, ...]) -> bool:
+        """Whether a text says one of the dates (DEI-67)."""
+        return bool(self._dates) and any(
+            says_one_of(self._dates, folded_text(text))
+            for text in readings(bytes(element.value), character_set)
+        )
 
     def without_them(self, element: Element, character_set: tuple[str, ...]) -> Element | None:
         """The element with terms of the standard where a value said one; None where it has no such terms."""
@@ -152,6 +162,8 @@ def _gather(
                 facts.add(("own number", bytes(node.value), character_set))
             elif tag in IDENTIFIERS or (within == _PERSON_CODES and tag == _CODE_VALUE):
                 facts.add(("number", bytes(node.value), character_set))
+            elif tag in DEVICES:
+                facts.add(("device", bytes(node.value), character_set))
 
 
 @dataclass(frozen=True)
@@ -193,6 +205,8 @@ def _wanted(facts: frozenset[_Fact]) -> _Wanted:
             if kind in ("patient", "person"):
                 for group in text.split("="):  # alphabetic, ideographic, phonetic
                     found.update(_of_name(group, is_patient=kind == "patient"))
+            elif kind == "device":
+                found.update(_of_device(text.strip()))
             elif number := _number(text.strip(), is_own=kind == "own number"):
                 found.add(number)
                 marked.update(filter(None, (_in_any_marks(number), _digits_of(number))))
@@ -207,6 +221,12 @@ def _wanted(facts: frozenset[_Fact]) -> _Wanted:
         {first: frozenset(words) for first, words in by_first_word.items()},
         re.compile(pattern) if marked else None,
     )
+
+
+def _of_device(name: str) -> Iterator[str]:
+    """What a device is called, if it has a digit; words alone are those of makers and of modalities."""
+    if len(name) >= _MIN_IDENTIFIER and len(set(name)) > 1 and any(map(str.isdigit, name)):
+        yield name
 
 
 def _values(value: bytes, character_set: tuple[str, ...]) -> list[str]:

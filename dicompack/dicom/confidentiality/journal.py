@@ -23,6 +23,7 @@ _REASONS: Final = {
     "DEI-12": ("malformed", _REMOVED, "value is not one of its value representation"),
     "DEI-14": ("uid-in-text", _REMOVED, "text names a uid that was replaced"),
     "DEI-19": ("identifier-in-text", _REMOVED, "text names the patient"),
+    "DEI-67": ("identifier-in-text", _NOT_RETAINED, "text says a date of the instance"),
     "DEI-62": ("who-or-when", _REMOVED, "value is a person, a time or an address"),
     "DEI-21": ("malformed", _NOT_RETAINED, "value is not one of its value representation"),
     "DEI-22": ("identifier-in-text", _NOT_RETAINED, "text names the patient"),

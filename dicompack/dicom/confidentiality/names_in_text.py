@@ -66,9 +66,17 @@ _DOER: Final = re.compile(
 _WORD: Final = re.compile(r"[ \t]*+(?P<word>[^\W\d_](?:[^\W_]|[-'’.^](?=[^\W_]))*+)(?P<stop>\.?)")
 _COMMA: Final = re.compile(r",[ \t]?")
 _LETTERS: Final = re.compile(r"[^\W\d_]+")
+_TOKEN: Final = re.compile(r"[^\W_]+")
 _CAPITALIZED: Final = r"[^\W\d_a-z][\w'’-]*+"
 _BEFORE_BIRTH_NAME: Final = re.compile(
     rf"{_B}(?:{_CAPITALIZED},? ){{1,3}}(?=(?:née?|geb(?:\.|oren(?:e|er)?)|aka|a\.k\.a\.|alias) )"
+)
+# MD is mean diffusivity, too: without a comma two names, or a name and an initial, stand before it.
+_CREDENTIALS: Final = r"(?:MD|M\.D\.|DO|D\.O\.|MBBS|PhD|Ph\.D\.|FRCR|FACR|FRCPC|RT\(R\)|RDMS|ARRT)(?![^\W_])"
+_INITIALS: Final = r"(?:[^\W\d_a-z]\. ?){0,2}"
+_BEFORE_CREDENTIALS: Final = re.compile(
+    rf"{_B}(?P<names>{_INITIALS}(?:{_CAPITALIZED} ){{0,2}}{_INITIALS}{_CAPITALIZED}), ?{_CREDENTIALS}"
+    rf"|{_B}(?P<both>(?:[^\W\d_a-z]\. ?|{_CAPITALIZED} ){_INITIALS}{_CAPITALIZED}) {_CREDENTIALS}"
 )
 _KINDS_BEHIND: Final = _any(
     "Hospitals? Clinics? Infirmary Klinik(?:um|en)? Spital Krankenhaus MVZ Medical[ ]Cent(?:er|re) "
@@ -114,6 +122,9 @@ def names_in(view: str) -> Iterator[Span]:
         for match in pattern.finditer(view):
             if (span := _without_terms(view, *match.span())) is not None:
                 yield span
+    for match in _BEFORE_CREDENTIALS.finditer(view):
+        if (start := _start_of_name(match)) is not None:
+            yield start, match.end()
     for match in _TOWN.finditer(view):
         if not _is_term(match["town"]):
             yield match.span()
@@ -161,6 +172,19 @@ def _end_of_name(view: str, position: int, count: int, is_label: bool) -> int | 
         if is_label and (comma := _COMMA.match(view, position)):
             position = comma.end()
     return end
+
+
+def _start_of_name(match: re.Match[str]) -> int | None:
+    """Where the name before MD begins; "Trace MD" is none, nor is a name that is all words of medicine."""
+    begin, end = match.span("names" if match["names"] else "both")
+    words = list(_TOKEN.finditer(match.string, begin, end))
+    is_initial = [len(word[0]) == 1 and match.string.startswith(".", word.end()) for word in words]
+    telling = [not _is_term(word[0]) for word in words]
+    if not any(telling) or (match["both"] and sum(telling) + sum(is_initial) < len(("given", "family"))):
+        return None
+    return next(
+        word.start() for word, *is_name in zip(words, telling, is_initial, strict=True) if any(is_name)
+    )
 
 
 def _is_term(word: str) -> bool:

@@ -17,7 +17,7 @@ from dicompack.dicom.confidentiality.private_values import PrivateValues
 from dicompack.dicom.confidentiality.pseudonyms import Derive, new_uid
 from dicompack.dicom.confidentiality.run import Run
 from dicompack.dicom.confidentiality.site_profile import SiteProfile
-from dicompack.dicom.confidentiality.stamps import METHOD, Claims, stamps
+from dicompack.dicom.confidentiality.stamps import LONGITUDINAL, METHOD, Claims, stamps
 from dicompack.dicom.confidentiality.table import Action, Option, Rule
 from dicompack.dicom.dataset import DataSet, Node, Sequence, string_element, tag_text
 from dicompack.errors import SuspectError
@@ -112,11 +112,12 @@ def deidentify(
         private,
         retains_uids=Option.RETAIN_UIDS in options,
         keeps_dates=Option.RETAIN_LONGITUDINAL_FULL_DATES in options or site.keeps_dates(options),
+        keeps_devices=Option.RETAIN_DEVICE_IDENTITY in options,
     )
     result = run.without_aliases(run.apply(data_set))
     supplied = _missing_uids(data_set, derive)
     all_cleaned = pixels_cleaned and not _has_inner_pixels(result)
-    claims = _claims(options, site, all_cleaned)
+    claims = _claims(options, site, all_cleaned, data_set.text(LONGITUDINAL).strip())
     result = canonical(result.replacing(*stamps(claims), *supplied, *site.additions()))  # DEI-17, DEI-18
     private_tags = tuple(retained(result)) if private else ()
     found = [] if all_cleaned else _burned_in(data_set)
@@ -149,13 +150,14 @@ def _rules(options: frozenset[Option], site: SiteProfile) -> Mapping[int, Rule]:
 
 
 @lru_cache(_REMEMBERED_RULES)
-def _claims(options: frozenset[Option], site: SiteProfile, pixels_cleaned: bool) -> Claims:
+def _claims(options: frozenset[Option], site: SiteProfile, pixels_cleaned: bool, dates_before: str) -> Claims:
     return Claims(
         options,
         site.weakened(options),
         pixels_cleaned,
         names_patient=site.names_patient(options),
         keeps_dates=site.keeps_dates(options),
+        dates_before=dates_before,
     )
 
 

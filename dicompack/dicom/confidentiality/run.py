@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 
 from dicompack.dicom.confidentiality.canonical import STRING_VRS
-from dicompack.dicom.confidentiality.cleaning import Cleaning
+from dicompack.dicom.confidentiality.cleaning import DESCRIBING, Cleaning
 from dicompack.dicom.confidentiality.dummies import dummy_code, dummy_content, dummy_element, dummy_graphic
 from dicompack.dicom.confidentiality.graphics import GRAPHIC_ANNOTATION_SEQUENCE, without_writing
 from dicompack.dicom.confidentiality.identifiers import Identifiers
@@ -70,6 +70,7 @@ class Run:
         *,
         retains_uids: bool,
         keeps_dates: bool,
+        keeps_devices: bool,
     ) -> None:
         self._root = data_set
         self._derive = derive
@@ -78,7 +79,7 @@ class Run:
         self._journal = journal
         self._private = private
         self._retains_uids = retains_uids
-        self._identifiers = Identifiers(data_set, keeps_dates=keeps_dates)
+        self._identifiers = Identifiers(data_set, keeps_dates=keeps_dates, keeps_devices=keeps_devices)
         self._character_set: tuple[str, ...] = ("",)
         self._uids: dict[str, str] = {}  # old to new, each that was replaced
         self._kept_uids: set[str] = set()  # whatever looks like a UID in an attribute that stays
@@ -195,6 +196,8 @@ class Run:
         result = self._cleaning.cleaned(element, self._character_set)
         if result is None:
             return self._otherwise(node, rule, parent, None)
+        if result.vr in DESCRIBING and self._identifiers.dates_are_in(result, self._character_set):
+            return self._otherwise(node, rule, parent, "DEI-67")
         self._kept_uids.update(_mentioned(result))
         return result
 

@@ -19,9 +19,10 @@ _IDENTITY_REMOVED = 0x00120062
 _METHOD = 0x00120063
 _METHOD_CODES = 0x00120064
 _BURNED_IN_ANNOTATION = 0x00280301
-_LONGITUDINAL = 0x00280303
+LONGITUDINAL: Final = 0x00280303
+"""Longitudinal Temporal Information Modified."""
 
-STAMPS: Final = frozenset((_IDENTITY_REMOVED, _METHOD, _METHOD_CODES, _LONGITUDINAL))
+STAMPS: Final = frozenset((_IDENTITY_REMOVED, _METHOD, _METHOD_CODES, LONGITUDINAL))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class Claims:
     """A site profile keeps or writes what says who the patient is."""
     keeps_dates: bool = False
     """A site profile keeps dates as they are, or writes them."""
+    dates_before: str = ""
+    """Longitudinal Temporal Information Modified, as the source has it."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -55,7 +58,7 @@ class Claims:
     def longitudinal(self) -> str:
         """Longitudinal Temporal Information Modified (0028,0303)."""
         if self.keeps_dates or Option.RETAIN_LONGITUDINAL_FULL_DATES in self.options:
-            return "UNMODIFIED"
+            return self.dates_before if self.dates_before in ("MODIFIED", "REMOVED") else "UNMODIFIED"
         return "MODIFIED" if Option.RETAIN_LONGITUDINAL_MODIFIED_DATES in self.options else "REMOVED"
 
 
@@ -66,7 +69,7 @@ def stamps(claims: Claims) -> list[Node]:
     nodes: list[Node] = [
         string_element(_IDENTITY_REMOVED, "CS", "NO" if claims.names_patient else "YES"),
         string_element(_METHOD, "LO", "\\".join(method)),
-        string_element(_LONGITUDINAL, "CS", claims.longitudinal),
+        string_element(LONGITUDINAL, "CS", claims.longitudinal),
     ]
     if codes := claims.codes:  # DEI-27
         items = tuple(coded(value, "DCM", meaning) for value, meaning in codes)

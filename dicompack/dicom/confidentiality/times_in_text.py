@@ -39,6 +39,7 @@ _MONTH: Final = _any(_MONTHS | _SHORT)
 _YEAR: Final = r"(?:1[89]|2[0-5])\d\d"
 _ANY_YEAR: Final = r"(?:'?\d\d|\d{4})"
 _DAY: Final = r"(?:3[01]|[12]\d|0?[1-9])"
+_ROMAN: Final = "(?-i:XII|XI|IX|X|VIII|VII|VI|IV|V|III|II|I)"
 _NUMBER: Final = r"(?:1[0-2]|0?[1-9])"
 _TH: Final = r"(?:st|nd|rd|th|er|º|ª|\.)?"
 _OF: Final = r"(?:de |del |of |d['’])?"
@@ -65,7 +66,9 @@ _DATE: Final = re.compile(
             rf"{_N}{_NUMBER}/{_YEAR}{_M}",
             rf"{_N}{_NO_DECIMAL}(?:1[0-2]|0[1-9])[.-]{_YEAR}{_M}",
             rf"{_N}{_YEAR}[-/](?:1[0-2]|0[1-9]){_M}",
-            r"(?:\d{2,4}|元) ?[年년] ?\d{1,2} ?[月월](?: ?\d{1,2} ?[日일])?",
+            r"(?:明治|大正|昭和|平成|令和)? ?(?:\d{2,4}|元|(?<=[治正和成])\d|(?<=[治正和成] )\d) ?[年년]"
+            r" ?\d{1,2} ?[月월](?: ?\d{1,2} ?[日일])?",
+            rf"{_N}{_NO_DECIMAL}{_DAY}(?:[-/.]{_ROMAN}[-/.](?:{_YEAR}|\d\d)| {_ROMAN} {_YEAR}){_M}(?![.,]\d)",
             rf"{_B}{_SINCE} {_YEAR}{_M}(?![.,]\d)",
             rf"{_B}{_BORN}[ :.]{{1,3}}\d{{1,4}}[-/. ]\d{{1,2}}[-/. ]\d{{1,4}}",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise, permutations
 from typing import Final
 
@@ -42,6 +42,15 @@ _PLACES: Final = frozenset(
         0x0040A027,  # Verifying Organization
     )
 )  # fmt: skip
+DEVICES: Final = frozenset(
+    (
+        0x00080055, 0x00081010,  # Station AE Title, Station Name
+        0x00181000, 0x00181004, 0x00181005, 0x00181007, 0x00181008,  # serial number, plate, generator, ... ID
+        0x00181010, 0x00181011, 0x0018700A, 0x00189371,  # of capture, hardcopy, detector, X-ray source
+        0x00321021, 0x00400001, 0x00400010, 0x00400241, 0x00400242,  # AE titles and names of stations
+    )
+)  # fmt: skip
+"""What devices are called; words only where device identity is not retained."""
 # Codes of institutions and of people: their meanings are names.
 _INSTITUTION_CODES: Final = frozenset((0x00080082, 0x00081041))
 _PERSON_CODES: Final = 0x00401101
@@ -96,13 +105,15 @@ class Vocabulary:
     """Beginnings of names in languages that inflect them."""
     within: frozenset[str] = frozenset()
     """Folded names in scripts without blanks, which go wherever they stand."""
+    devices: frozenset[str] = frozenset()
+    """Keys of names and numbers of devices, written as one; they count `with_devices`."""
 
     @classmethod
     def of(cls, data_set: DataSet) -> Vocabulary:
         """What the header says at every level; bytes outside the character set: UTF-8 or Latin-1."""
         found = _Collector()
         found.collect(data_set, ())
-        return cls(*map(frozenset, (found.words, found.joined, found.stems, found.within)))
+        return cls(*map(frozenset, (found.words, found.joined, found.stems, found.within, found.devices)))
 
     def __or__(self, other: Vocabulary) -> Vocabulary:
         return Vocabulary(
@@ -110,7 +121,12 @@ class Vocabulary:
             self.joined | other.joined,
             self.stems | other.stems,
             self.within | other.within,
+            self.devices | other.devices,
         )
+
+    def with_devices(self) -> Vocabulary:
+        """The same with what devices are called among the words."""
+        return replace(self, joined=self.joined | self.devices)
 
     def __repr__(self) -> str:
         return "Vocabulary(...)"  # it is the identity, so it has no place in a log
@@ -124,6 +140,7 @@ class _Collector:
         self.joined: set[str] = set()
         self.stems: set[str] = set()
         self.within: set[str] = set()
+        self.devices: set[str] = set()
 
     def collect(self, data_set: DataSet, character_set: tuple[str, ...], code_of: int = 0) -> None:
         """The words of a data set, or of an item of the sequence `code_of`."""
@@ -144,6 +161,8 @@ class _Collector:
             return self._person
         if node.tag in IDENTIFIERS:
             return self._identifiers
+        if node.tag in DEVICES:
+            return self._device
         if node.tag in _PLACES or (node.tag == _CODE_MEANING and code_of in _INSTITUTION_CODES):
             return self._place
         return None
@@ -198,6 +217,12 @@ class _Collector:
             if not whole.isalpha() and len(whole) >= _MIN_IDENTIFIER:
                 self._join(whole)
             self._telling_words(found)
+
+    def _device(self, text: str) -> None:
+        for value in text.split("\\"):
+            whole = "".join(run.key for run in runs(value))
+            if len(whole) >= _MIN_IDENTIFIER and len(set(whole)) > 1:
+                self.devices.add(whole)
 
     def _place(self, text: str) -> None:
         """The whole line, and each of its words that no other place would have."""

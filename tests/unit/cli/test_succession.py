@@ -15,10 +15,11 @@ from dicompack.cli.options import TrustOptions
 from dicompack.cli.pinned import Pinned, read_pinned
 from dicompack.cli.terminal import Terminal
 from dicompack.container import key_statement
-from dicompack.container.key_statement import Revocation, Succession
+from dicompack.container.key_statement import Acceptance, Revocation, Succession
 from dicompack.crypto import signed
+from dicompack.crypto.certificates import spki_sha256
 from dicompack.crypto.contacts import Contact
-from dicompack.crypto.keys import load_decryption_key, load_signing_key
+from dicompack.crypto.keys import SigningKey, load_decryption_key, load_signing_key
 from dicompack.errors import BadSignatureError, DicomPackError, FormatError, NoMatchError, UntrustedError
 from dicompack.stages import key_statements
 from tests.packages import study
@@ -26,6 +27,7 @@ from tests.unit.crypto import pki
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 DAY = timedelta(days=1)
+LIFE = {"start": NOW - DAY, "end": NOW + 9 * DAY}
 
 
 def pinned() -> dict[str, Pinned]:
@@ -76,6 +78,17 @@ def test_a_successor_takes_the_place_of_whom_it_follows(call, me, clinic, succes
     assert states[retired] == f"pinned, followed by {new.fingerprint}"
 
 
+def test_no_other_contact_loses_its_name(call, clinic, locked, successor):
+    """Whoever has the name that the old contact would get keeps it."""
+    first, second = clinic.contact.fingerprint.split()[:2]
+    taken = Pinned(locked.contact_pem)
+    pin(f"Sender ({first})", taken)
+    new = Contact.parse((successor / "contact.pem").read_bytes())
+    assert call("keys", "trust", successor / "successor.pem", "--fingerprint", new.fingerprint).code == 0
+    assert set(pinned()) == {"Sender", f"Sender ({first})", f"Sender ({first} {second})"}
+    assert pinned()[f"Sender ({first})"] == taken
+
+
 @pytest.mark.parametrize(("answer", "code"), [(True, 0), (False, 50)])
 def test_a_person_sees_it_first(call, successor, monkeypatch, answer, code):
     """CLI-8."""
@@ -98,8 +111,8 @@ def test_roles_go_over(call, me, clinic, successor):
         assert call("keys", "trust", successor / "successor.pem", *more).code == 2
 
 
-def statement(successor, signer, at=NOW) -> bytes:
-    return key_statements.name_successor(successor, signer, at)
+def statement(successor: SigningKey, decryption, signer, at=NOW) -> bytes:
+    return key_statements.name_successor(successor, decryption, signer, at)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +131,8 @@ def statement(successor, signer, at=NOW) -> bytes:
 )
 def test_who_may_not_name_a_successor(call, me, clinic, locked, tmp_path, case, rule):
     """KEY-12: and nothing is changed."""
-    signer, new = signing_of(clinic), Contact.parse(locked.contact_pem)
+    new = SigningKey(pki.certificate("new", pki.SIGNS, **LIFE), pki.key("new"))
+    signer, decryption = signing_of(clinic), locked.contact.decryption
     entry = Pinned(clinic.contact_pem)
     match case:
         case "stranger":
@@ -128,13 +142,13 @@ def test_who_may_not_name_a_successor(call, me, clinic, locked, tmp_path, case, 
         case "revoked":
             entry = Pinned(clinic.contact_pem, revoked=NOW - DAY)
         case "revoked successor":
-            rewrite("gone", Pinned(locked.contact_pem, revoked=NOW - DAY))
+            rewrite("gone", Pinned(pki.pem(new.certificate), revoked=NOW - DAY))
         case "another before":
             entry = Pinned(clinic.contact_pem, ("signer",), successor="AAAA")
         case "old decryption key":
-            new = Contact("x", new.signing, clinic.contact.decryption)
+            decryption = clinic.contact.decryption
         case "no decryption key":
-            new = Contact("x", new.signing)
+            decryption = None
         case "only certified":
             life = {"start": NOW - DAY, "end": NOW + DAY}
             ca = pki.certificate("CA", pki.CERTIFIES, ca=True, **life), pki.key("CA")
@@ -146,10 +160,26 @@ def test_who_may_not_name_a_successor(call, me, clinic, locked, tmp_path, case, 
             signer, entry = type(signer)(old, pki.key("old")), Pinned(pki.pem(old), ("signer",))
     rewrite("Sender", entry)
     before = pinned()
-    (tmp_path / "s.pem").write_bytes(statement(new, signer))
-    ended = call("keys", "trust", tmp_path / "s.pem", "--fingerprint", new.fingerprint, "--json")
+    (tmp_path / "s.pem").write_bytes(statement(new, decryption, signer))
+    right = Contact("x", new.certificate, decryption).fingerprint
+    ended = call("keys", "trust", tmp_path / "s.pem", "--fingerprint", right, "--json")
     assert rule_of(ended) == (50, rule)
     assert pinned() == before
+
+
+def test_an_identity_that_is_there_is_named(call, me, them, clinic, locked, tmp_path):
+    """Such as one with certificates of an authority, or with keys on a token; its keys stay."""
+    (tmp_path / "p").write_text("open sesame\n", encoding="ascii")
+    before = {path.name: path.read_bytes() for path in them.iterdir()}
+    call_of = ("keys", "rotate", me, them, "--passphrase-file", tmp_path / "p")
+    assert call(*call_of, "--name", "x").code == 2
+    assert call(*call_of).code == 0
+    assert {path.name: path.read_bytes() for path in them.iterdir() if path.name in before} == before
+    assert call(*call_of).code == 11
+    pin("Sender", Pinned(clinic.contact_pem))
+    fingerprint = locked.contact.fingerprint
+    assert call("keys", "trust", them / "successor.pem", "--fingerprint", fingerprint).code == 0
+    assert pinned()["Sender"] == Pinned(locked.contact_pem)
 
 
 def test_rotate_keeps_kinds_and_passphrase(call, tmp_path, small_keys, monkeypatch):
@@ -169,7 +199,7 @@ def test_rotate_keeps_kinds_and_passphrase(call, tmp_path, small_keys, monkeypat
     with pytest.raises(NoMatchError):
         load_decryption_key(secret, bytes)
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "new").iterdir()} == {0o600}
-    assert call(*call_of, *passphrase).code == 11
+    assert call(*call_of[:4], *passphrase).code == 11, "it is there, and named already"
 
 
 def test_revoked_keys_name_no_successor(call, me, tmp_path):
@@ -196,6 +226,7 @@ def test_a_contact_is_revoked_by_name_or_file(call, me, them, clinic, locked):
     assert caught.value.rule == "TRU-10"
     assert call("keys", "revoke", them / "contact.pem", "--since", "2026-01-31").code == 0
     assert pinned()["Clinic B"].revoked == datetime(2026, 1, 31, tzinfo=UTC)
+    assert len(pinned()) == 3
     assert rule_of(call("pack", "S", "-o", "x.dcmpack", "--signer", me, "--json")) == (50, "TRU-10")
 
 
@@ -252,8 +283,11 @@ def test_an_authority_is_revoked(call, tmp_path):
 
 def test_statements_and_back(clinic, locked):
     signer = signing_of(clinic)
-    read = key_statements.read(b"Dear colleague,\n" + statement(locked.contact, signer))
-    assert read.successor is not None and read.successor.marshal() == locked.contact_pem
+    new = pki.signer("new")
+    data = statement(new, locked.contact.decryption, signer)
+    read = key_statements.read(b"Dear colleague,\n" + data)
+    assert read.successor is not None
+    assert read.successor.certificates == (locked.contact.decryption, new.certificate)
     assert (read.certificate, read.at, read.revocation) == (signer.certificate, NOW, None)
     told = key_statements.read(key_statements.revoke(signer, NOW - DAY, "Süd", NOW))
     assert (told.revocation, told.successor) == (Revocation(NOW - DAY, "Süd"), None)
@@ -278,8 +312,9 @@ def test_every_flipped_bit_of_a_statement_is_found(clinic):
         {"format": 1, "statement": "revocation", "since": "2026-01-01", "reason": ""},
         {"format": 1, "statement": "revocation", "since": "2026-01-01T00:00:00Z", "reason": "a\nb"},
         {"format": 1, "statement": "revocation", "since": "2026-01-01T00:00:00Z", "reason": "", "more": 1},
-        {"format": 1, "statement": "successor", "signing": "", "decryption": None},
-        {"format": 1, "statement": "successor", "signing": "AAAA", "decryption": 1},
+        {"format": 1, "statement": "successor", "acceptance": "", "decryption": None},
+        {"format": 1, "statement": "successor", "acceptance": "AAAA", "decryption": 1},
+        {"format": 1, "statement": "acceptance", "follows": "00" * 32},
         {"format": 1, "statement": ["successor"]},
         {"format": 1},
         [],
@@ -292,6 +327,28 @@ def test_statements_of_another_shape(clinic, content):
     with pytest.raises(FormatError) as caught:
         key_statements.read(key_statements._armoured(signed.sign(raw, signing_of(clinic), NOW)))
     assert caught.value.rule == "KEY-11"
+
+
+def test_nobody_is_made_a_successor_who_does_not_say_so(clinic):
+    """KEY-12: another's certificate, and another's acceptance, are not taken."""
+    signer, victim = signing_of(clinic), pki.signer("victim")
+    key = spki_sha256(signer.certificate).hex()
+    for said, by in (
+        (Acceptance(spki_sha256(pki.signer("third").certificate).hex()), victim),
+        (Revocation(NOW, ""), victim),
+        (Succession(b"0", None), victim),
+    ):
+        inner = signed.sign(key_statement.marshal(said), by, NOW)
+        raw = key_statement.marshal(Succession(inner, None))
+        with pytest.raises(BadSignatureError) as caught:
+            key_statements.read(key_statements._armoured(signed.sign(raw, signer, NOW)))
+        assert caught.value.rule == "KEY-12"
+    inner = signed.sign(key_statement.marshal(Acceptance(key)), victim, NOW)
+    other = signed.sign(key_statement.marshal(Acceptance(key)), pki.signer("other"), NOW)
+    assert inner != other
+    raw = key_statement.marshal(Succession(inner, None))
+    read = key_statements.read(key_statements._armoured(signed.sign(raw, signer, NOW)))
+    assert read.successor is not None and read.successor.signing == victim.certificate
 
 
 def test_what_is_no_statement(clinic, tmp_path, call):
@@ -308,8 +365,8 @@ def test_what_is_no_statement(clinic, tmp_path, call):
         key_statements.read(key_statements._armoured(whole[:-1] + bytes([whole[-1] ^ 1])))
 
 
-def test_openssl_reads_a_statement(clinic, locked, program, tmp_path):
-    (tmp_path / "s.pem").write_bytes(statement(locked.contact, signing_of(clinic)))
+def test_openssl_reads_a_statement(clinic, program, tmp_path):
+    (tmp_path / "s.pem").write_bytes(statement(pki.signer(), None, signing_of(clinic)))
     (tmp_path / "contact.pem").write_bytes(clinic.contact_pem)
     ran = subprocess.run(
         [program("openssl"), "cms", "-verify", "-cades", "-binary", "-inform", "PEM", "-purpose", "any",

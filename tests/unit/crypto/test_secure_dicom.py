@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 from dataclasses import replace
 
 import pytest
@@ -17,7 +19,14 @@ from dicompack.crypto.keys import SigningKey, load_decryption_key
 from dicompack.crypto.passwords import Password, PasswordKey
 from dicompack.crypto.recipients import Addressee, Opener
 from dicompack.crypto.recipients.prescribed_transport import BY_ISSUER, PrescribedTransport
-from dicompack.errors import BadSignatureError, FormatError, NoMatchError, UnsupportedError, UsageError
+from dicompack.errors import (
+    BadSignatureError,
+    DicomPackError,
+    FormatError,
+    NoMatchError,
+    UnsupportedError,
+    UsageError,
+)
 from tests.unit.crypto import pki
 
 SECRET = "correct horse battery staple, and some more words"
@@ -241,3 +250,41 @@ def test_the_inside_is_the_bare_signed_data() -> None:
     content = der.parse(sealed(b"x")).children[1].children[0].children[2].children
     assert bytes(content[0].raw) == SIGNED_DATA
     assert bytes(content[1].raw)[:13] == AES256_CBC.identifier(bytes(16))[:13]
+
+
+def test_every_byte_of_the_inside_counts_sdf_9() -> None:
+    """Whoever has the content key, and no signing key, can change nothing that a receiver gets."""
+    inner = bytes(der.parse(signed.sign(b"hello", pki.signer(), pki.NOW)).children[1].children[0].raw)
+    assert opened(around(inner)) == b"hello"
+    for position in range(len(inner)):
+        wrong = bytearray(inner)
+        wrong[position] ^= 1 << position % 8
+        try:
+            found = opened(around(bytes(wrong)))
+        except BadSignatureError as error:
+            assert error.rule == "SDF-9"
+        else:
+            assert found == b"hello", position
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_nothing_but_the_errors_of_this_program(seed: int) -> None:
+    """Bytes cut, doubled, swapped and drawn at random, outside and inside."""
+    chosen = random.Random(seed)
+    inner = signed.sign(b"hello" * 20, pki.signer(), pki.NOW)
+    for start in (sealed(b"hello" * 20), inner):
+        data = bytearray(start)
+        for _ in range(chosen.randrange(1, 6)):
+            at, size = chosen.randrange(len(data)), chosen.randrange(1, 40)
+            match chosen.randrange(4):
+                case 0:
+                    del data[at : at + size]
+                case 1:
+                    data[at:at] = data[at : at + size]
+                case 2:
+                    data[at : at + size] = chosen.randbytes(size)
+                case _:
+                    data[at : at + 1] = chosen.choice((b"\x80", b"\xff", b"\0", b"\x30", b"\xa0"))
+        whole = bytes(data) if start is not inner else around(bytes(data))
+        with contextlib.suppress(DicomPackError):
+            assert opened(whole) == b"hello" * 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from dicompack.crypto.contacts import Contact
+from dicompack.crypto.revocation import Revocations
 from dicompack.crypto.trust import (
     AuthorityAnchor,
     PinnedContact,
@@ -356,3 +358,17 @@ def test_what_is_no_anchor() -> None:
     with pytest.raises(NoMatchError) as caught:
         load_anchor("x", pki.pem(pki.certificate("weak", pki.CERTIFIES, of=pki.key("weak", 1024), ca=True)))
     assert caught.value.rule == "KEY-2"
+
+
+def test_it_crosses_to_workers_that_do_not_share_memory() -> None:
+    """As on macOS and Windows: what is trusted, and why not, is the same there."""
+    root, key = pki.root()
+    at = pki.NOW - timedelta(days=1)
+    builder = x509.CertificateRevocationListBuilder().issuer_name(root.subject).last_update(at)
+    crl = builder.next_update(at + timedelta(days=9)).sign(key, hashes.SHA256())
+    store = TrustStore(
+        (AuthorityAnchor("Root", root), PinnedContact("A", contact())), Revocations((crl,), demanded=True)
+    )
+    again = pickle.loads(pickle.dumps(store))
+    assert again.anchors == store.anchors
+    assert again.revocations == store.revocations

@@ -163,6 +163,43 @@ def test_dei_45_dei_48_a_character_set_that_fits_by_chance(term, codec):
     assert cleaned(harmless, known, (term,)).element is harmless
 
 
+@pytest.mark.parametrize(
+    ("line", "rest"),
+    [
+        ("John Miller MD", ""),
+        ("Chest, J. Miller, MD", "Chest"),
+        ("Foster, M.D. knee", "knee"),
+        ("Jane Roe RT(R) hip", "hip"),
+        ("15/I/1950 hip", "hip"),
+        ("hip 1.III.2024", "hip"),
+        ("令和6年3月1日 胸部", "胸部"),
+        ("胸部 昭和25年1月15日", "胸部"),
+        ("平成元年1月8日", ""),
+    ],
+)
+def test_dei_47_credentials_and_dates_of_other_kinds(line, rest):
+    assert rest_of(line, Vocabulary()) == rest
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("DTI MD", "EP2D DIFF MD", "Sagittal Tensor MD", "Brain Tract MD", "Knee, MD", "mean MD 0.8"),
+        *("grade I 20", "T1/T2/T3", "type 2 V 10", "C5/6 I"),
+    ],
+)
+def test_dei_47_maps_of_mean_diffusivity_and_grades_stay(line):
+    assert rest_of(line, Vocabulary()) == line
+
+
+def test_dei_45_devices_are_words_unless_they_are_retained():
+    device = DataSet([string_element(0x00081010, "SH", "CT-01X"), string_element(0x00181000, "LO", "0000")])
+    words = Vocabulary.of(device)
+    assert rest_of("Thorax CT01X 0000", words) == "Thorax CT01X 0000"
+    assert rest_of("Thorax CT01X 0000", words.with_devices()) == "Thorax 0000"
+    assert rest_of("ct-01x hip", (words | Vocabulary()).with_devices()) == "hip"
+
+
 def test_dei_45_other_alphabets_read_as_latin_1_are_no_names():
     chinese = "Wang^XiaoDong=王^小東".encode("gb18030")
     named = DataSet([string_element(0x00080005, "CS", "GB18030"), Element(0x00100010, "PN", chinese)])

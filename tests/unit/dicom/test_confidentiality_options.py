@@ -457,6 +457,22 @@ def test_dei_27_codes_say_what_was_done(options, flag, claimed):
     assert found.data_set.text(0x00120062) == "YES"
 
 
+@pytest.mark.parametrize(
+    ("before", "options", "flag"),
+    [
+        ("MODIFIED", [FULL], "MODIFIED"),
+        ("REMOVED", [FULL], "REMOVED"),
+        ("UNMODIFIED", [FULL], "UNMODIFIED"),
+        ("whatever", [FULL], "UNMODIFIED"),
+        ("UNMODIFIED", [MODIFIED], "MODIFIED"),
+        ("UNMODIFIED", [], "REMOVED"),
+    ],
+)
+def test_dei_27_dates_that_somebody_else_has_changed_are_not_called_unmodified(before, options, flag):
+    found = done(text(MODIFIED_FLAG, "CS", before), options=options)
+    assert found.data_set.text(MODIFIED_FLAG) == flag
+
+
 def test_dei_27_code_meanings_are_those_of_cid_7050():
     from pydicom.sr._concepts_dict import concepts
 

@@ -162,11 +162,16 @@ class TestDeflated:
         refused(data[:-1] + bytes([data[-1] ^ 1]), "DCM-11")
 
 
-@pytest.mark.parametrize("uid", ["", "1", "1..2", "1.02", "a.b", "1.2.", "../../etc", "1." + "2" * 64])
+@pytest.mark.parametrize("uid", ["", "1", "1..2", "a.b", "1.2.", "../../etc", "1." + "2" * 64])
 def test_malformed_identity_dcm_13(uid):
     with pytest.raises(InputError) as caught:
         dicom_file.check_identity(MINIMAL.replacing(string_element(tags.SOP_INSTANCE_UID, "UI", uid)))
     assert caught.value.rule == "DCM-13"
+
+
+def test_leading_zeros_of_old_devices_are_no_reason_to_lose_an_instance():
+    named = MINIMAL.replacing(string_element(tags.SOP_INSTANCE_UID, "UI", "999.999.1.19941016.083000.5"))
+    assert dicom_file.check_identity(named)[1] == "999.999.1.19941016.083000.5"
 
 
 def test_image_without_pixels_and_instance_without_uid_dcm_14():

@@ -250,6 +250,10 @@ def test_dates_are_looked_for_in_texts_chk_1():
     looked(finished(string_element(0x00080021, "DA", "20190304")), source=source, options=moved)
 
 
+def test_a_urn_is_looked_into_as_any_text_chk_3():
+    found(finished(text("urn:p:doppelganger", 0x00080120, "UR")))
+
+
 def test_numbers_chk_3():
     """CHK-3: four digits are an exposure, eight are a number of somebody; codes are codes."""
     source = SOURCE.replacing(string_element(0x00100020, "LO", "1000"))

@@ -273,6 +273,16 @@ def test_small_frames_take_another_encoder(rows: int, columns: int, monkeypatch:
     assert decompress(result.data_set, result.restore, J2K) == source
 
 
+def test_many_tiny_frames_are_kept() -> None:
+    """A codestream has more around its samples than such a frame has, and takes time for nothing."""
+    tiny = native(samples(rows=8, columns=8, frames=2, stored=8, allocated=8), stored=8)
+    assert kept(tiny).reason == "a frame is smaller than the header of its codestream"
+    larger = native(samples(rows=8, columns=9, frames=2, stored=8, allocated=8), stored=8)
+    assert isinstance(compress(larger, J2K), Compressed)
+    alone = native(samples(rows=8, columns=8, stored=8, allocated=8), stored=8)
+    assert isinstance(compress(alone, J2K), Compressed)
+
+
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
