@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 
 from dicompack.dicom.confidentiality.dates_of_header import Date, dates_of, says_one_of
 from dicompack.dicom.confidentiality.defined_terms import IMAGE_TYPE, is_defined_term, is_of_structure
-from dicompack.dicom.confidentiality.vocabulary import DEVICES, IDENTIFIERS, PARTICLES, TITLES, readings
+from dicompack.dicom.confidentiality.vocabulary import DEVICES, IDENTIFIERS, KANA, PARTICLES, TITLES, readings
 from dicompack.dicom.confidentiality.words import UNSPACED, folded_text, is_medical
 from dicompack.dicom.dataset import DataSet, Element, Sequence, string_element
 from dicompack.errors import SuspectError
@@ -37,6 +37,7 @@ _MIN_IDENTIFIER: Final = 4
 _MIN_OTHER_NUMBER: Final = 5
 _MIN_NAME: Final = 3
 _MIN_UNSPACED_NAME: Final = 2
+_MIN_KANA_NAME: Final = 3
 _MIN_WORD_WITHIN: Final = 4
 _MIN_JOINED: Final = 5
 # More would be no header of a patient, and would make each search slow; to drop some would leave names.
@@ -173,11 +174,13 @@ class _Wanted:
     by_first_word: dict[str, frozenset[str]]
     marked: re.Pattern[str] | None
     """Numbers with marks between their characters."""
+    within: frozenset[str]
+    """Names in scripts without blanks, wherever they stand."""
 
     def are_in(self, text: str) -> bool:
-        if not self.by_first_word:
-            return False
         if self.marked and self.marked.search(text):
+            return True
+        if self.within and not text.isascii() and any(name in text for name in self.within):
             return True
         for first in _WORD.finditer(text):
             run = first[0]
@@ -195,6 +198,7 @@ class _Wanted:
 def _wanted(facts: frozenset[_Fact]) -> _Wanted:
     found: set[str] = set()
     marked: set[str] = set()
+    within: set[str] = set()
     for kind, value, character_set in facts:
         if kind == "birth":
             born = value.strip(b" \0").decode("ascii", "replace")
@@ -205,12 +209,13 @@ def _wanted(facts: frozenset[_Fact]) -> _Wanted:
             if kind in ("patient", "person"):
                 for group in text.split("="):  # alphabetic, ideographic, phonetic
                     found.update(_of_name(group, is_patient=kind == "patient"))
+                    within.update(map(folded_text, _without_blanks(group)))
             elif kind == "device":
                 found.update(_of_device(text.strip()))
             elif number := _number(text.strip(), is_own=kind == "own number"):
                 found.add(number)
                 marked.update(filter(None, (_in_any_marks(number), _digits_of(number))))
-    if len(found) > _MAX_WORDS:  # DEI-19
+    if len(found) + len(within) > _MAX_WORDS:  # DEI-19
         raise SuspectError("header has more names and numbers than a patient", rule="DEI-19")
     by_first_word: dict[str, set[str]] = {}
     for word in map(folded_text, found):
@@ -220,6 +225,7 @@ def _wanted(facts: frozenset[_Fact]) -> _Wanted:
     return _Wanted(
         {first: frozenset(words) for first, words in by_first_word.items()},
         re.compile(pattern) if marked else None,
+        frozenset(within),
     )
 
 
@@ -247,14 +253,24 @@ def _of_name(group: str, *, is_patient: bool) -> Iterator[str]:
                 yield joined
 
 
+def _without_blanks(group: str) -> Iterator[str]:
+    """Of ``王^小明`` the given name and both as one, in either order; one character is any word."""
+    parts = [part for part in re.split(r"[\^ ,\u3000・･]+", group)[:_PERSON_PARTS] if UNSPACED.search(part)]
+    for name in (*parts, *("".join(some) for some in permutations(parts, 2))):
+        if len(name) >= (_MIN_KANA_NAME if KANA.fullmatch(name) else _MIN_UNSPACED_NAME):
+            yield name
+
+
 def _words_within(part: str) -> list[str]:
-    """The words of ``Hall-Smith`` and ``O'Brian``; one of medicine names nobody by itself.
+    """The words of ``Hall-Smith`` and ``O'Brian``, and ``OBrian``; one of medicine names nobody by itself.
 
     A part with digits is the number of a subject (``HEADNECK-01-0024``): its words are those of the study.
     """
     if any(map(str.isdigit, part)):
         return []
-    words = re.split(r"[\W_]+", folded_text(part))
+    plain = folded_text(part)
+    words = re.split(r"[\W_]+", plain)
+    words += ["".join(_WORD.findall(one)) for one in {plain, *plain.split("-")} if not one.isalpha()]
     return [
         word
         for word in words

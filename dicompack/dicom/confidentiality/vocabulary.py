@@ -72,7 +72,7 @@ _PLACEHOLDERS: Final = frozenset(
 
 _LATIN_WORD: Final = re.compile(r"[^\s\\^=]+")
 _LINES: Final = re.compile(r"[,;\\\r\n^=]+")
-_KANA: Final = re.compile("[\u3041-\u30ff\uff66-\uff9f]+")
+KANA: Final = re.compile("[\u3041-\u30ff\uff66-\uff9f]+")
 _INFLECTED: Final = re.compile("[\u0370-\u03ff\u0400-\u04ff]")
 # What inflection replaces: one vowel at the end in Cyrillic, "-os", "-is", "-as", "-a" in Greek.
 _ENDING: Final = re.compile("(?:[аеийоуыэюяь]|[αειουηω]σ?)$")
@@ -199,7 +199,7 @@ class _Collector:
         """Names in scripts without blanks: each of two (of kana: three) characters, and all as one."""
         names = [name for part in components[:_COMPONENTS] for name in re.split(r"[\s・･]+", part)]
         for name in (*names, "".join(names)):
-            shortest = 3 if _KANA.fullmatch(name) else 2
+            shortest = 3 if KANA.fullmatch(name) else 2
             if UNSPACED.search(name) and len(name) >= shortest:
                 self.within.add(folded(name)[0])
 

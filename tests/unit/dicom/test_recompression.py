@@ -233,6 +233,25 @@ def test_frames_by_offset_tables():
             recompression.native(encapsulated(source, pieces, wrong), RLE)
 
 
+def test_frames_by_the_beginnings_of_codestreams():
+    """Without any offset table (PS3.5 A.4): those of the JPEG families show where they begin."""
+    array = samples(frames=2)
+    source = native(array, stored=12)
+    for codec in CODECS.values():
+        packed = pixels.compress(source, codec)
+        _, first, second = packed.data_set.get(PIXEL_DATA).fragments
+        pieces = [first[:100], first[100:], second]
+        split = encapsulated(packed.data_set, pieces)
+        encapsulation.check(split, codec.transfer_syntax)
+        assert recompression.native(split, codec.transfer_syntax) == source
+        behind = encapsulated(packed.data_set, [*pieces[1:], first])
+        with pytest.raises(UnsupportedError, match="fragments"):
+            recompression.native(behind, codec.transfer_syntax)
+        refused(encapsulated(packed.data_set, [*pieces, first]), codec.transfer_syntax, "PIX-8")
+        alone = packed.data_set.replacing(string_element(0x00280008, "IS", "1"))
+        refused(encapsulated(alone, [first, second]), codec.transfer_syntax, "PIX-8")
+
+
 # --- looked at without a decoder ------------------------------------------------------------------------
 
 
@@ -327,6 +346,16 @@ def test_without_being_asked_nothing_is_decoded():
     assert (packed.compression.decoded_from, packed.findings) == ("", ())
     back = compression.unpack(packed, listed(packed))
     assert (back.data_set, back.transfer_syntax) == (item.data_set, RLE)
+
+
+def test_what_would_be_subsampled_natively_stays_encapsulated():
+    """The codestream has three samples for each pixel, native YBR_FULL_422 two: there is no such form."""
+    array = samples(stored=8, allocated=8, per_pixel=3)
+    source = by_run_length(array, native(array, "YBR_FULL", stored=8).replacing(*IDENTITY))
+    source = source.replacing(string_element(0x00280004, "CS", "YBR_FULL_422"))
+    packed = compression.pack(Deidentified(source, RLE), Encoding(recompress=True))
+    assert (packed.data_set, packed.transfer_syntax) == (source, RLE)
+    assert "layout" in packed.compression.reason
 
 
 def test_what_cannot_be_recompressed_stays_and_says_why(monkeypatch):
