@@ -86,6 +86,10 @@ class NotDicomError(InputError):
     """A file is not DICOM at all: left out, and not counted as an instance."""
 
 
+class NoTimeStampError(InputError):
+    """A time-stamp authority gave none for an instance: no fault of the instance, and so of the whole run."""
+
+
 class OutputError(DicomPackError):
     """The result cannot be written: it exists, the disk is full, access is denied, another run is busy."""
 

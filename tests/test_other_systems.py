@@ -4,7 +4,7 @@ import os
 
 import dicompack
 from dicompack.workers import processes
-from tests.packages import packed
+from tests.packages import packed, study
 
 
 def test_spawned_workers(tmp_path, monkeypatch, originator, recipient):
@@ -13,6 +13,17 @@ def test_spawned_workers(tmp_path, monkeypatch, originator, recipient):
     first, report = packed(tmp_path, originator)
     assert report.instances_out == 2
     assert dicompack.unpack(first, tmp_path / "out", recipient=recipient, jobs=1).instances_out == 2
+
+
+def test_spawned_workers_of_a_secure_file_set(tmp_path, monkeypatch, originator, recipient):
+    """Whom to trust reaches them, too: they judge who signed before they parse."""
+    monkeypatch.setattr(processes, "_start_method", lambda: "spawn")
+    source = study(tmp_path / "source", ("CT_small.dcm", "MR_small.dcm"))
+    settings = {"envelope": "secure-dicom", "burned_in": "vouch"}
+    dicompack.pack([source], tmp_path / "set", originator=originator, **settings)
+    report = dicompack.unpack(tmp_path / "set", tmp_path / "out", recipient=recipient, jobs=1)
+    assert report.instances_out == 2
+    assert all(one.trusted for one in report.signatures)
 
 
 def test_without_hard_links_and_pread(tmp_path, monkeypatch, originator, recipient):

@@ -130,6 +130,14 @@ def test_a_part(tmp_path: Path, two: Path, recipient: Recipient) -> None:
     assert not (tmp_path / "other").exists()
 
 
+def test_names_in_lower_case(tmp_path: Path, two: Path, recipient: Recipient) -> None:
+    """As a CD shows them, if its file system has nothing but ISO 9660."""
+    (two / "DICOMDIR").rename(two / "dicomdir")
+    (two / "DICOM").rename(two / "dicom")
+    report = dicompack.unpack(two, tmp_path / "out", recipient=recipient)
+    assert (report.instances_out, report.complete, report.findings) == (2, "checked", ())
+
+
 def test_a_uid_stands_once(tmp_path: Path, originator: Originator, recipient: Recipient) -> None:
     report = file_set(tmp_path, originator, ("MR_small.dcm", "MR_small_RLE.dcm"))
     (left,) = report.skipped
@@ -275,6 +283,28 @@ def test_a_target_in_use(tmp_path: Path, two: Path, originator: Originator, reci
 def test_an_unknown_envelope(tmp_path: Path, originator: Originator) -> None:
     with pytest.raises(UsageError):
         packed(tmp_path, originator, envelope="zip")
+
+
+def test_the_directory_tells_no_more_than_the_instances(
+    tmp_path: Path, originator: Originator, receiver: Party
+) -> None:
+    """De-identified: no value of the sources that identifies stands in the DICOMDIR."""
+    file_set(tmp_path, originator, INSTANCES)
+    directory = inside(tmp_path / "set" / "DICOMDIR", receiver)
+    for name in INSTANCES:
+        source = pydicom.dcmread(tmp_path / "source" / name, force=True)
+        for keyword in (
+            "PatientName",
+            "PatientID",
+            "StudyInstanceUID",
+            "SeriesInstanceUID",
+            "SOPInstanceUID",
+            "AccessionNumber",
+            "StudyDate",
+        ):
+            value = str(source.get(keyword, ""))
+            if len(value) > 3:
+                assert value.encode("latin-1") not in directory, (name, keyword)
 
 
 def test_nothing_tells_of_the_patient(tmp_path: Path, originator: Originator) -> None:

@@ -99,6 +99,11 @@ if TYPE_CHECKING:
 )
 @options.rsa_pss
 @options.timestamp
+@click.option(
+    "--timestamp-instances",
+    is_flag=True,
+    help="Ask it for each instance, too.",
+)
 @deidentification.of_profile
 @deidentification.map_out
 @click.option(
@@ -157,6 +162,7 @@ def pack_command(
     hide_signer: bool,
     rsa_pss: bool,
     timestamp: str | None,
+    timestamp_instances: bool,
     project_key: Path | None,
     deidentify: str,
     profile: SiteProfile | None,
@@ -241,6 +247,7 @@ def pack_command(
             max_memory=max_memory,
             exclude=exclude,
             include_other=include_other,
+            timestamp_instances=timestamp_instances,
             allow_preamble=allow_preamble,
             temp=temp,
             own=own,

@@ -33,6 +33,7 @@ __all__ = [
     "verify",
     "verify_foreign",
     "verify_statement",
+    "without_padding",
 ]
 
 PublicKey: TypeAlias = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
@@ -152,6 +153,16 @@ def _check_form(value: bytes, curve: str) -> None:
         raise InvalidSignature
 
 
+def without_padding(value: bytes, certificate: x509.Certificate) -> bytes:
+    """The bare signature of an element of DICOM, which has an even length: what a time-stamp is about.
+
+    Raises:
+        BadSignatureError: there is none.
+    """
+    key = certificate.public_key()
+    return value[: (key.key_size + 7) // 8 if isinstance(key, rsa.RSAPublicKey) else der_length(value)]
+
+
 def _unpadded(value: bytes, curve: str) -> bytes:
     """An ECDSA signature without the byte that made its length even.
 
@@ -171,7 +182,7 @@ def _unpadded(value: bytes, curve: str) -> bytes:
 
 def verify_foreign(
     certificate_der: bytes, signature: bytes, chunks: Iterable[bytes | memoryview], digest: str
-) -> None:
+) -> x509.Certificate:
     """Check a signature of somebody else's program, RSA or ECDSA; both values may end with a pad byte.
 
     Raises:
@@ -199,6 +210,7 @@ def verify_foreign(
             raise UnsupportedError("its key is too weak, or of a kind that is not known")
     except InvalidSignature as error:
         raise BadSignatureError("it does not fit what it signs: changed since, or encoded anew") from error
+    return certificate
 
 
 def der_length(data: bytes | memoryview) -> int:

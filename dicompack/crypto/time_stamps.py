@@ -17,9 +17,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 from cryptography import x509
 
@@ -35,6 +36,10 @@ MAX_ACCURACY: Final = 86_400
 
 _RULES: Final = Rules("time-stamp", form="TSP-1", algorithms="TSP-2", signature="TSP-4")
 _TIME: Final = re.compile(rb"([0-9]{14})(?:\.([0-9]{1,9}))?Z")
+
+
+Stamp: TypeAlias = Callable[[bytes], bytes]
+"""From the value of a signature to a time-stamp token for it."""
 
 
 @dataclass(frozen=True)

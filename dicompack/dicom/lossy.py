@@ -49,6 +49,12 @@ _LOSSY: Final = 0x00282110
 _LOSSY_RATIO: Final = 0x00282112
 _LOSSY_METHOD: Final = 0x00282114
 _PURPOSE_SEQUENCE: Final = 0x0040A170
+_DERIVATION_IMAGE_SEQUENCE: Final = 0x00089124
+_SOURCE_EVIDENCE_SEQUENCE: Final = 0x00089154
+_SERIES_SEQUENCE: Final = 0x00081115
+_INSTANCE_SEQUENCE: Final = 0x00081199
+_SHARED_GROUPS: Final = 0x52009229
+_GROUPS_OF_FRAMES: Final = 0x52009230
 _EXTREMES: Final = (0x00280106, 0x00280107)  # Smallest and Largest Image Pixel Value, not true any more
 _LONGEST_TEXT: Final = 1024  # of ST
 
@@ -105,26 +111,21 @@ def derived(data_set: DataSet, codec: str, ratio: float, new_uid: str) -> Derive
         changed.append(string_element(PHOTOMETRIC_INTERPRETATION, "CS", "YBR_ICT"))
     if layout.planar_configuration is not None:
         changed.append(number_element(PLANAR_CONFIGURATION, "US", 0))
-    changed += _told(data_set, codec, reached)
+    sentence = f"lossy compression, {_NAMES[codec]}, ratio {reached:.2f}:1"
+    predecessor = _predecessor(data_set)
+    changed += _told(data_set, codec, reached, sentence, predecessor)
     changed.append(string_element(tags.SOP_INSTANCE_UID, "UI", new_uid))
-    result = _frames_derived(data_set.without(*_EXTREMES)).replacing(*changed)
-    return Derived(result, _SYNTAXES[codec], reached)
+    frames_told = _frames_derived(data_set.without(*_EXTREMES))
+    changed += _groups_told(frames_told, sentence, predecessor)
+    return Derived(frames_told.replacing(*changed), _SYNTAXES[codec], reached)
 
 
-def _told(data_set: DataSet, codec: str, ratio: float) -> list[Node]:
+def _told(data_set: DataSet, codec: str, ratio: float, sentence: str, predecessor: DataSet) -> list[Node]:
     """What PS3.3 C.7.6.1.1.5 and C.7.6.1.1.3 ask for; ratios and methods of earlier losses stand first."""
-    sentence = f"lossy compression, {_NAMES[codec]}, ratio {ratio:.2f}:1"
     before = (data_set.raw(_DERIVATION_DESCRIPTION) or b"").rstrip(b" \0")
     text = before + b"; " + sentence.encode("ascii") if before else sentence.encode("ascii")
     if len(text) > _LONGEST_TEXT:
         text = sentence.encode("ascii")
-    predecessor = DataSet(
-        [
-            string_element(0x00081150, "UI", data_set.text(tags.SOP_CLASS_UID)),
-            string_element(0x00081155, "UI", data_set.text(tags.SOP_INSTANCE_UID)),
-            Sequence(_PURPOSE_SEQUENCE, (_code("121320", "Uncompressed predecessor"),)),
-        ]
-    )
     return [
         _appended(data_set, _LOSSY_RATIO, "DS", f"{ratio:.2f}"),
         _appended(data_set, _LOSSY_METHOD, "CS", _METHODS[codec]),
@@ -133,10 +134,68 @@ def _told(data_set: DataSet, codec: str, ratio: float) -> list[Node]:
         Element(_DERIVATION_DESCRIPTION, "ST", padded(text)),
         Sequence(
             _DERIVATION_CODE_SEQUENCE,
-            (*data_set.items(_DERIVATION_CODE_SEQUENCE), _code("113040", "Lossy Compression")),
+            (*data_set.items(_DERIVATION_CODE_SEQUENCE), _LOSSY_COMPRESSION),
         ),
         Sequence(_SOURCE_IMAGE_SEQUENCE, (*data_set.items(_SOURCE_IMAGE_SEQUENCE), predecessor)),
     ]
+
+
+def _groups_told(data_set: DataSet, sentence: str, predecessor: DataSet) -> list[Node]:
+    """The Derivation Image of multi-frame functional groups (PS3.3 C.7.6.16.2.6), where there are any.
+
+    It stands in the groups that all frames share, or else in those of every frame.
+    """
+    shared, frames = data_set.items(_SHARED_GROUPS), data_set.items(_GROUPS_OF_FRAMES)
+    if not shared and not frames:
+        return []
+    derivation = DataSet(
+        [
+            string_element(_DERIVATION_DESCRIPTION, "ST", sentence),
+            Sequence(_SOURCE_IMAGE_SEQUENCE, (predecessor,)),
+            Sequence(_DERIVATION_CODE_SEQUENCE, (_LOSSY_COMPRESSION,)),
+        ]
+    )
+
+    def told(groups: DataSet) -> DataSet:
+        before = groups.items(_DERIVATION_IMAGE_SEQUENCE)
+        return groups.replacing(Sequence(_DERIVATION_IMAGE_SEQUENCE, (*before, derivation)))
+
+    if any(_DERIVATION_IMAGE_SEQUENCE in groups for groups in frames):
+        return [_evidence(data_set), Sequence(_GROUPS_OF_FRAMES, tuple(map(told, frames)))]
+    return [_evidence(data_set), Sequence(_SHARED_GROUPS, tuple(map(told, shared or (DataSet([]),))))]
+
+
+def _evidence(data_set: DataSet) -> Sequence:
+    """Source Image Evidence: where the predecessor is found (PS3.3 C.17.2.1); one item for each study."""
+    series = DataSet(
+        [
+            Sequence(_INSTANCE_SEQUENCE, (_reference(data_set),)),
+            string_element(tags.SERIES_INSTANCE_UID, "UI", data_set.text(tags.SERIES_INSTANCE_UID)),
+        ]
+    )
+    study = data_set.text(tags.STUDY_INSTANCE_UID)
+    before = data_set.items(_SOURCE_EVIDENCE_SEQUENCE)
+    own = next((item for item in before if item.text(tags.STUDY_INSTANCE_UID) == study), None)
+    others = tuple(item for item in before if item is not own)
+    own = own or DataSet([string_element(tags.STUDY_INSTANCE_UID, "UI", study)])
+    listed = Sequence(_SERIES_SEQUENCE, (*own.items(_SERIES_SEQUENCE), series))
+    return Sequence(_SOURCE_EVIDENCE_SEQUENCE, (*others, own.replacing(listed)))
+
+
+def _predecessor(data_set: DataSet) -> DataSet:
+    """An item of Source Image Sequence: the instance as it was."""
+    purpose = Sequence(_PURPOSE_SEQUENCE, (_code("121320", "Uncompressed predecessor"),))
+    return _reference(data_set).replacing(purpose)
+
+
+def _reference(data_set: DataSet) -> DataSet:
+    """An item that names this instance (PS3.3 10.8)."""
+    return DataSet(
+        [
+            string_element(0x00081150, "UI", data_set.text(tags.SOP_CLASS_UID)),
+            string_element(0x00081155, "UI", data_set.text(tags.SOP_INSTANCE_UID)),
+        ]
+    )
 
 
 def _code(value: str, meaning: str) -> DataSet:
@@ -148,6 +207,9 @@ def _code(value: str, meaning: str) -> DataSet:
             string_element(0x00080104, "LO", meaning),
         ]
     )
+
+
+_LOSSY_COMPRESSION: Final = _code("113040", "Lossy Compression")
 
 
 def _appended(data_set: DataSet, tag: int, vr: str, text: str) -> Element:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from dicompack.dicom import tags
@@ -34,6 +34,8 @@ _NOT_SIGNED_OF_SIGNATURE = frozenset(
     (tags.CERTIFICATE_OF_SIGNER, tags.SIGNATURE, tags.CERTIFIED_TIMESTAMP_TYPE, tags.CERTIFIED_TIMESTAMP)
 )
 _MAC_ID = 1
+_CERTIFICATE_TYPE = "X509_1993_SIG"
+_TIMESTAMP_TYPE = "CMS_TSP"  # PS3.3 C.12.1.1.3.1.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class Signature:
     certificate: bytes = b""
     """DER, with the pad byte where one was needed."""
     value: bytes = b""
+    token: bytes = b""
+    """A time-stamp token for the value, with the pad byte where one was needed; it is not covered."""
 
     @property
     def uid(self) -> str:
@@ -117,15 +121,20 @@ def new_signature(
     if len(signed) > MAX_SIGNED:
         raise InputError(f"{len(signed)} elements, a signature can name {MAX_SIGNED}", rule="SIG-2")  # SIG-2
     text = _datetime_text(at)
-    item = DataSet(
+    item = _item(uid, text)
+    return Signature(item, transfer_syntax_uid, "SHA256", signed, padded(certificate_der, b"\0"))
+
+
+def _item(uid: str, at: str) -> DataSet:
+    """What a packer's signature says of itself."""
+    return DataSet(
         [
             number_element(tags.MAC_ID_NUMBER, "US", _MAC_ID),
             string_element(tags.DIGITAL_SIGNATURE_UID, "UI", uid),
-            string_element(tags.DIGITAL_SIGNATURE_DATETIME, "DT", text),
-            string_element(tags.CERTIFICATE_TYPE, "CS", "X509_1993_SIG"),
+            string_element(tags.DIGITAL_SIGNATURE_DATETIME, "DT", at),
+            string_element(tags.CERTIFICATE_TYPE, "CS", _CERTIFICATE_TYPE),
         ]
     )
-    return Signature(item, transfer_syntax_uid, "SHA256", signed, padded(certificate_der, b"\0"))
 
 
 def stream(data_set: DataSet, signature: Signature) -> Iterator[Buffer]:
@@ -188,6 +197,11 @@ def signed_data_set(data_set: DataSet, signature: Signature, value: bytes) -> Da
         Element(tags.CERTIFICATE_OF_SIGNER, "OB", signature.certificate),
         Element(tags.SIGNATURE, "OB", padded(value, b"\0")),
     )
+    if signature.token:
+        item = item.replacing(
+            string_element(tags.CERTIFIED_TIMESTAMP_TYPE, "CS", _TIMESTAMP_TYPE),
+            Element(tags.CERTIFIED_TIMESTAMP, "OB", padded(signature.token, b"\0")),
+        )
     return data_set.replacing(
         Sequence(tags.MAC_PARAMETERS_SEQUENCE, (parameters,)),
         Sequence(tags.DIGITAL_SIGNATURES_SEQUENCE, (item,)),
@@ -205,9 +219,9 @@ def check_own_form(data_set: DataSet, signature: Signature) -> None:
     Raises:
         BadSignatureError: another element, number, VR or padding stands in them (SIG-1).
     """
-    made = signed_data_set(DataSet(), signature, signature.value)
-    number = signature.item.number(tags.MAC_ID_NUMBER)
-    if number != _MAC_ID or any(data_set.get(node.tag) != node for node in made):  # SIG-1
+    item = _item(signature.uid, signature.item.text(tags.DIGITAL_SIGNATURE_DATETIME))
+    made = signed_data_set(DataSet(), replace(signature, item=item), signature.value)
+    if any(data_set.get(node.tag) != node for node in made):  # SIG-1
         raise BadSignatureError("a digital signature of a form that no packer writes", rule="SIG-1")
 
 
@@ -232,12 +246,13 @@ def read_signature(data_set: DataSet) -> Signature:
         signed,
         items[0].raw(tags.CERTIFICATE_OF_SIGNER) or b"",
         items[0].raw(tags.SIGNATURE) or b"",
+        items[0].raw(tags.CERTIFIED_TIMESTAMP) or b"",
     )
     facts = (
         items[0].number(tags.MAC_ID_NUMBER) is not None,
         parameters[0].number(tags.MAC_ID_NUMBER) == items[0].number(tags.MAC_ID_NUMBER),
         signature.algorithm == "SHA256",
-        items[0].text(tags.CERTIFICATE_TYPE) == "X509_1993_SIG",
+        items[0].text(tags.CERTIFICATE_TYPE) == _CERTIFICATE_TYPE,
         bool(signature.certificate),
         bool(signature.value),
         len(listed) % 4 == 0,

@@ -23,6 +23,9 @@ BITS_STORED = 0x00280101
 HIGH_BIT = 0x00280102
 PIXEL_REPRESENTATION = 0x00280103
 
+SUBSAMPLED = ("YBR_FULL_422", "YBR_PARTIAL_422")
+"""Photometric Interpretations of which native data have half of the chrominance (PS3.3 C.7.6.3.1.2)."""
+
 MAX_NATIVE_SIZE = 0xFFFFFFFE
 """Bytes of a native Pixel Data element (PS3.5 §7.1.1: 32-bit lengths, even, 0xFFFFFFFF is taken)."""
 
@@ -119,7 +122,7 @@ def pixel_format(data_set: DataSet, error: type[DicomPackError] = InputError) ->
     if representation not in (0, 1):  # PIX-5
         raise error("Pixel Representation is not 0 or 1", rule="PIX-5")
 
-    subsampled = not encapsulated and photometric in ("YBR_FULL_422", "YBR_PARTIAL_422")
+    subsampled = not encapsulated and photometric in SUBSAMPLED
     layout = PixelFormat(
         rows=rows,
         columns=columns,

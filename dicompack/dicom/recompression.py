@@ -18,6 +18,7 @@ from dicompack.dicom.pixelformat import (
     PHOTOMETRIC_INTERPRETATION,
     PIXEL_DATA,
     PLANAR_CONFIGURATION,
+    SUBSAMPLED,
     PixelFormat,
     pixel_format,
 )
@@ -57,7 +58,8 @@ def native(data_set: DataSet, syntax: TransferSyntax, *, paranoid: bool = False)
         raise UnsupportedError("native Pixel Data exceed the length of an element")
     if layout.rows * layout.columns * layout.samples_per_pixel > MAX_FRAME_SAMPLES:
         raise UnsupportedError(f"a frame has more than {MAX_FRAME_SAMPLES} samples")
-    if layout.bits_allocated == 1 or layout.samples_per_pixel not in (1, 3):
+    subsampled = layout.photometric_interpretation in SUBSAMPLED  # natively; here all samples are there
+    if layout.bits_allocated == 1 or layout.samples_per_pixel not in (1, 3) or subsampled:
         raise UnsupportedError("a layout that is not recompressed")
     layout, decode, second = _decoders(layout, syntax)
 

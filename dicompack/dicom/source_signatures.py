@@ -77,4 +77,5 @@ def _read(item: DataSet, parameters: DataSet) -> Signature | None:
         tuple(covered),
         certificate,
         value,
+        item.raw(tags.CERTIFIED_TIMESTAMP) or b"",
     )

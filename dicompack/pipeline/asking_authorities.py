@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dicompack.crypto.time_stamp_messages import MAX_REPLY, Query, read_reply
+from dicompack.crypto.time_stamps import Stamp
 from dicompack.exchange import time_stamp_authority
-from dicompack.stages.seals import Stamp
 
 
 def stamping_by(url: str | None) -> Stamp | None:

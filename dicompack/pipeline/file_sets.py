@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dicompack import files
@@ -13,6 +13,8 @@ from dicompack.exchange.folders import walk
 from dicompack.stages import secure_files
 from dicompack.stages.volumes import is_volume
 
+_DIRECTORY_NAMES = (DIRECTORY_NAME, DIRECTORY_NAME.lower())
+
 
 @dataclass(frozen=True)
 class FileSet:
@@ -21,6 +23,7 @@ class FileSet:
     path: Path
     """The DICOMDIR, or the one file."""
     alone: bool
+    _names: dict[Path, dict[str, Path]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def folder(self) -> Path:
@@ -28,8 +31,19 @@ class FileSet:
         return self.path.parent
 
     def path_of(self, listed: DirectoryFile) -> Path:
-        """Of a file that the DICOMDIR lists."""
-        return self.folder.joinpath(*listed.file_id)
+        """Of a file that the DICOMDIR lists; its name may be there in lower case, as CDs often show them."""
+        path = self.folder
+        for component in listed.file_id:
+            exact = path / component
+            if not exact.exists() and path.is_dir():
+                exact = self._by_upper_case(path).get(component, exact)
+            path = exact
+        return path
+
+    def _by_upper_case(self, folder: Path) -> dict[str, Path]:
+        if folder not in self._names:
+            self._names[folder] = {path.name.upper(): path for path in sorted(folder.iterdir())}
+        return self._names[folder]
 
     def files(self) -> Iterator[Path]:
         """Every file that is there, listed or not."""
@@ -61,12 +75,13 @@ def find(path: Path) -> FileSet | None:
     """
     if path.is_dir():
         has_package = any(one.is_file() and is_volume(one) for one in path.iterdir())
-        if is_secure(path / DIRECTORY_NAME):
+        directory = next((path / one for one in _DIRECTORY_NAMES if is_secure(path / one)), None)
+        if directory is not None:
             if has_package:
                 raise UsageError(
                     "the folder holds a package and a Secure File-set", hint="name a volume, or the DICOMDIR"
                 )
-            return FileSet(path / DIRECTORY_NAME, alone=False)
+            return FileSet(directory, alone=False)
         if not has_package and any(map(is_secure, path.iterdir())):  # SDF-18
             raise FormatError(
                 "Secure DICOM Files without a secured DICOMDIR: nothing tells which files belong together",
@@ -76,7 +91,7 @@ def find(path: Path) -> FileSet | None:
         return None
     if not is_secure(path):
         return None
-    return FileSet(path, alone=path.name != DIRECTORY_NAME)
+    return FileSet(path, alone=path.name not in _DIRECTORY_NAMES)
 
 
 def refuse(path: Path, verb: str) -> None:

@@ -20,6 +20,7 @@ from dicompack.dicom.encoding import gathered, sha256_of, sizes
 from dicompack.dicom.pixels import AS_USUAL, Handling, one_by_one
 from dicompack.errors import BadSignatureError, DicomPackError, InputError
 from dicompack.parties import Originator
+from dicompack.pipeline.asking_authorities import stamping_by
 from dicompack.pipeline.originals import KeptOriginal, RestoringTask, keep, restored
 from dicompack.pipeline.source_instances import MAX_SOURCE, Refused, Source, SourceFacts, SourceTask, guarded
 from dicompack.report import Finding
@@ -58,6 +59,8 @@ class PackingSettings:
     """Whether old UIDs and IDs are to be told beside the new ones."""
     frames: Frames | None = None
     """Who does the frames of a large instance; None: the worker that has it."""
+    stamping: str | None = None
+    """Address of the authority that gives each instance's signature a time-stamp."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,7 @@ def sign_instance(source: Source, settings: PackingSettings) -> SignedInstance:
     """Stages 1 to 3.
 
     Raises:
+        NoTimeStampError: the authority gives none, which ends the run.
         DicomPackError: it cannot be packed.
     """
     originator, policy = settings.originator, settings.policy
@@ -140,7 +144,8 @@ def sign_instance(source: Source, settings: PackingSettings) -> SignedInstance:
     if source.size > files.MAPPED_ABOVE:
         handling = Handling(put=Spill(Path(settings.folder)).put, spread=settings.frames or one_by_one)
     compressed = compression.pack(deidentified, settings.encoding, handling)
-    signed = signature.pack(compressed, originator.signer_of_instances, settings.at)
+    stamp = stamping_by(settings.stamping)
+    signed = signature.pack(compressed, originator.signer_of_instances, settings.at, stamp)
     size = sizes(signed.pieces)
     if size > MAX_INSTANCE:
         raise InputError(f"larger than {MAX_INSTANCE} bytes, the most that an instance may have")

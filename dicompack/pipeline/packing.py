@@ -101,6 +101,7 @@ def pack(
     force: bool = False,
     hide_signer: bool = False,
     timestamp: str | None = None,
+    timestamp_instances: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Report:
     """Pack everything that is DICOM in `sources` into a package called `output`.
@@ -143,6 +144,7 @@ def pack(
         hide_signer: let nobody but recipients see who signed; others can then check integrity only.
         timestamp: a time-stamp authority's address, http or https; it states when the package was sealed, and
             learns nothing but the SHA-256 of a signature.
+        timestamp_instances: each instance's Digital Signature gets a time-stamp of this authority, too.
         on_progress: is told how far the run is.
 
     Raises:
@@ -168,6 +170,7 @@ def pack(
                 "--recovery": recovery,
                 "--hide-signer": hide_signer,
                 "--timestamp": timestamp,
+                "--timestamp-instances": timestamp_instances,
                 "--custodian": originator.custodians,
                 "--include-other": include_other,
                 "--resume": resume,
@@ -193,6 +196,9 @@ def pack(
     if envelope != AEAD:
         raise UsageError(f"there is no envelope {envelope!r}", hint=f"{AEAD} or {SECURE_DICOM}")
     stamp = stamping_by(timestamp)
+    if timestamp_instances and stamp is None:
+        raise UsageError("nobody is named who gives instances their time-stamps", hint="--timestamp URL")
+    stamping = timestamp if timestamp_instances else None
     _check_settings(output, originator, volume_size, force)
     check_originals(
         originator,
@@ -221,7 +227,14 @@ def pack(
             "a password does not travel to a cluster", rule="CLI-16", hint="pack on this computer"
         )
     digest = digest_of_settings(
-        originator, project_key, policy, encoding, allow_preamble, include_other, map_out is not None
+        originator,
+        project_key,
+        policy,
+        encoding,
+        allow_preamble,
+        include_other,
+        map_out is not None,
+        stamping,
     )
     with ExitStack() as stack:
         maps = stack.enter_context(MapFiles(map_out, force=force))
@@ -245,6 +258,7 @@ def pack(
             allow_preamble,
             maps.wanted,
             frames_of_large(place.crews),
+            stamping,
         )
         intake: Intake[PackedInstance] = Intake(keeps_others=include_other)
         load_ahead([codec])

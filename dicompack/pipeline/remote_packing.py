@@ -58,6 +58,7 @@ class RemoteSettings:
     keeps_originals: bool
     allow_preamble: bool
     maps: bool
+    stamping: str | None
 
 
 def remote_settings(
@@ -84,6 +85,7 @@ def remote_settings(
         bool(settings.staging_key),
         settings.allow_preamble,
         settings.maps,
+        settings.stamping,
     )
 
 
@@ -118,6 +120,7 @@ def start_remote_packing(settings: RemoteSettings) -> None:
             run.staging_key if settings.keeps_originals else b"",
             settings.allow_preamble,
             settings.maps,
+            stamping=settings.stamping,
         )
     )
 

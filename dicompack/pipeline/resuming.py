@@ -13,6 +13,7 @@ from dicompack import __version__, files
 from dicompack.container import canonical_json
 from dicompack.crypto.derivation import ProjectKey
 from dicompack.crypto.keys import DecryptionKey
+from dicompack.crypto.time_stamps import Stamp
 from dicompack.errors import DicomPackError, InputError, UsageError
 from dicompack.parties import Originator
 from dicompack.pipeline import journal, originals
@@ -21,7 +22,6 @@ from dicompack.pipeline.journal import Journal, Run
 from dicompack.pipeline.plain_values import plain
 from dicompack.pipeline.source_instances import SourceTask
 from dicompack.report import Finding
-from dicompack.stages.seals import Stamp
 
 _JOURNAL = "journal"
 _OBJECTS = "objects"

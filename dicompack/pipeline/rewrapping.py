@@ -19,6 +19,7 @@ from dicompack.container.volumes import Package
 from dicompack.crypto.certificates import spki_sha256
 from dicompack.crypto.keys import Contact, SigningKey
 from dicompack.crypto.recipients import Opener
+from dicompack.crypto.time_stamps import Stamp
 from dicompack.parties import Forwarder, Recipient
 from dicompack.pipeline import file_sets
 from dicompack.pipeline.asking_authorities import stamping_by
@@ -166,9 +167,7 @@ class _Rewrapping:
         new = envelope.rewrap(data, keys, self._forwarder.recipient_certificates)
         return new.head + data[new.offset :]
 
-    def pack(
-        self, volume_set: bytes, at: datetime, fitting: Fitting, stamp: seals.Stamp | None
-    ) -> seals.Packed:
+    def pack(self, volume_set: bytes, at: datetime, fitting: Fitting, stamp: Stamp | None) -> seals.Packed:
         """The next SEAL, and the place of everything."""
         before = self._sealed.newest
         content = replace(

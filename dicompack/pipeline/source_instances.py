@@ -18,7 +18,7 @@ from dicompack.dicom.dicom_file import DicomFile
 from dicompack.dicom.identifying_values import NOTHING, IdentifyingValues, identifying_values
 from dicompack.dicom.independent_check import check_instance
 from dicompack.dicom.references import References, references, uids
-from dicompack.errors import DicomPackError, InputError, NotDicomError, SuspectError
+from dicompack.errors import DicomPackError, InputError, NotDicomError, NoTimeStampError, SuspectError
 from dicompack.report import Finding
 from dicompack.stages import deidentification, source_signatures
 from dicompack.stages.artifacts import Deidentified, Instance
@@ -171,6 +171,7 @@ def guarded(task: SourceTask, work: Callable[[Source], Result]) -> Result | Refu
 
     Raises:
         OSError: something cannot be written; an unreadable source is `Refused`.
+        NoTimeStampError: a time-stamp authority gives none, which is no fault of the source.
     """
     try:
         source = files.SourceBytes(Path(task.path), MAX_SOURCE)
@@ -184,6 +185,8 @@ def guarded(task: SourceTask, work: Callable[[Source], Result]) -> Result | Refu
         return result
     except NotDicomError as error:
         return Refused(task.name, error.message, dicom=False)
+    except NoTimeStampError:
+        raise
     except DicomPackError as error:
         suspect = isinstance(error, SuspectError)
         return Refused(task.name, str(error), True, suspect, len(source.data), error.hint or "")

@@ -43,12 +43,13 @@ from dicompack.crypto import enveloped, signed
 from dicompack.crypto.keys import DecryptionKey
 from dicompack.crypto.passwords import Password
 from dicompack.crypto.recipients import Opener, key_name
+from dicompack.crypto.time_stamps import Stamp
 from dicompack.dicom.dataset import Buffer
 from dicompack.errors import BadSignatureError, NoMatchError, UntrustedError
 from dicompack.parties import Originator
 from dicompack.stages import envelope, seals
 from dicompack.stages.judging import Judge
-from dicompack.stages.seals import CheckedSeal, Packed, Stamp, check_object
+from dicompack.stages.seals import CheckedSeal, Packed, check_object
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ that of somebody who has passed the package on to other recipients. All of them 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -21,16 +21,13 @@ from dicompack.crypto import enveloped, signed, time_stamps
 from dicompack.crypto.keys import SigningKey
 from dicompack.crypto.recipients import Addressee, Opener
 from dicompack.crypto.signed import Signed
-from dicompack.crypto.time_stamps import TimeStamp
+from dicompack.crypto.time_stamps import Stamp, TimeStamp
 from dicompack.crypto.trust import Trusted
 from dicompack.dicom.dataset import Buffer
 from dicompack.errors import BadSignatureError, FormatError, UntrustedError
 from dicompack.report import Finding
 from dicompack.stages import envelope
 from dicompack.stages.judging import Judge, Proven, proven_times
-
-Stamp = Callable[[bytes], bytes]
-"""From the value of a signature to a time-stamp token for it."""
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from dicompack.crypto import signatures
+from cryptography import x509
+
+from dicompack.crypto import signatures, time_stamps
 from dicompack.dicom.dataset import DataSet
+from dicompack.dicom.mac import Signature
 from dicompack.dicom.source_signatures import MAX_VERIFIED, SourceSignature, source_signatures
-from dicompack.errors import BadSignatureError, UnsupportedError
+from dicompack.errors import BadSignatureError, DicomPackError, UnsupportedError
 from dicompack.report import Finding
 
 VALID = "source-signature"
@@ -39,13 +42,30 @@ def _judged(one: SourceSignature) -> tuple[str, str]:
     failed: BadSignatureError | None = None
     for stream in one.streams():
         try:
-            signatures.verify_foreign(signature.certificate, signature.value, stream, signature.algorithm)
+            certificate = signatures.verify_foreign(
+                signature.certificate, signature.value, stream, signature.algorithm
+            )
         except UnsupportedError as error:
             return UNVERIFIABLE, error.message
         except BadSignatureError as error:
             failed = error
         else:
             covered, signable = one.covered
-            return VALID, f"valid, over {covered} of {signable} elements; whom to believe was not asked"
+            what = f"over {covered} of {signable} elements{_stamped(signature, certificate)}"
+            return VALID, f"valid, {what}; whom to believe was not asked"
     assert failed is not None
     return BROKEN, failed.message
+
+
+def _stamped(signature: Signature, certificate: x509.Certificate) -> str:
+    """What there is to say of its time-stamp; a broken one takes nothing from a valid signature."""
+    if not signature.token:
+        return ""
+    try:
+        token = signature.token[: signatures.der_length(signature.token)]
+        time_stamps.verify(token, signatures.without_padding(signature.value, certificate))
+    except UnsupportedError:
+        return ", with a time-stamp that cannot be checked"
+    except DicomPackError:
+        return ", with a time-stamp that does not fit it"
+    return ", with a time-stamp that fits it"

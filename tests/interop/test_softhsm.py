@@ -159,6 +159,22 @@ def test_a_package_signed_on_a_token(tmp_path, token, receiver):
         assert dicompack.unpack(package, folder / "out", recipient=reader, jobs=1).instances_out == 2
 
 
+def test_a_secure_file_set_signed_on_a_token(tmp_path, token, receiver):
+    signing = load_signing_key(token.uri("signing"), pin)
+    trust = TrustStore((PinnedContact("Clinic", Contact("Clinic", signing=token.signing)),))
+    source = study(tmp_path / "source", ("CT_small.dcm",))
+    settings = {"envelope": "secure-dicom", "burned_in": "vouch"}
+    originator = Originator(signing, (receiver.contact, Contact("Token", decryption=token.rsa)))
+    dicompack.pack([source], tmp_path / "set", originator=originator, **settings)
+    reader = Recipient((receiver.decryption,), trust)
+    assert dicompack.verify(tmp_path / "set", recipient=reader).instances_out == 1
+    # Tokens tell that PKCS #1 v1.5 padding is wrong, which is Bleichenbacher's oracle: they are not asked.
+    key = load_decryption_key(token.uri("rsa", pki.pem(token.rsa).decode()), pin)
+    with pytest.raises(UnsupportedError) as caught:
+        dicompack.verify(tmp_path / "set", recipient=Recipient((key,), trust))
+    assert caught.value.rule == "TOK-4"
+
+
 def test_a_package_opened_on_a_token(tmp_path, token, sender):
     """With a key on a curve, by ECDH, in two workers."""
     key = load_decryption_key(token.uri("curve"), pin)

@@ -115,6 +115,7 @@ def test_pack_without_options(library, call, me, clinic):
         "force": False,
         "hide_signer": False,
         "timestamp": None,
+        "timestamp_instances": False,
         "on_progress": None,
     }
 
@@ -149,13 +150,14 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
         "--scheduler-cert", tmp_path / "cert", "--scheduler-key", tmp_path / "key",
         "--on-suspect", "skip", "--hide-signer", "--include-other", "--allow-preamble",
         "--passphrase-file", tmp_path / "p", "--timestamp", "https://tsa.example/",
-        "--envelope", "secure-dicom",
+        "--timestamp-instances", "--rsa-pss", "--envelope", "secure-dicom",
     )  # fmt: skip
     assert ended.code == 0, ended.err
     _, options = library.calls["pack"]
     originator = options.pop("originator")
     assert options.pop("own") is not None
     assert originator.signing.certificate == locked.contact.signing
+    assert originator.signing.pss
     assert originator.instance_signing.certificate == clinic.contact.signing
     assert [one.decryption for one in originator.recipients] == [
         locked.contact.decryption,
@@ -188,11 +190,13 @@ def test_pack_with_every_option(library, call, me, them, locked, clinic, tmp_pat
             str(me / "signing.p12"),
             str(tmp_path / "k"),
             str(tmp_path / "p"),
+            pss=True,
         ),
         "skip_suspect": True,
         "force": True,
         "hide_signer": True,
         "timestamp": "https://tsa.example/",
+        "timestamp_instances": True,
         "on_progress": None,
     }
 

@@ -106,6 +106,49 @@ def test_what_was_said_before_stays():
     assert len(lossy.derived(long, "j2k", 10, "2.25.2").data_set.raw(0x00082111)) <= 1024
 
 
+@pytest.mark.parametrize("by_frame", [False, True])
+def test_functional_groups_say_it_too(by_frame):
+    """PS3.3 C.7.6.16.2.6: in the shared groups, or where a frame has a derivation, in those of each."""
+    frame_type = string_element(0x00089007, "CS", "ORIGINAL\\PRIMARY")
+    earlier = Sequence(0x00089124, (DataSet([string_element(0x00082111, "ST", "resampled")]),))
+    frames = (DataSet([earlier, frame_type] if by_frame else [frame_type]), DataSet([frame_type]))
+    source = image().replacing(
+        Sequence(0x52009230, frames),
+        string_element(0x0020000D, "UI", "2.25.3"),
+        string_element(0x0020000E, "UI", "2.25.4"),
+        Sequence(
+            0x00089154,
+            tuple(DataSet([string_element(0x0020000D, "UI", uid)]) for uid in ("2.25.3", "2.25.8")),
+        ),
+    )
+    result = lossy.derived(source, "j2k", 10, "2.25.2").data_set
+    groups = result.items(0x52009230)
+    assert [group.texts(0x00089007)[0] for group in groups] == ["DERIVED"] * 2
+    derivations = [group.items(0x00089124) for group in groups]
+    if by_frame:
+        assert list(map(len, derivations)) == [2, 1]
+        assert derivations[0][0].text(0x00082111) == "resampled"
+        assert 0x52009229 not in result
+        told = [items[-1] for items in derivations]
+    else:
+        assert derivations == [(), ()]
+        (shared,) = result.items(0x52009229)
+        told = list(shared.items(0x00089124))
+    for one in told:
+        (predecessor,) = one.items(0x00082112)
+        assert predecessor.text(0x00081155) == "2.25.1"
+        assert predecessor.items(0x0040A170)[0].text(0x00080100) == "121320"
+        assert [code.text(0x00080100) for code in one.items(0x00089215)] == ["113040"]
+    studies = {study.text(0x0020000D): study for study in result.items(0x00089154)}
+    assert set(studies) == {"2.25.3", "2.25.8"}
+    (series,) = studies["2.25.3"].items(0x00081115)
+    assert series.text(0x0020000E) == "2.25.4"
+    assert [one.text(0x00081155) for one in series.items(0x00081199)] == ["2.25.1"]
+    alone = lossy.derived(image(), "j2k", 10, "2.25.2").data_set
+    assert 0x52009229 not in alone
+    assert 0x00089154 not in alone
+
+
 @pytest.mark.parametrize(
     ("source", "codec", "ratio"),
     [

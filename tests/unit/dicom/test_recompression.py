@@ -329,6 +329,16 @@ def test_without_being_asked_nothing_is_decoded():
     assert (back.data_set, back.transfer_syntax) == (item.data_set, RLE)
 
 
+def test_what_would_be_subsampled_natively_stays_encapsulated():
+    """The codestream has three samples for each pixel, native YBR_FULL_422 two: there is no such form."""
+    array = samples(stored=8, allocated=8, per_pixel=3)
+    source = by_run_length(array, native(array, "YBR_FULL", stored=8).replacing(*IDENTITY))
+    source = source.replacing(string_element(0x00280004, "CS", "YBR_FULL_422"))
+    packed = compression.pack(Deidentified(source, RLE), Encoding(recompress=True))
+    assert (packed.data_set, packed.transfer_syntax) == (source, RLE)
+    assert "layout" in packed.compression.reason
+
+
 def test_what_cannot_be_recompressed_stays_and_says_why(monkeypatch):
     array = samples(frames=1)
     array[0, 0, 0, 0] = 1 << 12  # above Bits Stored
