@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from dicompack import files
 from dicompack.container.layout import Layout, check_volume_size
 from dicompack.container.manifest import Deidentification
-from dicompack.container.names import member_name
 from dicompack.container.redundancy import Fitting, redundancy_of
 from dicompack.container.volume_writer import ReadObject
 from dicompack.crypto.derivation import ProjectKey
@@ -57,11 +56,13 @@ from dicompack.pipeline.remote_packing import (
 from dicompack.pipeline.reports import member_of
 from dicompack.pipeline.resuming import begin, check_resumable, digest_of_settings
 from dicompack.pipeline.secure_packing import WhatToSecure, pack_file_set
-from dicompack.pipeline.source_instances import Refused
+from dicompack.pipeline.source_instances import Maps, Refused
 from dicompack.pipeline.unpacking import check_written
-from dicompack.report import Finding, Progress, Report, Skipped
+from dicompack.report import Finding, Member, Progress, Report, Skipped
 from dicompack.stages import package, volumes
 from dicompack.stages.compression import Encoding
+from dicompack.stages.package import SealedMember, SealedOriginals
+from dicompack.stages.seals import Packed
 from dicompack.workers import Cluster, Place, Processes, Scheduler, Workers, frames_of_large
 
 AEAD = "aead"
@@ -282,62 +283,102 @@ def pack(
             first_ticket=work.first_ticket,
         )
         intake.check(skip_suspect, "packed")
-        members, findings = intake.settle("packed")
-        findings = [*findings, *_outside_the_standard(originator)]
         done = Deidentification("basic", policy.claimed, EDITION) if policy else None
-        others = _pack_others(intake, settings, place, tell) if include_other else []
-        sealed = [one.member for one in members]
-        kept = _collected(members, others, settings)
-        if as_is:
-            sealed = [
-                replace(one, facts=replace(one.facts, original=original))
-                for one, original in zip(sealed, kept.originals, strict=True)
-            ]
-        look = _looking_for(intake) if policy else _not_looking
-        packed = package.pack(
-            sealed,
-            originator,
-            done,
-            ids,
-            Fitting(redundancy, volume_size),
-            at,
-            look,
-            kept.sealed,
-            hide_signer=hide_signer,
-            stamp=work.asking(stamp) if stamp else None,
+        ready = _put_together(
+            intake,
+            _pack_others(intake, settings, place, tell) if include_other else [],
+            settings,
+            lambda members, restoring: package.pack(
+                members,
+                originator,
+                done,
+                ids,
+                Fitting(redundancy, volume_size),
+                at,
+                _looking_for(intake) if policy else _not_looking,
+                restoring,
+                hide_signer=hide_signer,
+                stamp=work.asking(stamp) if stamp else None,
+            ),
         )
 
-        size = packed.layout.total + volumes.recovery_total(packed.layout)
+        size = ready.layout.total + volumes.recovery_total(ready.layout)
         files.check_room(staging.path, size)
-        paths = {member_name(number): path for number, path in enumerate(_paths(members, objects), start=1)}
-        paths |= kept.paths
         folder = staging.folder("volumes")
-        read = _reading(paths, packed.objects)
-        written = write_volumes(packed.layout, read, folder, output.name, tell)
+        written = _written(ready, objects, folder, output.name, tell)
         check_written(folder, tell)
-        maps.write([one.facts.maps for one in members])
+        maps.write(ready.maps)
         files.publish_files(written, output.parent, replace=force)
         maps.keep()
         if force:
             remove_stale(output, written)
+        outside = _outside_the_standard(originator)
         return Report(
             command="pack",
             set_id=ids.set_id.hex(),
-            instances_in=intake.instances_in,
-            instances_out=len(members),
+            instances_in=ready.instances_in,
+            instances_out=len(ready.members),
             skipped=tuple(intake.skipped),
             bytes_in=intake.bytes_in,
             bytes_out=size,
             volumes=tuple(path.name for path in written),
-            findings=(*findings, *packed.findings, *work.findings(), *about_limits()),
+            findings=(*ready.findings, *outside, *ready.of_package, *work.findings(), *about_limits()),
             recipients=tuple(sorted(key_name(one).hex() for one in originator.addressees)),
-            members=tuple(
-                member_of(number, one.facts, sum(part.size for part in one.objects))
-                for number, one in enumerate(sealed, start=1)
-            ),
-            others=tuple(one.original.name for one in others),
+            members=ready.members,
+            others=ready.others,
             seconds=time.monotonic() - began,
         )
+
+
+@dataclass
+class _Ready:
+    """A package that is to be written, and what is told of it: all that is needed of its members by then."""
+
+    layout: Layout
+    names: Sequence[str]
+    """Of the files with the sealed objects, in the order of the package."""
+    own: dict[str, bytes]
+    """The other objects; they are gone when they have been written."""
+    maps: Sequence[Maps]
+    members: tuple[Member, ...]
+    others: tuple[str, ...]
+    instances_in: int
+    findings: Sequence[Finding]
+    of_package: Sequence[Finding]
+
+
+def _put_together(
+    intake: Intake[PackedInstance],
+    others: Sequence[PackedOther],
+    settings: PackingSettings,
+    pack_package: Callable[[Sequence[SealedMember], SealedOriginals], Packed],
+) -> _Ready:
+    """Stage 5. The intake has forgotten all afterwards."""
+    instances, findings = intake.settle("packed")
+    kept = _collected(instances, others, settings)
+    members = [one.member for one in instances]
+    if settings.policy is None:
+        members = [
+            replace(one, facts=replace(one.facts, original=original))
+            for one, original in zip(members, kept.originals, strict=True)
+        ]
+    packed = pack_package(members, kept.sealed)
+    ready = _Ready(
+        packed.layout,
+        [*_file_names(instances), *(path.name for path in kept.paths.values())],
+        packed.objects,
+        [one.facts.maps for one in instances],
+        tuple(
+            member_of(number, one.facts, sum(part.size for part in one.objects))
+            for number, one in enumerate(members, start=1)
+        ),
+        tuple(one.original.name for one in others),
+        intake.instances_in,
+        findings,
+        packed.findings,
+    )
+    intake.forget()
+    return ready
 
 
 def _start(settings: PackingSettings | RemoteSettings) -> None:
@@ -389,11 +430,11 @@ def _not_looking(_content: bytes) -> None:
     """The MANIFEST of instances as they are names them."""
 
 
-def _paths(members: Sequence[PackedInstance], folder: Path) -> Iterator[Path]:
-    """The sealed objects of all members, in the order of the package."""
-    for one in members:
+def _file_names(instances: Sequence[PackedInstance]) -> Iterator[str]:
+    """Of the files with the sealed objects of all members, in the order of the package."""
+    for one in instances:
         for number in range(1, len(one.member.objects) + 1):
-            yield object_path(folder, one.staged, number)
+            yield object_path("", one.staged, number).name
 
 
 def _outside_the_standard(originator: Originator) -> list[Finding]:
@@ -412,7 +453,7 @@ def _outside_the_standard(originator: Originator) -> list[Finding]:
 
 def _looking_for(intake: Intake[PackedInstance]) -> Callable[[bytes], None]:
     """The independent check of the MANIFEST against all sources at once."""
-    identifying = intake.identifying()
+    identifying = intake.identifying
     digests = [one.facts.sha256 for one in intake.finished]
     return lambda content: check_manifest(content, identifying, digests)
 
@@ -433,13 +474,18 @@ def write_volumes(
     return volumes.pack(layout, read, folder, name, counting(on_progress, "writing", total))
 
 
-def _reading(paths: dict[str, Path], objects: dict[str, bytes]) -> ReadObject:
+def _written(ready: _Ready, objects: Path, folder: Path, name: str, on_progress: OnProgress) -> list[Path]:
+    """Write it; the objects that are in memory go."""
+    file_names = {item.name: name for item, name in zip(ready.layout.objects, ready.names, strict=False)}
+
     def read(object_name: str, offset: int, size: int) -> Iterator[bytes | memoryview]:
-        if object_name in objects:
-            yield memoryview(objects[object_name])[offset : offset + size]
+        if object_name in ready.own:
+            yield memoryview(ready.own[object_name])[offset : offset + size]
             return
-        with files.FileAccess(paths[object_name]) as access:
+        with files.FileAccess(objects / file_names[object_name]) as access:
             for start in range(offset, offset + size, _READ_SIZE):
                 yield access.read_at(start, min(_READ_SIZE, offset + size - start))
 
-    return read
+    written = write_volumes(ready.layout, read, folder, name, on_progress)
+    ready.own.clear()
+    return written

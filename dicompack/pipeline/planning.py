@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 from dicompack.crypto.derivation import ProjectKey
 from dicompack.dicom import dicom_file, tags
@@ -77,6 +78,10 @@ class PlannedInstance:
     def order(self) -> tuple[str, str]:
         """The place among the others."""
         return self.sop_instance_uid, self.facts.sha256.hex()
+
+    def with_facts(self, facts: SourceFacts) -> Self:
+        """The same with other facts."""
+        return replace(self, facts=facts)
 
 
 @dataclass(frozen=True)
