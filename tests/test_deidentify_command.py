@@ -399,7 +399,7 @@ class TestPlan:
             ("cut.dcm", False),
         }
         assert (document["instances_in"], document["instances_out"]) == (6, 4)
-        counts = [one["count"] for one in document["attributes"] if one["tag"] == "(0008,0018)"]
+        counts = [one["count"] for one in document["attributes"] if one["tag"] == "(0008,0060)"]
         assert counts == [5]  # what is blocked for its pixels alone is counted
 
     def test_options_show(self, source):
