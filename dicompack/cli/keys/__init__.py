@@ -11,6 +11,7 @@ from dicompack.cli.keys.secrets import password_command, project_command
 from dicompack.cli.keys.showing import list_command, show_command
 from dicompack.cli.keys.succession import rotate_command
 from dicompack.cli.keys.trusting import trust_command
+from dicompack.cli.keys.using import use_command
 from dicompack.cli.options import HelpfulGroup
 
 
@@ -21,6 +22,7 @@ def keys_group() -> None:
 
 for _command in (
     new_command,
+    use_command,
     list_command,
     show_command,
     trust_command,
