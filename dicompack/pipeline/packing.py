@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from dicompack import files
-from dicompack.container.layout import Layout, check_volume_size
+from dicompack.container.layout import check_volume_size
 from dicompack.container.manifest import Deidentification
 from dicompack.container.redundancy import Fitting, redundancy_of
-from dicompack.container.volume_writer import ReadObject
 from dicompack.crypto.derivation import ProjectKey
 from dicompack.crypto.keys import DecryptionKey
 from dicompack.crypto.recipients import key_name
@@ -23,28 +22,19 @@ from dicompack.errors import UsageError
 from dicompack.exchange import sources as exchange
 from dicompack.parties import Originator
 from dicompack.pipeline.asking_authorities import stamping_by
+from dicompack.pipeline.assembling import pack_others, put_together, write
 from dicompack.pipeline.contradictions import check_originals, check_secure
-from dicompack.pipeline.demands import about_limits, demand_of, demand_of_source
+from dicompack.pipeline.demands import about_limits, demand_of
 from dicompack.pipeline.instances import (
     PackedInstance,
     PackingSettings,
     load_ahead,
-    object_path,
     pack_instance,
     start_packing,
 )
 from dicompack.pipeline.intake import Intake
 from dicompack.pipeline.map_files import MapFiles
-from dicompack.pipeline.opening import OnProgress, counting, never
-from dicompack.pipeline.originals import (
-    Collected,
-    OtherSettings,
-    PackedOther,
-    collect,
-    other_tasks,
-    pack_other,
-    start_others,
-)
+from dicompack.pipeline.opening import OnProgress, never
 from dicompack.pipeline.package_names import check_output, remove_stale
 from dicompack.pipeline.policies import AS_IS, policy_of, with_vocabularies
 from dicompack.pipeline.remote_packing import (
@@ -53,22 +43,17 @@ from dicompack.pipeline.remote_packing import (
     remote_settings,
     start_remote_packing,
 )
-from dicompack.pipeline.reports import member_of
 from dicompack.pipeline.resuming import begin, check_resumable, digest_of_settings
 from dicompack.pipeline.secure_packing import WhatToSecure, pack_file_set
-from dicompack.pipeline.source_instances import Maps, Refused
 from dicompack.pipeline.unpacking import check_written
-from dicompack.report import Finding, Member, Progress, Report, Skipped
+from dicompack.report import Finding, Report
 from dicompack.stages import package, volumes
 from dicompack.stages.compression import Encoding
-from dicompack.stages.package import SealedMember, SealedOriginals
-from dicompack.stages.seals import Packed
-from dicompack.workers import Cluster, Place, Processes, Scheduler, Workers, frames_of_large
+from dicompack.workers import Cluster, Place, Processes, Scheduler, frames_of_large
 
 AEAD = "aead"
 SECURE_DICOM = "secure-dicom"
 """Values of `envelope`: AuthEnvelopedData in volumes of a package, or PS3.15 D.1 in a folder."""
-_READ_SIZE = 1 << 20
 
 
 def pack(
@@ -284,9 +269,9 @@ def pack(
         )
         intake.check(skip_suspect, "packed")
         done = Deidentification("basic", policy.claimed, EDITION) if policy else None
-        ready = _put_together(
+        ready = put_together(
             intake,
-            _pack_others(intake, settings, place, tell) if include_other else [],
+            pack_others(intake, settings, place, tell) if include_other else [],
             settings,
             lambda members, restoring: package.pack(
                 members,
@@ -305,7 +290,7 @@ def pack(
         size = ready.layout.total + volumes.recovery_total(ready.layout)
         files.check_room(staging.path, size)
         folder = staging.folder("volumes")
-        written = _written(ready, objects, folder, output.name, tell)
+        written = write(ready, objects, folder, output.name, tell)
         check_written(folder, tell)
         maps.write(ready.maps)
         files.publish_files(written, output.parent, replace=force)
@@ -330,57 +315,6 @@ def pack(
         )
 
 
-@dataclass
-class _Ready:
-    """A package that is to be written, and what is told of it: all that is needed of its members by then."""
-
-    layout: Layout
-    names: Sequence[str]
-    """Of the files with the sealed objects, in the order of the package."""
-    own: dict[str, bytes]
-    """The other objects; they are gone when they have been written."""
-    maps: Sequence[Maps]
-    members: tuple[Member, ...]
-    others: tuple[str, ...]
-    instances_in: int
-    findings: Sequence[Finding]
-    of_package: Sequence[Finding]
-
-
-def _put_together(
-    intake: Intake[PackedInstance],
-    others: Sequence[PackedOther],
-    settings: PackingSettings,
-    pack_package: Callable[[Sequence[SealedMember], SealedOriginals], Packed],
-) -> _Ready:
-    """Stage 5. The intake has forgotten all afterwards."""
-    instances, findings = intake.settle("packed")
-    kept = _collected(instances, others, settings)
-    members = [one.member for one in instances]
-    if settings.policy is None:
-        members = [
-            replace(one, facts=replace(one.facts, original=original))
-            for one, original in zip(members, kept.originals, strict=True)
-        ]
-    packed = pack_package(members, kept.sealed)
-    ready = _Ready(
-        packed.layout,
-        [*_file_names(instances), *(path.name for path in kept.paths.values())],
-        packed.objects,
-        [one.facts.maps for one in instances],
-        tuple(
-            member_of(number, one.facts, sum(part.size for part in one.objects))
-            for number, one in enumerate(members, start=1)
-        ),
-        tuple(one.original.name for one in others),
-        intake.instances_in,
-        findings,
-        packed.findings,
-    )
-    intake.forget()
-    return ready
-
-
 def _start(settings: PackingSettings | RemoteSettings) -> None:
     """Once in each worker, here or elsewhere."""
     if isinstance(settings, RemoteSettings):
@@ -389,52 +323,8 @@ def _start(settings: PackingSettings | RemoteSettings) -> None:
         start_packing(settings)
 
 
-def _pack_others(
-    intake: Intake[PackedInstance], settings: PackingSettings, place: Place, on_progress: OnProgress
-) -> list[PackedOther]:
-    """Seal the files that are no instances; what cannot be read is left out with its reason."""
-    known = OtherSettings(settings.originator.addressees, settings.folder)
-    workers = Workers(start_others, known, pack_other, place, demand_of_source)
-    packed = []
-    for done, (task, result) in enumerate(workers.run(other_tasks(intake.others)), start=1):
-        on_progress(Progress("packing", done, len(intake.others), "other files"))
-        if isinstance(result, PackedOther):
-            packed.append(result)
-            continue
-        reason = result.reason if isinstance(result, Refused) else result.message
-        # It was to travel: so it counts as something that was left out.
-        intake.skipped.append(Skipped(task.name, dicom=True, reason=reason))
-    return sorted(packed, key=lambda one: one.original.name)
-
-
-def _collected(
-    members: Sequence[PackedInstance], others: Sequence[PackedOther], settings: PackingSettings
-) -> Collected:
-    originator = settings.originator
-    custody = settings.policy is not None
-    return collect(
-        [
-            (one.member.facts.series_instance_uid, one.staged, one.kept)
-            for one in members
-            if one.kept is not None
-        ],
-        others,
-        Path(settings.folder),
-        settings.staging_key,
-        originator.custodian_certificates if custody else originator.addressees,
-        custody=custody,
-    )
-
-
 def _not_looking(_content: bytes) -> None:
     """The MANIFEST of instances as they are names them."""
-
-
-def _file_names(instances: Sequence[PackedInstance]) -> Iterator[str]:
-    """Of the files with the sealed objects of all members, in the order of the package."""
-    for one in instances:
-        for number in range(1, len(one.member.objects) + 1):
-            yield object_path("", one.staged, number).name
 
 
 def _outside_the_standard(originator: Originator) -> list[Finding]:
@@ -463,29 +353,3 @@ def _check_settings(output: Path, originator: Originator, volume_size: int | Non
     check_volume_size(volume_size)
     originator.check_validity(datetime.now(UTC))
     check_output(output, force=force)
-
-
-def write_volumes(
-    layout: Layout, read: ReadObject, folder: Path, name: str, on_progress: OnProgress
-) -> list[Path]:
-    """The volumes of a package, in a folder of staging."""
-    total = layout.total + volumes.recovery_total(layout)
-
-    return volumes.pack(layout, read, folder, name, counting(on_progress, "writing", total))
-
-
-def _written(ready: _Ready, objects: Path, folder: Path, name: str, on_progress: OnProgress) -> list[Path]:
-    """Write it; the objects that are in memory go."""
-    file_names = {item.name: name for item, name in zip(ready.layout.objects, ready.names, strict=False)}
-
-    def read(object_name: str, offset: int, size: int) -> Iterator[bytes | memoryview]:
-        if object_name in ready.own:
-            yield memoryview(ready.own[object_name])[offset : offset + size]
-            return
-        with files.FileAccess(objects / file_names[object_name]) as access:
-            for start in range(offset, offset + size, _READ_SIZE):
-                yield access.read_at(start, min(_READ_SIZE, offset + size - start))
-
-    written = write_volumes(ready.layout, read, folder, name, on_progress)
-    ready.own.clear()
-    return written
