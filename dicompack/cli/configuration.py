@@ -39,10 +39,7 @@ def own_identity() -> Path | None:
     file = identity_file()
     if not file.is_file():
         return None
-    try:
-        path = Path(file.read_text("utf-8").removesuffix("\n"))
-    except UnicodeDecodeError:
-        path = Path()
+    path = Path(os.fsdecode(file.read_bytes().removesuffix(b"\n")))
     if not path.is_absolute() or not path.exists():
         raise UsageError(
             "the identity that the configuration names is not there",

@@ -17,7 +17,7 @@ from dicompack.cli.options import HelpfulGroup
 
 @click.group("keys", cls=HelpfulGroup)
 def keys_group() -> None:
-    """Make, show and pin keys."""
+    """Make, show, pin, renew and revoke keys."""
 
 
 for _command in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -40,7 +41,7 @@ def use_command(terminal: Terminal, *, identity: Path | None, nobody: bool) -> O
         elif identity is not None:
             _check(identity)
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            replace_file(file, [str(identity.absolute()).encode() + b"\n"])
+            replace_file(file, [os.fsencode(identity.absolute()) + b"\n"])
     own = own_identity()
     if own is None:
         terminal.say("no identity is named: --signer and --identity say which")

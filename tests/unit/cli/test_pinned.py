@@ -176,7 +176,9 @@ def test_show_and_list_say_what_it_counts_for_and_why(call, me, clinic, tmp_path
     ):
         (tmp_path / f"{name}.pem").write_bytes(certificate(name, pki.SIGNS, start=start, end=end))
         fingerprint = call("keys", "show", tmp_path / f"{name}.pem", "--json").json["fingerprint"]
-        assert trusted(call, tmp_path / f"{name}.pem", fingerprint, "--json").json["state"] == state
+        ended = trusted(call, tmp_path / f"{name}.pem", fingerprint, "--json")
+        assert ended.json["state"] == state
+        assert f"does not count now: {state}" in ended.err
     entry = Pinned(certificate("gone", pki.SIGNS), ("signer",), NOW - WEEK, "key lost")
     rewrite("gone", entry)
     life = {"start": NOW - WEEK, "end": NOW - WEEK / 2}
