@@ -317,3 +317,22 @@ def test_nothing_tells_of_the_patient(tmp_path: Path, originator: Originator) ->
         assert b"4MR1" not in whole
         assert b"CompressedSamples" not in whole
         assert b"Sender" not in whole  # not even who signed
+
+
+def test_directories_have_a_limit_sdf_11(
+    tmp_path: Path, two: Path, originator: Originator, recipient: Recipient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are held in memory."""
+    monkeypatch.setattr("dicompack.pipeline.secure_packing.MAX_DIRECTORY", 1000)
+    shutil.rmtree(tmp_path / "source")
+    other = tmp_path / "other"
+    other.mkdir()
+    with pytest.raises(InputError) as caught:
+        file_set(other, originator, ("CT_small.dcm", "MR_small.dcm"))
+    assert caught.value.rule == "SDF-11"
+    assert not (other / "set").exists()
+    (two / "DICOMDIR").write_bytes((two / "DICOMDIR").read_bytes() + bytes(1 << 20))
+    monkeypatch.setattr("dicompack.pipeline.secure_unpacking.MAX_DIRECTORY", 1000)
+    with pytest.raises(FormatError) as error:
+        dicompack.verify(two, recipient=recipient)
+    assert error.value.rule == "SDF-11"

@@ -23,7 +23,8 @@ from dicompack.dicom import media_directory
 from dicompack.dicom.dataset import Buffer
 from dicompack.dicom.directory_records import Records
 from dicompack.dicom.encoding import gathered
-from dicompack.dicom.media_directory import DIRECTORY_NAME, DescribedFile
+from dicompack.dicom.media_directory import DIRECTORY_NAME, MAX_DIRECTORY, DescribedFile
+from dicompack.errors import InputError
 from dicompack.exchange import sources as exchange
 from dicompack.parties import Originator
 from dicompack.pipeline.demands import about_limits, demand_of
@@ -157,6 +158,8 @@ def pack_file_set(
         uid = f"2.25.{uuid.uuid4().int}"
         names = sorted(key_name(one) for one in originator.addressees)
         directory = media_directory.marshal(uid, described, names)
+        if len(directory) > MAX_DIRECTORY:  # SDF-11
+            raise InputError("too many instances for one DICOMDIR", rule="SDF-11", hint="pack them in parts")
         sealed = secure_files.pack([directory], len(directory), originator, at)
         total = files.write_new(folder / DIRECTORY_NAME, sealed) + sum(one.sealed_size for one in members)
         _check_written(folder, described)
