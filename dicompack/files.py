@@ -22,7 +22,8 @@ import threading
 import time
 import unicodedata
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -128,7 +129,7 @@ class Staging:
 
 
 def take_back(target: Path) -> None:
-    """Settle what a run left that died while it gave files their final names, or just after.
+    """VOL-18: settle what a run left that died while it gave files their final names, or just after.
 
     A staged file keeps its name until all have their final ones, so that it tells which of these are ours. If
     all have, the result stands; otherwise none keeps its name, and what staging holds can be gone on with.
@@ -233,11 +234,14 @@ def write_new(path: Path, pieces: Iterable[bytes | memoryview], *, durable: bool
         size = 0
         try:
             for piece in pieces:
-                size += _write_all(descriptor, piece)
+                with _named(path):
+                    size += _write_all(descriptor, piece)
             if durable:
-                os.fsync(descriptor)
+                with _named(path):
+                    os.fsync(descriptor)
         finally:
-            os.close(descriptor)
+            with _named(path):
+                os.close(descriptor)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
@@ -269,8 +273,9 @@ class NewFile:
 
     def write_at(self, offset: int, piece: bytes | memoryview) -> None:
         """Write all of `piece` from `offset` on."""
-        os.lseek(self._descriptor, offset, os.SEEK_SET)
-        _write_all(self._descriptor, piece)
+        with _named(self._path):
+            os.lseek(self._descriptor, offset, os.SEEK_SET)
+            _write_all(self._descriptor, piece)
 
     def __enter__(self) -> NewFile:
         return self
@@ -281,15 +286,27 @@ class NewFile:
         descriptor, self._descriptor = self._descriptor, -1
         is_whole = False
         try:
-            try:
-                if error is None:
-                    os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            with _named(self._path):
+                try:
+                    if error is None:
+                        os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
             is_whole = error is None
         finally:
             if not is_whole:
                 self._path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Of a descriptor the system does not say which file it is: whether it is output depends on that."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def _write_all(descriptor: int, piece: bytes | memoryview) -> int:
@@ -304,23 +321,28 @@ class GrowingFile:
     """A file in our staging that is added to."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._descriptor = os.open(path, _OPEN_GROWING)
 
     def append(self, data: bytes) -> None:
         """Write at its end."""
-        _write_all(self._descriptor, data)
+        with _named(self._path):
+            _write_all(self._descriptor, data)
 
     def cut(self, size: int) -> None:
         """Take away what comes after `size` bytes."""
-        os.ftruncate(self._descriptor, size)
+        with _named(self._path):
+            os.ftruncate(self._descriptor, size)
 
     def sync(self) -> None:
         """Wait until it is on the medium."""
-        os.fsync(self._descriptor)
+        with _named(self._path):
+            os.fsync(self._descriptor)
 
     def close(self) -> None:
         """Give it back."""
-        os.close(self._descriptor)
+        with _named(self._path):
+            os.close(self._descriptor)
 
 
 def sha256(path: Path) -> bytes:
@@ -369,6 +391,7 @@ class UnnamedFile:
     """
 
     def __init__(self, folder: Path | None) -> None:
+        self._folder = Path(folder or tempfile.gettempdir())
         self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115  # lives as long as this
         weakref.finalize(self, self._file.close)
         self.size = 0
@@ -376,7 +399,8 @@ class UnnamedFile:
     def append(self, piece: bytes | memoryview) -> int:
         """Add bytes at the end; give the offset where they begin."""
         start = self.size
-        self.size += _write_all(self._file.fileno(), piece)
+        with _named(self._folder):
+            self.size += _write_all(self._file.fileno(), piece)
         return start
 
     def read_at(self, offset: int, size: int) -> bytes:
@@ -638,7 +662,8 @@ def sync_folder(folder: Path) -> None:
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        with _named(folder):
+            os.fsync(descriptor)
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network and FUSE file systems
             raise

@@ -170,3 +170,41 @@ def test_a_codec_is_loaded_with_its_libraries(codec, library):
     )
     told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert told.stdout == "True\n"
+
+
+STARVED = """
+import os, resource, sys
+from pathlib import Path
+from dicompack.dicom.codecs import CODECS
+from dicompack.dicom.pixelformat import pixel_format
+from tests.unit.dicom.native_pixels import native, samples
+coder, path = CODECS[sys.argv[1]].load(), Path(sys.argv[2])
+def example(side):
+    source = native(samples(rows=side, columns=side, frames=1, smooth=True), stored=12)
+    return source.raw(0x7FE00010), pixel_format(source)
+frame, layout = example(3000)
+if os.fork() == 0:  # its memory is gone when it is done
+    path.write_bytes(coder.encode(frame, layout))
+    os._exit(0)
+os.wait()
+stream = path.read_bytes()
+small, small_layout = example(64)
+coder.decode(coder.encode(small, small_layout), small_layout, transform=False)  # all is loaded now
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (8 << 20), resource.RLIM_INFINITY))
+for work in (lambda: coder.decode(stream, layout, transform=False), lambda: coder.encode(frame, layout)):
+    try:
+        work()
+        print("done")
+    except Exception as error:
+        print(type(error).__name__)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits as Linux keeps them")
+@pytest.mark.parametrize("codec", ["j2k", "htj2k", "jpegls"])
+def test_a_codec_without_room_says_so(codec, tmp_path):
+    """A package is not malformed, and a frame not beyond the codec, because this machine is small."""
+    call = [sys.executable, "-c", STARVED, codec, tmp_path / "stream"]
+    told = subprocess.run(call, capture_output=True, text=True, check=True, timeout=120)
+    assert told.stdout.split() == ["MemoryError", "MemoryError"]

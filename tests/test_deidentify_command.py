@@ -399,6 +399,8 @@ class TestPlan:
             ("cut.dcm", False),
         }
         assert (document["instances_in"], document["instances_out"]) == (6, 4)
+        counts = [one["count"] for one in document["attributes"] if one["tag"] == "(0008,0060)"]
+        assert counts == [5]  # what is blocked for its pixels alone is counted
 
     def test_options_show(self, source):
         basic = {(one.tag, one.action) for one in dicompack.plan([source]).attributes}

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 import dicompack
 from dicompack import Originator, Recipient
+from dicompack.cli.program import run
 from dicompack.container import originals, solid
 from dicompack.container.manifest import Manifest
 from dicompack.crypto import signed
@@ -481,3 +482,20 @@ def test_custody_beside_originals_for_everybody_pkg_16(tmp_path, sender, receive
     forgery.change_seal(sender.signing, custody=True)
     error = refused(forgery.write(tmp_path / "f.dcmpack"), tmp_path, reader(sender, receiver), wanted=False)
     assert (type(error), error.rule) == (BadSignatureError, "PKG-16")
+
+
+def test_other_files_are_listed(tmp_path, monkeypatch, capfd):
+    """On the command line: a name with a line break stays in its line."""
+    monkeypatch.setenv("DICOMPACK_CONFIG_DIR", str(tmp_path / "config"))
+    study(tmp_path / "in", ("CT_small.dcm",))
+    (tmp_path / "in" / "read\nme").write_bytes(b"x")
+    me, package = str(tmp_path / "me"), str(tmp_path / "study.dcmpack")
+    assert run(["keys", "new", me, "--name", "Me", "--no-passphrase"]) == 0
+    as_is = ["--signer", me, "--deidentify", "none", "--include-other"]
+    assert run(["pack", str(tmp_path / "in"), "-o", package, *as_is]) == 0
+    capfd.readouterr()
+    assert run(["list", package, "--identity", me, "--trust", f"{me}/contact.pem"]) == 0
+    lines = capfd.readouterr().out.splitlines()
+    at = lines.index("OTHER FILE")
+    assert len(lines) == at + 2
+    assert lines[at + 1].startswith("read") and lines[at + 1].endswith("me")

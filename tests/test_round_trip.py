@@ -1,6 +1,7 @@
 """The whole pipeline, there and back."""
 
 import hashlib
+import multiprocessing
 import re
 from dataclasses import replace
 from io import BytesIO
@@ -14,7 +15,8 @@ import dicompack
 from dicompack import Contact, Originator, Progress, ProjectKey, Recipient
 from dicompack.dicom.comparison import same_samples
 from dicompack.dicom.confidentiality import new_uid
-from dicompack.errors import InputError, OutputError, UsageError
+from dicompack.errors import InputError, NoMatchError, OutputError, UsageError
+from dicompack.pipeline import unpacking
 from tests.conftest import trusting
 from tests.packages import INSTANCES, bundled, packed, study, tree
 
@@ -222,6 +224,22 @@ def test_instance_signer_is_in_the_instances_and_originator_is_not(
         data = path.read_bytes()
         assert b"Stranger" in data
         assert b"Sender Hospital" not in data
+
+
+def test_of_many_members_workers_are_there_before_the_manifest_is(
+    tmp_path, originator, recipient, sender, stranger, monkeypatch
+):
+    first, _ = packed(tmp_path, originator)
+    dicompack.unpack(first, tmp_path / "few", recipient=recipient)
+    monkeypatch.setattr(unpacking, "MANY", 1)
+    dicompack.unpack(first, tmp_path / "many", recipient=recipient)
+    assert tree(tmp_path / "many") == tree(tmp_path / "few")
+    assert dicompack.verify(first, recipient=recipient).instances_out == 2
+    with pytest.raises(NoMatchError):
+        dicompack.unpack(
+            first, tmp_path / "none", recipient=Recipient((stranger.decryption,), trusting(sender))
+        )
+    assert not multiprocessing.active_children()
 
 
 def test_progress_is_told_to_the_end(tmp_path, originator, recipient):

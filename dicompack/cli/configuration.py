@@ -29,6 +29,32 @@ def contacts_folder() -> Path:
     return configuration_folder() / "contacts"
 
 
+def own_identity() -> Path | None:
+    """The IDENTITY that is meant where none is named, if `keys use` has said so.
+
+    Raises:
+        UsageError: it is not there any more, or the file that names it cannot be read.
+    """
+    # CLI-24
+    file = identity_file()
+    if not file.is_file():
+        return None
+    path = Path(os.fsdecode(file.read_bytes().removesuffix(b"\n")))
+    if not path.is_absolute() or not path.exists():
+        raise UsageError(
+            "the identity that the configuration names is not there",
+            where=path.name or None,
+            rule="CLI-24",
+            hint="name another: dicompack keys use DIR",
+        )
+    return path
+
+
+def identity_file() -> Path:
+    """The file that names it: an absolute path on one line."""
+    return configuration_folder() / "identity"
+
+
 def contact_name(text: str) -> str:
     """The name a contact is pinned under, in form NFC: letters, digits, blanks and some punctuation.
 

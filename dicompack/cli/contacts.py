@@ -143,7 +143,7 @@ def keys_of(data: bytes) -> set[bytes]:
 # ---------------------------------------------------------------------------------------------- revoked
 
 
-def revokedkeys_of() -> tuple[RevokedKey, ...]:
+def revoked_keys() -> tuple[RevokedKey, ...]:
     """The keys of all contacts and authorities that were revoked here; `--trust` does not set this aside."""
     return tuple(key for one in all_pinned() for key in _revoked_keys_of(one))
 
@@ -166,7 +166,7 @@ def refuse_revoked(certificates: Iterable[Certificate], where: str) -> None:
     from dicompack.crypto.certificates import spki_sha256
 
     keys, now = set(map(spki_sha256, certificates)), datetime.now(UTC)
-    if any(one.spki_sha256 in keys and one.since <= now for one in revokedkeys_of()):  # TRU-10
+    if any(one.spki_sha256 in keys and one.since <= now for one in revoked_keys()):  # TRU-10
         raise UntrustedError(
             "this key was revoked here",
             where=where,
@@ -229,7 +229,7 @@ def trust_store(given: TrustOptions) -> TrustStore:
         with naming(path.name):
             lists += parse(read_key_file(path, MAX_SIZE))
     revocations = Revocations(tuple(lists), given.require_crl)
-    return TrustStore(tuple(store), revocations, _expected(given.expect_signer), revokedkeys_of())
+    return TrustStore(tuple(store), revocations, _expected(given.expect_signer), revoked_keys())
 
 
 def _anchor(text: str, one: Named) -> Anchor:

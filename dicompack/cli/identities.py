@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from dicompack.cli.configuration import own_identity
 from dicompack.cli.contacts import refuse_revoked, trust_store
 from dicompack.cli.key_files import naming, read_key_file, read_passphrases, warn_of_readers
 from dicompack.cli.options import TrustOptions
@@ -188,7 +189,10 @@ def recipient(
     from dicompack.parties import Recipient
 
     if not identities and password is None:
-        raise UsageError("nothing to open it with", hint="name your --identity, or open with --password")
+        own = own_identity()
+        if own is None:
+            raise UsageError("nothing to open it with", hint="name your --identity, or open with --password")
+        identities = (own,)
     trust = trust_store(given)
     keys = (decryption_key(path, passphrases) for path in identities)
     return Recipient(keys=(*keys, *(() if password is None else (password,))), trust=trust)

@@ -39,7 +39,7 @@ def list_command(
     trust: TrustOptions,
     passphrase_file: Path | None,
 ) -> Outcome:
-    """List the instances of a package from its signed manifest; the instances are not read.
+    """List the instances of a package from its signed manifest, and its other files; none of them is read.
 
     PACKAGE is any one volume, or the folder that holds them.
     """
@@ -51,6 +51,8 @@ def list_command(
     report = dicompack.inspect(package, recipient=reader)
     rows = [_row(member) for member in report.members]
     terminal.table(_TITLES, rows, right=_RIGHT)
+    if report.others:
+        terminal.table(("OTHER FILE",), [(name,) for name in report.others])
     terminal.say(
         f"{plural(len(report.members), 'instance')}; the instances themselves were not checked (verify does)"
     )

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
+from dicompack.cli import configuration
 from dicompack.cli.terminal import Terminal
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -201,19 +202,25 @@ def of_trust(command: Callable[..., Any]) -> Callable[..., Any]:
     return whole
 
 
-def _identities(*, required: bool) -> Callable[[Function], Function]:
-    return click.option(
-        "--identity",
-        "identities",
-        required=required,
-        multiple=True,
-        type=PATH,
-        metavar="IDENTITY",
-        help="Your identity: its folder, a .p12, or a PEM file with key and certificate. Repeatable.",
-    )
+def own_identity(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
+    """The callback of an option that names a person's own keys: by default those that `keys use` named."""
+    if value is not None or ctx.resilient_parsing:
+        return value
+    own = configuration.own_identity()
+    if own is None:
+        raise click.MissingParameter(ctx=ctx, param=param)
+    return own
 
 
-identities = _identities(required=True)
+identities = click.option(
+    "--identity",
+    "identities",
+    multiple=True,
+    type=PATH,
+    metavar="IDENTITY",
+    help="Your identity: its folder, a .p12, or a PEM file with key and certificate. Repeatable.  "
+    "[default: as `keys use` said]",
+)
 
 
 def openers(command: Function) -> Function:
@@ -222,7 +229,7 @@ def openers(command: Function) -> Function:
         "--password-file", type=PATH, metavar="FILE", help="Open with the password in FILE, one line."
     )(command)
     command = click.option("--password", is_flag=True, help="Open with a password; it is asked for.")(command)
-    return _identities(required=False)(command)
+    return identities(command)
 
 
 new_package = click.option(

@@ -50,10 +50,10 @@ if TYPE_CHECKING:
 @options.new_package
 @click.option(
     "--signer",
-    required=True,
+    callback=options.own_identity,
     type=PATH,
     metavar="IDENTITY",
-    help="Who signs: an identity folder, .p12 or PEM file.",
+    help="Who signs: an identity folder, .p12 or PEM file.  [default: as `keys use` said]",
 )
 @click.option(
     "--recipient",

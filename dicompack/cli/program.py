@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # Where each command is, and its line in the list of commands: to show the list, none of them is loaded.
 _COMMANDS = {
     "demo": ("demo_command", "Show the whole round trip, with keys that are thrown away."),
-    "keys": ("keys_group", "Make, show and pin keys."),
+    "keys": ("keys_group", "Make, show, pin, renew and revoke keys."),
     "plan": ("plan_command", "Show what would leave the house; write nothing."),
     "pack": ("pack_command", "Pack studies into a signed and encrypted package."),
     "test": ("test_command", "Check a package without any decryption key."),

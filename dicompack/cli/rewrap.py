@@ -30,10 +30,10 @@ from dicompack.cli.terminal import Terminal
 @options.openers
 @click.option(
     "--signer",
-    required=True,
+    callback=options.own_identity,
     type=options.PATH,
     metavar="IDENTITY",
-    help="Who passes it on: an identity folder, .p12 or PEM file.",
+    help="Who passes it on: an identity folder, .p12 or PEM file.  [default: as `keys use` said]",
 )
 @options.of_trust
 @click.option(

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from dicompack.cli import options
+from dicompack.cli.configuration import own_identity
 from dicompack.cli.identities import Passphrases, recipient, signing_key
 from dicompack.cli.options import TrustOptions
 from dicompack.cli.outcome import Outcome, plural, say_findings, say_signatures
@@ -54,7 +55,7 @@ from dicompack.cli.terminal import Terminal, size_text
     "--signer",
     type=options.PATH,
     metavar="IDENTITY",
-    help="Who signs the receipt: an identity folder, .p12 or PEM file.",
+    help="Who signs the receipt: an identity folder, .p12 or PEM file.  [default: as `keys use` said]",
 )
 @options.passphrase_file
 @options.jobs
@@ -86,7 +87,8 @@ def unpack_command(
     secret = password_to_open(terminal, asked=password, file=password_file)
     passphrases = Passphrases(terminal, passphrase_file)
     reader = recipient(identities, trust, passphrases, secret)
-    receipt_signer = signing_key(signer, passphrases) if signer else None
+    by = signer or (own_identity() if receipt else None)
+    receipt_signer = signing_key(by, passphrases) if by else None
 
     import dicompack
 

@@ -7,7 +7,8 @@ instance itself says (``spec/5-package.md``). UIDs are plain strings to this lay
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import accumulate, pairwise
 from sys import intern
 from typing import TYPE_CHECKING, Any
@@ -131,6 +132,31 @@ class ManifestMember:
     def order(self) -> tuple[str, str]:
         """Members ascend by it."""
         return self.sop_instance_uid, self.signed.sha256
+
+
+def lean(member: ManifestMember) -> ManifestMember:
+    """The same, with what many members have in common only once in memory."""
+    return replace(
+        member,
+        sop_class_uid=intern(member.sop_class_uid),
+        sop_instance_uid=intern(member.sop_instance_uid),
+        study_instance_uid=intern(member.study_instance_uid),
+        series_instance_uid=intern(member.series_instance_uid),
+        modality=intern(member.modality),
+        signed=_lean_file(member.signed),
+        delivered=_lean_file(member.delivered),
+        compression=_once(member.compression),
+    )
+
+
+def _lean_file(facts: FileFacts) -> FileFacts:
+    return replace(facts, transfer_syntax_uid=intern(facts.transfer_syntax_uid))
+
+
+@lru_cache
+def _once(compression: Compression) -> Compression:
+    """The first one of those that are equal, of which there are few."""
+    return compression
 
 
 def objects_for(size: int) -> int:
@@ -324,11 +350,10 @@ class _Lists:
         self.member_faults: list[str] = []
         self.other_faults: list[str] = []
         self._members = self._others = 0
-        self._compressions: dict[Compression, Compression] = {}
 
     def read_member(self, value: Any) -> ManifestMember | None:
         """A member; None where it has faults."""
-        return self._member(value) if self._is_member(value) else None
+        return _member(value) if self._is_member(value) else None
 
     def written_member(self, member: ManifestMember) -> dict[str, Any]:
         """The reverse."""
@@ -358,30 +383,6 @@ class _Lists:
         faults = ORIGINAL.faults(value, f"other {self._others}")
         self.other_faults += faults
         return not faults
-
-    def _member(self, value: dict[str, Any]) -> ManifestMember:
-        """What most members have in common is there once."""
-        compression, pixels = value["compression"], value["pixels"]
-        restore = compression["restore"]
-        done = Compression(
-            intern(compression["codec"]),
-            intern(compression["reason"]),
-            None if restore is None else Restore(**restore),
-            intern(compression["decoded_from"]),
-        )
-        return ManifestMember(
-            sop_class_uid=intern(value["sop_class_uid"]),
-            sop_instance_uid=value["sop_instance_uid"],
-            study_instance_uid=intern(value["study_instance_uid"]),
-            series_instance_uid=intern(value["series_instance_uid"]),
-            modality=intern(value["modality"]),
-            signed=_file(value["signed"]),
-            delivered=_file(value["delivered"]),
-            pixels=None if pixels is None else PixelFacts(**pixels),
-            compression=self._compressions.setdefault(done, done),
-            signature_uid=value["signature_uid"],
-            original=None if value["original"] is None else parse_original(value["original"]),
-        )
 
 
 def _member_value(member: ManifestMember) -> dict[str, Any]:
@@ -415,6 +416,31 @@ def _member_value(member: ManifestMember) -> dict[str, Any]:
 
 def _file_value(facts: FileFacts) -> dict[str, Any]:
     return {"sha256": facts.sha256, "size": facts.size, "transfer_syntax_uid": facts.transfer_syntax_uid}
+
+
+def _member(value: dict[str, Any]) -> ManifestMember:
+    """What many members have in common is only once in memory."""
+    compression, pixels = value["compression"], value["pixels"]
+    restore = compression["restore"]
+    done = Compression(
+        compression["codec"],
+        compression["reason"],
+        None if restore is None else Restore(**restore),
+        compression["decoded_from"],
+    )
+    return ManifestMember(
+        sop_class_uid=intern(value["sop_class_uid"]),
+        sop_instance_uid=value["sop_instance_uid"],
+        study_instance_uid=intern(value["study_instance_uid"]),
+        series_instance_uid=intern(value["series_instance_uid"]),
+        modality=intern(value["modality"]),
+        signed=_file(value["signed"]),
+        delivered=_file(value["delivered"]),
+        pixels=None if pixels is None else PixelFacts(**pixels),
+        compression=_once(done),
+        signature_uid=value["signature_uid"],
+        original=None if value["original"] is None else parse_original(value["original"]),
+    )
 
 
 def _file(value: dict[str, Any]) -> FileFacts:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from sys import intern
 from typing import Any
 
 from dicompack.container import canonical_json
@@ -140,23 +141,16 @@ def marshal(custody: Custody) -> bytes:
     """
     value = {
         "format": FORMAT,
-        "members": [
-            {
-                "original": original_value(one.original),
-                "series_instance_uid": one.series_instance_uid,
-                "signatures": one.signatures,
-                "sop_instance_uid": one.sop_instance_uid,
-                "study_instance_uid": one.study_instance_uid,
-            }
-            for one in custody.members
-        ],
+        "members": list(custody.members),
         "padding": "",
         "set_id": custody.set_id.hex(),
     }
-    _check(value)
-    size = len(canonical_json.marshal(value))
-    value["padding"] = "0" * (padded_size(size) - size)  # names are as long as they are, and nobody sees it
-    return canonical_json.marshal(value)
+    members = _Members()
+    raw = canonical_json.marshal(value, {"members": members.written})
+    _check(value, members)
+    # Names are as long as they are, and nobody sees it.
+    value["padding"] = "0" * (padded_size(len(raw)) - len(raw))
+    return canonical_json.marshal(value, {"members": _member_value})
 
 
 def parse(raw: bytes) -> Custody:
@@ -167,33 +161,63 @@ def parse(raw: bytes) -> Custody:
         FormatError: PKG-1.
         UnsupportedError: PKG-9 a newer format.
     """
-    value = canonical_json.parse(raw, maximum_size=MAXIMUM_MANIFEST_SIZE, where="CUSTODY")
-    check_supported(value, "CUSTODY")
-    _check(value)
-    return Custody(
-        bytes.fromhex(value["set_id"]),
-        tuple(
-            CustodyMember(
-                parse_original(one["original"]),
-                one["study_instance_uid"],
-                one["series_instance_uid"],
-                one["sop_instance_uid"],
-                one["signatures"],
-            )
-            for one in value["members"]
-        ),
+    members = _Members()
+    value = canonical_json.parse(
+        raw, maximum_size=MAXIMUM_MANIFEST_SIZE, where="CUSTODY", each={"members": members.read}
     )
+    check_supported(value, "CUSTODY")
+    _check(value, members)
+    return Custody(bytes.fromhex(value["set_id"]), tuple(value["members"]))
 
 
-def _check(value: Any) -> None:
-    faults = _SHAPE.faults(value)
-    for number, member in enumerate(value["members"] if not faults else (), start=1):
-        faults += _MEMBER.faults(member, f"member {number}")
+class _Members:
+    """The long list, whose elements are checked one by one, and what is wrong with them."""
+
+    def __init__(self) -> None:
+        self.faults: list[str] = []
+        self._count = 0
+
+    def read(self, value: Any) -> CustodyMember | None:
+        """A member; None where it has faults."""
+        if not self._holds(value):
+            return None
+        return CustodyMember(
+            parse_original(value["original"]),
+            intern(value["study_instance_uid"]),
+            intern(value["series_instance_uid"]),
+            value["sop_instance_uid"],
+            value["signatures"],
+        )
+
+    def written(self, member: CustodyMember) -> dict[str, Any]:
+        """The reverse."""
+        value = _member_value(member)
+        self._holds(value)
+        return value
+
+    def _holds(self, value: Any) -> bool:
+        self._count += 1
+        faults = _MEMBER.faults(value, f"member {self._count}")
+        self.faults += faults
+        return not faults
+
+
+def _member_value(member: CustodyMember) -> dict[str, Any]:
+    return {
+        "original": original_value(member.original),
+        "series_instance_uid": member.series_instance_uid,
+        "signatures": member.signatures,
+        "sop_instance_uid": member.sop_instance_uid,
+        "study_instance_uid": member.study_instance_uid,
+    }
+
+
+def _check(value: Any, members: _Members) -> None:
+    """Of `value` the list holds what its elements mean; what is wrong with those is in `members`."""
+    faults = _SHAPE.faults(value) or members.faults
     if faults:  # ORG-5
         raise ContentsFormatError(faults, where="CUSTODY", rule="ORG-5")
-    by_object = sorted(
-        (parse_original(member["original"]) for member in value["members"]),
-        key=lambda one: one.restoring.object,
-    )
-    if out_of_order := list(object_faults(by_object)):  # ORG-9
+    originals = [member.original for member in value["members"]]
+    originals.sort(key=lambda one: one.restoring.object)
+    if out_of_order := list(object_faults(originals)):  # ORG-9
         raise ContentsFormatError(out_of_order, where="CUSTODY", rule="ORG-9")

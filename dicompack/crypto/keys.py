@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    load_der_private_key,
     load_pem_private_key,
     pkcs12,
 )
@@ -158,11 +159,25 @@ def _read(data: bytes, passphrase: Callable[[], bytes]) -> list[_Found]:
         return _read_pem(data, passphrase)
     if is_pkcs12(data):
         return _read_pkcs12(data, passphrase)
+    if _is_bare_key(data):  # KEY-5
+        raise _key_only()
     try:
         certificates.parse_der(data, NoMatchError)
     except NoMatchError as error:  # KEY-5
         raise NoMatchError("this is no key file", rule="KEY-5", hint=_ASK) from error
     raise _certificate_only()  # KEY-5
+
+
+def _is_bare_key(data: bytes) -> bool:
+    """Whether it is a private key in DER, protected or not, which says nothing of whose it is."""
+    try:
+        load_der_private_key(data, None)
+    except TypeError:
+        # The library's way of saying that the key is encrypted.
+        return True
+    except (ValueError, UnsupportedAlgorithm):
+        return False
+    return True
 
 
 def _read_pkcs12(data: bytes, passphrase: Callable[[], bytes]) -> list[_Found]:
@@ -179,7 +194,7 @@ def _read_pkcs12(data: bytes, passphrase: Callable[[], bytes]) -> list[_Found]:
     if content.key is None:  # KEY-5
         raise _certificate_only()
     if content.cert is None:  # KEY-5
-        raise NoMatchError("there is a key but no certificate in this file", rule="KEY-5", hint=_ASK)
+        raise _key_only()
     pool = [certificates.readable(one.certificate, NoMatchError) for one in content.additional_certs]
     certificate = certificates.readable(content.cert.certificate, NoMatchError)
     return [(certificate, _of_a_kind(content.key), pool)]
@@ -191,6 +206,8 @@ def _read_pem(data: bytes, passphrase: Callable[[], bytes]) -> list[_Found]:
         raise _certificate_only()
     ask = functools.cache(passphrase)
     keys = [_pem_key(block, ask) for block in blocks]
+    if b"-----BEGIN CERTIFICATE-----" not in data:  # KEY-5
+        raise _key_only()
     pool = list(dict.fromkeys(certificates.parse_any(data, NoMatchError)))
     found = [(one, key, pool) for one in pool for key in keys if _belongs(one, key)]
     if not found:  # KEY-5
@@ -278,6 +295,14 @@ def _marshal(
 
 def _no_passphrase() -> bytes:
     raise NoMatchError("the key is encrypted where it must not be", rule="KEY-5")
+
+
+def _key_only() -> NoMatchError:
+    return NoMatchError(
+        "there is a key but no certificate in this file",
+        rule="KEY-5",
+        hint="join them: openssl pkcs12 -export -inkey KEY -in CERTIFICATE -out NAME.p12",
+    )
 
 
 def _certificate_only() -> NoMatchError:

@@ -83,8 +83,14 @@ def sign(content: bytes, signer: SigningKey, at: datetime) -> bytes:
     Raises:
         ValueError: ``at`` has no time zone, or lies before the year 1970.
     """
+    return b"".join(sign_pieces(content, signer, at))
+
+
+def sign_pieces(content: bytes, signer: SigningKey, at: datetime) -> tuple[bytes, bytes, bytes]:
+    """The same, not put together: the content may be large."""
     digest = _digest(content, signatures.scheme_of(signer))
-    return around(digest, len(content), signer, at).of(content)
+    made = around(digest, len(content), signer, at)
+    return made.before, content, made.after
 
 
 def around(

@@ -7,6 +7,7 @@ same, by the first and last bytes of each frame: another size than the data set'
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from dicompack.dicom.dataset import Buffer, DataSet, Element, Encapsulated, bytes_of
@@ -30,6 +31,8 @@ MAX_PLAIN_SAMPLES: Final = 2**28
 MAX_RATIO: Final = 4096
 """Samples to a byte of such a codestream; an image of that size is none that holds less."""
 
+_BEGINNINGS: Final = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51")  # SOI and a marker; SOC and SIZ
+
 _EXTENDED_OFFSETS: Final = 0x7FE00001
 _ITEM_HEADER: Final = 8
 _RLE_HEADER: Final = 64
@@ -50,14 +53,8 @@ def frames_of(data_set: DataSet, layout: PixelFormat) -> list[Buffer] | None:
     if len(fragments) == layout.frames:
         return list(fragments)
     starts = _starts(data_set, table)
-    if len(starts) != layout.frames or starts[:1] != [0]:
-        return None
-    places, offset = {}, 0
-    for number, fragment in enumerate(fragments):
-        places[offset] = number
-        offset += _ITEM_HEADER + len(fragment)
-    first = [places.get(start, -1) for start in starts]
-    if first != sorted(set(first)) or -1 in first:
+    first = _fragments_at(starts, fragments) if starts else _beginnings(fragments)
+    if len(first) != layout.frames or first[0] != 0 or first != sorted(set(first)):
         return None
     bounds = zip(first, [*first[1:], len(fragments)], strict=True)
     return [b"".join(fragments[begin:end]) for begin, end in bounds]
@@ -77,13 +74,27 @@ def _starts(data_set: DataSet, basic: Buffer) -> list[int]:
     return [int.from_bytes(table[at : at + width], "little") for at in range(0, len(table), width)]
 
 
+def _fragments_at(starts: Sequence[int], fragments: Sequence[Buffer]) -> list[int]:
+    """Which fragments begin at these offsets; -1 where none does."""
+    places, offset = {}, 0
+    for number, fragment in enumerate(fragments):
+        places[offset] = number
+        offset += _ITEM_HEADER + len(fragment)
+    return [places.get(start, -1) for start in starts]
+
+
+def _beginnings(fragments: Iterable[Buffer]) -> list[int]:
+    """Which fragments begin a codestream of the JPEG families; nothing within one looks like that."""
+    return [number for number, one in enumerate(fragments) if bytes(one[:4]).startswith(_BEGINNINGS)]
+
+
 def check(data_set: DataSet, syntax: TransferSyntax) -> None:
     """Whether encapsulated Pixel Data can be what the data set says, as far as can be seen without a decoder.
 
     Raises:
         InputError: there are fewer fragments than frames, or more and an offset table of another number of
-            frames (PIX-8); a frame is of another size (PIX-9), or has no end (PIX-10), or describes far more
-            than it can hold (PIX-11); see `pixel_format`.
+            frames, or more codestreams than frames (PIX-8); a frame is of another size (PIX-9), or has no end
+            (PIX-10), or describes far more than it can hold (PIX-11); see `pixel_format`.
     """
     layout, pixel_data = pixel_format(data_set), data_set.get(PIXEL_DATA)
     if layout is None or not isinstance(pixel_data, Encapsulated) or is_video(syntax):
@@ -96,6 +107,10 @@ def check(data_set: DataSet, syntax: TransferSyntax) -> None:
         told = len(table) // width
         message = f"{fragments} fragments and an offset table of {told} frames for {layout.frames} frames"
         raise InputError(message, rule="PIX-8")
+    if fragments > layout.frames and syntax.uid in _JPEG_2000 | _JPEG:
+        begun = len(_beginnings(map(bytes_of, pixel_data.fragments[1:])))
+        if begun > layout.frames:  # PIX-8
+            raise InputError(f"{begun} codestreams for {layout.frames} frames", rule="PIX-8")
     for number, frame in enumerate(frames_of(data_set, layout) or (), start=1):
         view = memoryview(frame)
         count = layout.rows * layout.columns * layout.samples_per_pixel

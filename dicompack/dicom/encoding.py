@@ -31,6 +31,7 @@ from dicompack.dicom.transfer_syntaxes import TransferSyntax
 from dicompack.errors import FormatError
 
 MAX_DEPTH = 64  # nested sequences; real objects stay below 15, pydicom's recursion fails near 200
+_TINY = 64  # bytes of a fragment, up to which a copy takes less memory than a view
 MAX_ELEMENTS = 2_000_000  # in one file; the largest real structured reports and RT sets have some 100,000
 MAX_SHORT = 0xFFFE  # the longest even value that a 16-bit length can name
 
@@ -220,11 +221,12 @@ class _Walk:
         if not self.syntax.encapsulated:
             raise _broken("encapsulated Pixel Data in a native transfer syntax", "DCM-12", at)  # DCM-12
         fragments: list[Buffer] = []
+        item_head = _HEADS[self.syntax.big_endian][0].unpack_from
         while True:
             if end - at < 8:
                 raise _broken("truncated: the fragments of Pixel Data are not closed", "DCM-10", at)  # DCM-10
-            group, element = self.words[0].unpack_from(self.data, at)
-            mark, length = group << 16 | element, self.words[1].unpack_from(self.data, at + 4)[0]
+            group, element, length = item_head(self.data, at)
+            mark = group << 16 | element
             at += 8
             if mark == SEQUENCE_END and not length:
                 break
@@ -233,7 +235,8 @@ class _Walk:
             self.count += 1
             if self.count > MAX_ELEMENTS:
                 raise _broken(f"more than {MAX_ELEMENTS} elements and fragments", "DCM-9", at)
-            fragments.append(self.data[at : at + length])
+            fragment = self.data[at : at + length]
+            fragments.append(fragment if length > _TINY else bytes(fragment))
             at += length
         if not fragments:
             raise _broken("Pixel Data lack the offset table item", "DCM-10", at)

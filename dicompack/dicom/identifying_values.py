@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
+from uuid import UUID
 
 from dicompack.dicom.dataset import DataSet, Element, Sequence
 from dicompack.dicom.dictionary import registered_uid
@@ -33,7 +34,8 @@ _INSTITUTIONS: Final = (0x00080080, 0x00080081, 0x00120030, 0x00120031)
 _STEPS: Final = (0x00200010, 0x00400009, 0x00400253, 0x00401001)
 _DEPARTMENT: Final = 0x00081040
 _PLACES: Final = (
-    0x00321020, 0x00321033, 0x00380300, 0x00380400, 0x00400011, 0x00400243, 0x00401005, 0x00402009,
+    0x00321020, 0x00321033, 0x0038001E, 0x00380300, 0x00380400, 0x00400011, 0x00400243, 0x00401005,
+    0x00402009,
 )  # fmt: skip
 _DEVICES: Final = (
     0x00080055, 0x00081010, 0x00181000, 0x00181004, 0x00181005, 0x00181007, 0x00181008, 0x00181010,
@@ -83,6 +85,7 @@ _DATE_LIKE = re.compile(rb"(?:19|20)\d{6}")
 _LETTERS = b"abcdefghijklmnopqrstuvwxyz"
 _MIN_DIGITS = 7  # of a number with letters around them, less one that may be a date
 _MIN_BARE = 6
+_UUID_DIGITS = 39  # of 128 bits
 _DATE = re.compile(rb"(\d{4})[.]?(\d\d)[.]?(\d\d)")
 # Bytes without its escape sequences by which a name in a character set of 7 bits can be told from a text.
 _MIN_ESCAPED = 6
@@ -132,6 +135,7 @@ def identifying_values(
         if element.vr == "UI":
             if tag not in skipped_uids and _KEEPS_UIDS not in options:
                 uids.update((uid, tag) for uid in _uids(element))
+                words.update((form, tag) for uid in _uids(element) for form in _as_uuid(uid))
         elif tag in left:
             told.update(_values(bytes(element.value), charset))
             parts.update(_words(bytes(element.value), charset))
@@ -243,6 +247,19 @@ def _uids(element: Element) -> Iterator[bytes]:
         stripped = uid.strip(b" \0")
         if stripped and not _is_registered(stripped):
             yield stripped
+
+
+def _as_uuid(uid: bytes) -> Iterator[bytes]:
+    """A UID that was made of a UUID (PS3.5 B.2), as other software writes that."""
+    number = uid.removeprefix(b"2.25.")
+    if (
+        number != uid
+        and number.isdigit()
+        and len(number) <= _UUID_DIGITS
+        and (value := int(number)) < 1 << 128
+    ):
+        yield str(UUID(int=value)).encode("ascii")
+        yield f"{value:032x}".encode("ascii")
 
 
 def _is_registered(uid: bytes) -> bool:

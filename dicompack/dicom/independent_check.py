@@ -152,19 +152,14 @@ def check_manifest(manifest: bytes, values: IdentifyingValues, digests: Collecti
     Raises:
         SuspectError: it holds one (CHK-4, CHK-5).
     """
-    told = {
-        text
-        for member in json.loads(manifest)["members"]
-        for key, value in member.items()
-        if key != "compression"
-        for text in _strings(value)
-    }
-    if not {digest.hex() for digest in digests}.isdisjoint(told):  # CHK-5
+    said = _SaidOfMembers(frozenset(digests))
+    json.loads(manifest, object_hook=said.hear)
+    assert said.members == said.listed, "a member without a SOP Instance UID"
+    if said.digest:  # CHK-5
         raise _suspect("the MANIFEST", "CHK-5", None)
     chunks = [
         _Chunk("the MANIFEST", "uid" if set(text) <= _UID_CHARACTERS else "text", text.encode("utf-8"))
-        for text in sorted(told)
-        if not _SHA256.fullmatch(text)
+        for text in sorted(said.texts)
     ]
     _search(chunks, values, ())
 
@@ -173,12 +168,35 @@ _UID_CHARACTERS = frozenset("0123456789.")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def _strings(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from _strings(one)
+class _SaidOfMembers:
+    """Each text that a MANIFEST has about members, once; members are forgotten as they come."""
+
+    def __init__(self, digests: Collection[bytes]) -> None:
+        self._digests = digests
+        self.members = self.listed = 0
+        self.digest = False
+        """Whether one of the digests is there."""
+        self.texts: set[str] = set()
+
+    def hear(self, record: dict[str, object]) -> list[str]:
+        """A record of JSON, after those in it; gives what is said in it."""
+        texts: list[str] = []
+        for key, value in record.items():
+            if isinstance(value, str):
+                texts.append(value)
+            elif key == "members" and isinstance(value, list):
+                self.listed = len(value)
+            elif key != "compression" and isinstance(value, list):
+                texts += value  # of the record that stood there
+        if "sop_instance_uid" not in record:
+            return texts
+        self.members += 1
+        for text in texts:
+            if not _SHA256.fullmatch(text):
+                self.texts.add(text)
+            elif bytes.fromhex(text) in self._digests:
+                self.digest = True
+        return []
 
 
 @dataclass(frozen=True, slots=True)

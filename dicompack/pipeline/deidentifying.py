@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from dicompack import files
 from dicompack.crypto.derivation import ProjectKey
@@ -51,6 +52,10 @@ class DeidentifiedInstance:
     def order(self) -> tuple[str, str]:
         """The place among the others."""
         return self.sop_instance_uid, self.sha256
+
+    def with_facts(self, facts: SourceFacts) -> Self:
+        """The same with other facts."""
+        return replace(self, facts=facts)
 
 
 _settings: DeidentifyingSettings

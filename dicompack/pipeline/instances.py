@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Self
 
 from dicompack import files
 from dicompack.container.digests import ObjectDigest
-from dicompack.container.manifest import FileFacts, ManifestMember
+from dicompack.container.manifest import FileFacts, ManifestMember, lean
 from dicompack.crypto.recipients import Opener
 from dicompack.dicom import dicom_file, tags
 from dicompack.dicom.confidentiality.pseudonyms import new_uid
@@ -83,6 +84,12 @@ class PackedInstance:
     def order(self) -> tuple[str, str]:
         """The place of a member in the package."""
         return self.member.facts.sop_instance_uid, self.member.facts.signed.sha256
+
+    def with_facts(self, facts: SourceFacts) -> Self:
+        """The same with other facts, and what many have in common only once in memory."""
+        member = replace(self.member, facts=lean(self.member.facts))
+        kept = None if self.kept is None else self.kept.lean(facts.name)
+        return replace(self, facts=facts, member=member, kept=kept)
 
 
 _packing: PackingSettings

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from sys import intern
 
 from dicompack import files
 from dicompack.container.digests import ObjectDigest
@@ -49,6 +50,17 @@ class KeptOriginal:
     series_instance_uid: str
     sop_instance_uid: str
     signatures: int
+
+    def lean(self, name: str) -> KeptOriginal:
+        """The same, with what others have in common with it only once in memory."""
+        original = replace(self.original, name=name) if self.original.name == name else self.original
+        return replace(
+            self,
+            original=original,
+            study_instance_uid=intern(self.study_instance_uid),
+            series_instance_uid=intern(self.series_instance_uid),
+            sop_instance_uid=intern(self.sop_instance_uid),
+        )
 
     def custody(self, number: int) -> CustodyMember:
         """As custodians learn it."""

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from dicompack import files
-from dicompack.container.layout import Layout, check_volume_size
+from dicompack.container.layout import check_volume_size
 from dicompack.container.manifest import Deidentification
-from dicompack.container.names import member_name
 from dicompack.container.redundancy import Fitting, redundancy_of
-from dicompack.container.volume_writer import ReadObject
 from dicompack.crypto.derivation import ProjectKey
 from dicompack.crypto.keys import DecryptionKey
 from dicompack.crypto.recipients import key_name
@@ -24,28 +22,19 @@ from dicompack.errors import UsageError
 from dicompack.exchange import sources as exchange
 from dicompack.parties import Originator
 from dicompack.pipeline.asking_authorities import stamping_by
+from dicompack.pipeline.assembling import pack_others, put_together, write
 from dicompack.pipeline.contradictions import check_originals, check_secure
-from dicompack.pipeline.demands import about_limits, demand_of, demand_of_source
+from dicompack.pipeline.demands import about_limits, demand_of
 from dicompack.pipeline.instances import (
     PackedInstance,
     PackingSettings,
     load_ahead,
-    object_path,
     pack_instance,
     start_packing,
 )
 from dicompack.pipeline.intake import Intake
 from dicompack.pipeline.map_files import MapFiles
-from dicompack.pipeline.opening import OnProgress, counting, never
-from dicompack.pipeline.originals import (
-    Collected,
-    OtherSettings,
-    PackedOther,
-    collect,
-    other_tasks,
-    pack_other,
-    start_others,
-)
+from dicompack.pipeline.opening import OnProgress, never
 from dicompack.pipeline.package_names import check_output, remove_stale
 from dicompack.pipeline.policies import AS_IS, policy_of, with_vocabularies
 from dicompack.pipeline.remote_packing import (
@@ -54,20 +43,17 @@ from dicompack.pipeline.remote_packing import (
     remote_settings,
     start_remote_packing,
 )
-from dicompack.pipeline.reports import member_of
 from dicompack.pipeline.resuming import begin, check_resumable, digest_of_settings
 from dicompack.pipeline.secure_packing import WhatToSecure, pack_file_set
-from dicompack.pipeline.source_instances import Refused
 from dicompack.pipeline.unpacking import check_written
-from dicompack.report import Finding, Progress, Report, Skipped
+from dicompack.report import Finding, Report
 from dicompack.stages import package, volumes
 from dicompack.stages.compression import Encoding
-from dicompack.workers import Cluster, Place, Processes, Scheduler, Workers, frames_of_large
+from dicompack.workers import Cluster, Place, Processes, Scheduler, frames_of_large
 
 AEAD = "aead"
 SECURE_DICOM = "secure-dicom"
 """Values of `envelope`: AuthEnvelopedData in volumes of a package, or PS3.15 D.1 in a folder."""
-_READ_SIZE = 1 << 20
 
 
 def pack(
@@ -282,60 +268,49 @@ def pack(
             first_ticket=work.first_ticket,
         )
         intake.check(skip_suspect, "packed")
-        members, findings = intake.settle("packed")
-        findings = [*findings, *_outside_the_standard(originator)]
         done = Deidentification("basic", policy.claimed, EDITION) if policy else None
-        others = _pack_others(intake, settings, place, tell) if include_other else []
-        sealed = [one.member for one in members]
-        kept = _collected(members, others, settings)
-        if as_is:
-            sealed = [
-                replace(one, facts=replace(one.facts, original=original))
-                for one, original in zip(sealed, kept.originals, strict=True)
-            ]
-        look = _looking_for(intake) if policy else _not_looking
-        packed = package.pack(
-            sealed,
-            originator,
-            done,
-            ids,
-            Fitting(redundancy, volume_size),
-            at,
-            look,
-            kept.sealed,
-            hide_signer=hide_signer,
-            stamp=work.asking(stamp) if stamp else None,
+        ready = put_together(
+            intake,
+            pack_others(intake, settings, place, tell) if include_other else [],
+            settings,
+            lambda members, restoring: package.pack(
+                members,
+                originator,
+                done,
+                ids,
+                Fitting(redundancy, volume_size),
+                at,
+                _looking_for(intake) if policy else _not_looking,
+                restoring,
+                hide_signer=hide_signer,
+                stamp=work.asking(stamp) if stamp else None,
+            ),
         )
 
-        size = packed.layout.total + volumes.recovery_total(packed.layout)
+        size = ready.layout.total + volumes.recovery_total(ready.layout)
         files.check_room(staging.path, size)
-        paths = {member_name(number): path for number, path in enumerate(_paths(members, objects), start=1)}
-        paths |= kept.paths
         folder = staging.folder("volumes")
-        read = _reading(paths, packed.objects)
-        written = write_volumes(packed.layout, read, folder, output.name, tell)
+        written = write(ready, objects, folder, output.name, tell)
         check_written(folder, tell)
-        maps.write([one.facts.maps for one in members])
+        maps.write(ready.maps)
         files.publish_files(written, output.parent, replace=force)
         maps.keep()
         if force:
             remove_stale(output, written)
+        outside = _outside_the_standard(originator)
         return Report(
             command="pack",
             set_id=ids.set_id.hex(),
-            instances_in=intake.instances_in,
-            instances_out=len(members),
+            instances_in=ready.instances_in,
+            instances_out=len(ready.members),
             skipped=tuple(intake.skipped),
             bytes_in=intake.bytes_in,
             bytes_out=size,
             volumes=tuple(path.name for path in written),
-            findings=(*findings, *packed.findings, *work.findings(), *about_limits()),
+            findings=(*ready.findings, *outside, *ready.of_package, *work.findings(), *about_limits()),
             recipients=tuple(sorted(key_name(one).hex() for one in originator.addressees)),
-            members=tuple(
-                member_of(number, one.facts, sum(part.size for part in one.objects))
-                for number, one in enumerate(sealed, start=1)
-            ),
-            others=tuple(one.original.name for one in others),
+            members=ready.members,
+            others=ready.others,
             seconds=time.monotonic() - began,
         )
 
@@ -348,52 +323,8 @@ def _start(settings: PackingSettings | RemoteSettings) -> None:
         start_packing(settings)
 
 
-def _pack_others(
-    intake: Intake[PackedInstance], settings: PackingSettings, place: Place, on_progress: OnProgress
-) -> list[PackedOther]:
-    """Seal the files that are no instances; what cannot be read is left out with its reason."""
-    known = OtherSettings(settings.originator.addressees, settings.folder)
-    workers = Workers(start_others, known, pack_other, place, demand_of_source)
-    packed = []
-    for done, (task, result) in enumerate(workers.run(other_tasks(intake.others)), start=1):
-        on_progress(Progress("packing", done, len(intake.others), "other files"))
-        if isinstance(result, PackedOther):
-            packed.append(result)
-            continue
-        reason = result.reason if isinstance(result, Refused) else result.message
-        # It was to travel: so it counts as something that was left out.
-        intake.skipped.append(Skipped(task.name, dicom=True, reason=reason))
-    return sorted(packed, key=lambda one: one.original.name)
-
-
-def _collected(
-    members: Sequence[PackedInstance], others: Sequence[PackedOther], settings: PackingSettings
-) -> Collected:
-    originator = settings.originator
-    custody = settings.policy is not None
-    return collect(
-        [
-            (one.member.facts.series_instance_uid, one.staged, one.kept)
-            for one in members
-            if one.kept is not None
-        ],
-        others,
-        Path(settings.folder),
-        settings.staging_key,
-        originator.custodian_certificates if custody else originator.addressees,
-        custody=custody,
-    )
-
-
 def _not_looking(_content: bytes) -> None:
     """The MANIFEST of instances as they are names them."""
-
-
-def _paths(members: Sequence[PackedInstance], folder: Path) -> Iterator[Path]:
-    """The sealed objects of all members, in the order of the package."""
-    for one in members:
-        for number in range(1, len(one.member.objects) + 1):
-            yield object_path(folder, one.staged, number)
 
 
 def _outside_the_standard(originator: Originator) -> list[Finding]:
@@ -412,7 +343,7 @@ def _outside_the_standard(originator: Originator) -> list[Finding]:
 
 def _looking_for(intake: Intake[PackedInstance]) -> Callable[[bytes], None]:
     """The independent check of the MANIFEST against all sources at once."""
-    identifying = intake.identifying()
+    identifying = intake.identifying
     digests = [one.facts.sha256 for one in intake.finished]
     return lambda content: check_manifest(content, identifying, digests)
 
@@ -422,24 +353,3 @@ def _check_settings(output: Path, originator: Originator, volume_size: int | Non
     check_volume_size(volume_size)
     originator.check_validity(datetime.now(UTC))
     check_output(output, force=force)
-
-
-def write_volumes(
-    layout: Layout, read: ReadObject, folder: Path, name: str, on_progress: OnProgress
-) -> list[Path]:
-    """The volumes of a package, in a folder of staging."""
-    total = layout.total + volumes.recovery_total(layout)
-
-    return volumes.pack(layout, read, folder, name, counting(on_progress, "writing", total))
-
-
-def _reading(paths: dict[str, Path], objects: dict[str, bytes]) -> ReadObject:
-    def read(object_name: str, offset: int, size: int) -> Iterator[bytes | memoryview]:
-        if object_name in objects:
-            yield memoryview(objects[object_name])[offset : offset + size]
-            return
-        with files.FileAccess(paths[object_name]) as access:
-            for start in range(offset, offset + size, _READ_SIZE):
-                yield access.read_at(start, min(_READ_SIZE, offset + size - start))
-
-    return read

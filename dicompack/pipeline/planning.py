@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 from dicompack.crypto.derivation import ProjectKey
 from dicompack.dicom import dicom_file, tags
@@ -14,14 +15,14 @@ from dicompack.dicom.changes import ACTIONS, attribute_name, changes
 from dicompack.dicom.confidentiality import SiteProfile
 from dicompack.dicom.confidentiality.private import public_creator
 from dicompack.dicom.dataset import tag_text
-from dicompack.errors import InputError
+from dicompack.errors import InputError, SuspectError
 from dicompack.exchange import sources as exchange
 from dicompack.pipeline.demands import about_limits, demand_of
 from dicompack.pipeline.intake import Intake
 from dicompack.pipeline.opening import OnProgress, never
 from dicompack.pipeline.policies import policy_of, with_vocabularies
 from dicompack.pipeline.source_instances import Refused, Source, SourceFacts, SourceTask, guarded
-from dicompack.report import Report
+from dicompack.report import Report, Skipped
 from dicompack.stages.deidentification import Policy
 from dicompack.workers import Processes
 
@@ -72,11 +73,17 @@ class PlannedInstance:
     facts: SourceFacts
     sop_instance_uid: str
     attributes: dict[_Key, _Seen]
+    refusal: str = ""
+    """Why it would not pass as it is asked for: its pixels; the attributes are those if somebody vouched."""
 
     @property
     def order(self) -> tuple[str, str]:
         """The place among the others."""
         return self.sop_instance_uid, self.facts.sha256.hex()
+
+    def with_facts(self, facts: SourceFacts) -> Self:
+        """The same with other facts."""
+        return replace(self, facts=facts)
 
 
 @dataclass(frozen=True)
@@ -130,7 +137,21 @@ def plan_instance(task: SourceTask) -> PlannedInstance | Refused:
 
 
 def _plan(source: Source, settings: PlanningSettings) -> PlannedInstance:
-    key, policy = settings.project_key, settings.policy
+    policy = settings.policy
+    try:
+        return _planned(source, settings, policy)
+    except SuspectError as error:
+        vouched = replace(policy, burned_in="vouch")
+        if policy == vouched:
+            raise
+        try:
+            return replace(_planned(source, settings, vouched), refusal=str(error))
+        except SuspectError:
+            raise error from None
+
+
+def _planned(source: Source, settings: PlanningSettings, policy: Policy) -> PlannedInstance:
+    key = settings.project_key
     result = source.deidentified(key, policy)
     _, walked = dicom_file.finished(result.data_set, result.transfer_syntax)
     facts = source.checked(
@@ -189,7 +210,10 @@ def plan(
     intake.run(found, start_planning, settings, plan_instance, place, demand_of(policy), tell, "planning")
     if not intake.instances_in:
         raise InputError("there is nothing DICOM in the source", hint="name the folder that holds the study")
-    suspect = frozenset(intake.suspect)
+    held_back = [one for one in intake.finished if one.refusal]
+    intake.finished = [one for one in intake.finished if not one.refusal]
+    intake.skipped += [Skipped(one.facts.name, dicom=True, reason=one.refusal) for one in held_back]
+    suspect = frozenset((*intake.suspect, *(one.facts.name for one in held_back)))
     blocked = tuple(Blocked(one.name, one.reason, one.name in suspect) for one in intake.skipped if one.dicom)
     members, findings = intake.settle("packed")
     report = Report(
@@ -202,7 +226,7 @@ def plan(
         complete="not-checked",
         seconds=time.monotonic() - began,
     )
-    return Plan(report, _rows(members), blocked)
+    return Plan(report, _rows((*members, *held_back)), blocked)
 
 
 def _rows(members: Iterable[PlannedInstance]) -> tuple[PlannedAttribute, ...]:

@@ -23,9 +23,9 @@ from dicompack.crypto.time_stamps import Stamp
 from dicompack.parties import Forwarder, Recipient
 from dicompack.pipeline import file_sets
 from dicompack.pipeline.asking_authorities import stamping_by
+from dicompack.pipeline.assembling import write_volumes
 from dicompack.pipeline.opening import OnProgress, never, open_package
 from dicompack.pipeline.package_names import check_output, remove_stale
-from dicompack.pipeline.packing import write_volumes
 from dicompack.pipeline.reports import verdicts_of
 from dicompack.pipeline.unpacking import check_whole, check_written
 from dicompack.report import Finding, Progress, Report

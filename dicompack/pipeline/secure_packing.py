@@ -11,9 +11,10 @@ import os
 import time
 import uuid
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
 from dicompack import files
 from dicompack.container.names import member_name
@@ -68,6 +69,10 @@ class SecuredInstance:
     def order(self) -> tuple[str, str]:
         """The place among the others."""
         return self.records.sop_instance_uid, self.sha256.hex()
+
+    def with_facts(self, facts: SourceFacts) -> Self:
+        """The same with other facts."""
+        return replace(self, facts=facts)
 
 
 @dataclass(frozen=True)

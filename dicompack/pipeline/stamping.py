@@ -17,9 +17,9 @@ from dicompack.crypto.time_stamp_messages import MAX_QUERY, MAX_REPLY, Query, re
 from dicompack.errors import OutputError, UsageError
 from dicompack.pipeline import file_sets
 from dicompack.pipeline.asking_authorities import stamping_by
+from dicompack.pipeline.assembling import write_volumes
 from dicompack.pipeline.opening import OnProgress, never, open_package
 from dicompack.pipeline.package_names import check_output, remove_stale
-from dicompack.pipeline.packing import write_volumes
 from dicompack.pipeline.unpacking import check_volumes, check_written
 from dicompack.report import Report
 from dicompack.stages import volumes

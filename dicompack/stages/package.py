@@ -42,12 +42,13 @@ from dicompack.container.volumes import Package
 from dicompack.crypto import enveloped, signed
 from dicompack.crypto.keys import DecryptionKey
 from dicompack.crypto.passwords import Password
-from dicompack.crypto.recipients import Opener, key_name
+from dicompack.crypto.recipients import Addressee, Opener, key_name
 from dicompack.crypto.time_stamps import Stamp
 from dicompack.dicom.dataset import Buffer
 from dicompack.errors import BadSignatureError, NoMatchError, UntrustedError
 from dicompack.parties import Originator
 from dicompack.stages import envelope, seals
+from dicompack.stages.artifacts import Sealed
 from dicompack.stages.judging import Judge
 from dicompack.stages.seals import CheckedSeal, Packed, check_object
 
@@ -117,9 +118,11 @@ def pack(
     own = {}
     if restoring.custody:
         told = originals.marshal(Custody(ids.set_id, restoring.custody))
-        signed_custody = signed.sign(told, originator.signing, at)
-        own[names.CUSTODY] = envelope.pack(signed_custody, originator.custodian_certificates)
-    own[names.MANIFEST] = envelope.pack(signed.sign(content, originator.signing, at), recipients)
+        custodians = originator.custodian_certificates
+        own[names.CUSTODY] = _signed_and_sealed(told, originator, at, custodians)
+        del told
+    own[names.MANIFEST] = _signed_and_sealed(content, originator, at, recipients)
+    del content  # with 100 000 members each copy has 90 MiB
     holding = [one for member in members for one in member.objects]
     elsewhere = [*holding, *restoring.objects]
     table = Digests((*(one.digest for one in elsewhere), *(one.digest for one in own.values())))
@@ -142,6 +145,12 @@ def pack(
     hidden_for = recipients if hide_signer else ()
     packed = seals.pack(content_of_seal, (), stored, originator.signing, at, fitting, hidden_for, stamp)
     return Packed(packed.layout, {**objects, **packed.objects}, packed.findings)
+
+
+def _signed_and_sealed(
+    content: bytes, originator: Originator, at: datetime, recipients: Sequence[Addressee]
+) -> Sealed:
+    return envelope.pack_pieces(signed.sign_pieces(content, originator.signing, at), recipients)
 
 
 def _objects_of(content: Manifest) -> int:

@@ -8,10 +8,20 @@ import sys
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.serialization import load_der_private_key
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec, rsa, utils
+from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
 
-from dicompack.crypto import der, enveloped_cbc
-from dicompack.crypto.algorithms import BLOCK_CIPHERS, DATA, ENVELOPED_DATA, RSA_OAEP
+from dicompack.crypto import der, enveloped_cbc, signatures
+from dicompack.crypto.algorithms import (
+    BLOCK_CIPHERS,
+    CURVE_ORDERS,
+    DATA,
+    ECDSA_SCHEMES,
+    ENVELOPED_DATA,
+    RSA_OAEP,
+    RSA_PSS_SCHEME,
+)
 from dicompack.crypto.recipients import KeyTransport
 from dicompack.errors import BadSignatureError
 from tests.conftest import DATA as DATA_SET
@@ -96,6 +106,45 @@ def test_wycheproof_rsa_oaep() -> None:
         assert found == (bytes.fromhex(test["msg"]) if right else None), test["tcId"]
         count += 1
     assert count == 37
+
+
+def test_wycheproof_ecdsa() -> None:
+    """What is not valid is refused; of what is valid the one form that is written: DER, and the smaller s."""
+    taken = count = 0
+    for group, test in vectors("ecdsa_secp256r1_sha256_test.json"):
+        key = load_der_public_key(bytes.fromhex(group["publicKeyDer"]))
+        assert isinstance(key, ec.EllipticCurvePublicKey)
+        signature, message = bytes.fromhex(test["sig"]), bytes.fromhex(test["msg"])
+        right = test["result"] == "valid"
+        if right:
+            _, s = utils.decode_dss_signature(signature)
+            right = 2 * s <= CURVE_ORDERS["secp256r1"]
+        try:
+            signatures.verify_statement(key, signature, message, ECDSA_SCHEMES["secp256r1"])
+        except InvalidSignature:
+            assert not right, test["tcId"]
+        else:
+            assert right, test["tcId"]
+            taken += 1
+        count += 1
+    assert count == 484 and taken > 50
+
+
+def test_wycheproof_rsa_pss() -> None:
+    """SHA-256, MGF1 with SHA-256, 32 bytes of salt, and nothing else."""
+    count = 0
+    for group, test in vectors("rsa_pss_3072_sha256_mgf1_32_test.json"):
+        key = load_der_public_key(bytes.fromhex(group["publicKeyDer"]))
+        assert isinstance(key, rsa.RSAPublicKey)
+        signature, message = bytes.fromhex(test["sig"]), bytes.fromhex(test["msg"])
+        try:
+            signatures.verify_statement(key, signature, message, RSA_PSS_SCHEME)
+        except InvalidSignature:
+            assert test["result"] == "invalid", test["tcId"]
+        else:
+            assert test["result"] in ("valid", "acceptable"), test["tcId"]
+        count += 1
+    assert count > 50
 
 
 def test_wycheproof_cbc_padding() -> None:

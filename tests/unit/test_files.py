@@ -1,5 +1,6 @@
 """Nothing is overwritten, nothing half-done stays, one run at a time."""
 
+import errno
 import multiprocessing
 import os
 import stat
@@ -69,6 +70,46 @@ def _die_in(target: Path) -> None:
         os._exit(9)
 
 
+def _die_publishing(target: Path, named: int) -> None:
+    with files.Staging(target) as staging:
+        folder = staging.folder(files.VOLUMES)
+        for number in (1, 2, 3):
+            path = folder / f"x.00{number}"
+            files.write_new(path, [b"ours"])
+            if number > 3 - named:
+                os.link(path, target.parent / path.name)
+        os._exit(9)
+
+
+@pytest.mark.parametrize("named", [0, 1, 2, 3])
+def test_vol_18_a_set_that_is_half_published_is_taken_back(tmp_path, named):
+    (tmp_path / "x.004").write_bytes(b"theirs")
+    process = multiprocessing.get_context("fork").Process(
+        target=_die_publishing, args=(tmp_path / "x", named)
+    )
+    process.start()
+    process.join()
+    assert len(list(tmp_path.glob("x.*"))) == named + 1
+    files.take_back(tmp_path / "x")
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"x.004"} | ({"x.001", "x.002", "x.003"} if named == 3 else set())
+
+
+def test_vol_18_of_another_s_file_with_such_a_name_nothing_is_taken(tmp_path):
+    process = multiprocessing.get_context("fork").Process(target=_die_publishing, args=(tmp_path / "x", 2))
+    process.start()
+    process.join()
+    (tmp_path / "x.002").unlink()
+    (tmp_path / "x.002").write_bytes(b"theirs")
+    files.take_back(tmp_path / "x")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.002"]
+
+
+def test_vol_18_a_run_that_lives_is_busy(tmp_path):
+    with files.Staging(tmp_path / "x"), pytest.raises(OutputError, match="busy"):
+        files.take_back(tmp_path / "x")
+
+
 class TestWriteNew:
     def test_content_mode_and_size(self, tmp_path):
         assert files.write_new(tmp_path / "x", [b"abc", memoryview(b"def"), b""]) == 6
@@ -104,6 +145,50 @@ class TestWriteNew:
         with pytest.raises(OSError, match="No space"):
             files.write_new(tmp_path / "x", [b"abc"])
         assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize(
+        ("kind", "call"),
+        [
+            ("new", "write"),
+            ("new", "fsync"),
+            ("at", "write"),
+            ("at", "fsync"),
+            ("growing", "write"),
+            ("growing", "fsync"),
+            ("growing", "ftruncate"),
+        ],
+    )
+    def test_a_broken_medium_is_said_of_the_file(self, tmp_path, monkeypatch, call, kind):
+        """Of a descriptor the system does not say which file it is."""
+        path = tmp_path / "x"
+        if kind == "growing":
+            path.touch()
+        growing = files.GrowingFile(path) if kind == "growing" else None
+
+        def broken(*_):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        monkeypatch.setattr(os, call, broken)
+        with pytest.raises(OSError, match="Input/output") as caught:
+            if growing:
+                growing.append(b"abc")
+                growing.sync()
+                growing.cut(1)
+            elif kind == "new":
+                files.write_new(path, [b"abc"])
+            else:
+                with files.NewFile(path) as file:
+                    file.write_at(0, b"abc")
+        assert caught.value.filename == str(path)
+
+    def test_what_cannot_be_read_while_it_is_written_keeps_its_name(self, tmp_path):
+        def pieces():
+            yield b"abc"
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        with pytest.raises(OSError, match="Input/output") as caught:
+            files.write_new(tmp_path / "x", pieces())
+        assert caught.value.filename is None
 
 
 class TestPublish:

@@ -1,6 +1,7 @@
 """Processes that may die without taking a run along."""
 
 import ctypes
+import multiprocessing
 import os
 import signal
 import sys
@@ -91,6 +92,22 @@ def test_tasks_are_taken_as_they_are_needed():
     next(running)
     assert len(taken) < 20
     running.close()
+
+
+def same_process(_task):
+    return os.getppid(), os.getpid()
+
+
+def test_workers_can_be_there_before_there_is_work():
+    with Workers(start, "settings", same_process, Processes(2)) as early:
+        early.hire()
+        children = {child.pid for child in multiprocessing.active_children()}
+        assert len(children) >= 2
+        assert {result[1] for _, result in early.run(["1", "2", "3"])} <= children
+    with pytest.raises(RuntimeError), Workers(start, "settings", work, Processes(2)) as unused:
+        unused.hire()
+        raise RuntimeError
+    assert not multiprocessing.active_children()
 
 
 def core_size(_task):

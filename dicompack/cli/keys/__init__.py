@@ -11,16 +11,18 @@ from dicompack.cli.keys.secrets import password_command, project_command
 from dicompack.cli.keys.showing import list_command, show_command
 from dicompack.cli.keys.succession import rotate_command
 from dicompack.cli.keys.trusting import trust_command
+from dicompack.cli.keys.using import use_command
 from dicompack.cli.options import HelpfulGroup
 
 
 @click.group("keys", cls=HelpfulGroup)
 def keys_group() -> None:
-    """Make, show and pin keys."""
+    """Make, show, pin, renew and revoke keys."""
 
 
 for _command in (
     new_command,
+    use_command,
     list_command,
     show_command,
     trust_command,

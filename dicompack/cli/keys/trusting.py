@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hmac
+from datetime import UTC, datetime
 
 import click
 
 from dicompack.cli import options
 from dicompack.cli.configuration import contact_name, find_pinned
-from dicompack.cli.contacts import named, pin, refuse_revoked
+from dicompack.cli.contacts import named, pin, refuse_revoked, trust_store
 from dicompack.cli.holders import Holder, pinned_holder, public_holder
 from dicompack.cli.key_files import naming
 from dicompack.cli.keys.revoking import STATEMENT_BEGINS
 from dicompack.cli.keys.showing import shown
 from dicompack.cli.keys.succession import follow
+from dicompack.cli.options import TrustOptions
 from dicompack.cli.outcome import Outcome
 from dicompack.cli.pinned import DEFAULT_ROLES, ROLES, Pinned, read_pinned
 from dicompack.cli.terminal import Terminal
@@ -70,7 +72,11 @@ def trust_command(
     confirm(holder, chosen)
     new = pin(pinned_as, Pinned(holder.marshal(), chosen))
     terminal.say(f"{'pinned' if new else 'was pinned already'}: {pinned_as}, as {', '.join(chosen)}")
-    return shown("keys trust", pinned_holder(pinned_as, Pinned(holder.marshal(), chosen)))
+    entry = pinned_holder(pinned_as, Pinned(holder.marshal(), chosen))
+    standing = entry.standing(trust_store(TrustOptions()), datetime.now(UTC))
+    if standing.state != "trusted":
+        terminal.warn(f"but it does not count now: {standing.state}: {standing.why}")
+    return shown("keys trust", entry)
 
 
 def _roles(holder: Holder, wanted: tuple[str, ...]) -> tuple[str, ...]:

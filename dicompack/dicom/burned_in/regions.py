@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from importlib import resources
 from typing import Any, Final
@@ -175,11 +176,16 @@ def _layout(rule: Mapping[str, Any]) -> Layout:
     return Layout(rule["name"], Match(**match), boxes)
 
 
+def _unknown(key: str, known: frozenset[str]) -> str:
+    likely = get_close_matches(key, sorted(known), n=1)
+    return f"unknown key {key}" + (f"; did you mean {likely[0]}?" if likely else "")
+
+
 def _faults(rule: object, keys: frozenset[str]) -> list[str]:
     """Everything that is wrong with a rule."""
     if not isinstance(rule, dict):
         return ["not a table"]
-    faults = [f"unknown key {key}" for key in rule if key not in keys]
+    faults = [_unknown(key, keys) for key in rule if key not in keys]
     for key, value in rule.items():
         if key == "boxes":
             if not _are_boxes(value):

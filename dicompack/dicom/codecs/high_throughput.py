@@ -20,6 +20,7 @@ from dicompack.dicom.dataset import Buffer
 from dicompack.dicom.pixelformat import PixelFormat
 from dicompack.errors import FormatError, UnsupportedError
 
+_BYTES_OF_SAMPLE = 4  # OpenJPH: one array of 32-bit coefficients
 _COMPONENTS = 42  # offset of the first component's Ssiz: SOC, SIZ, and 38 bytes of fields
 
 
@@ -39,6 +40,7 @@ def encode(frame: Buffer, layout: PixelFormat) -> bytes:
             array, rgb=layout.photometric_interpretation == "RGB", planar=False, reversible=True
         )
     except (Htj2kError, ValueError) as refusal:
+        samples.check_room(layout, _BYTES_OF_SAMPLE)
         raise UnsupportedError("the encoder refuses the frame") from refusal
     said = bytearray(encoded)
     for component in range(layout.samples_per_pixel):
@@ -68,8 +70,10 @@ def decode(data: Buffer, layout: PixelFormat, *, transform: bool) -> bytes:
         try:
             decoded = htj2k_decode(bytes(memoryview(data)[:size]), planar=False)
         except (Htj2kError, ValueError) as refusal:
+            samples.check_room(layout, _BYTES_OF_SAMPLE)
             raise FormatError("the decoder refuses the codestream", rule="CMP-6") from refusal
     if errors:  # CMP-6
+        samples.check_room(layout, _BYTES_OF_SAMPLE)
         raise FormatError("the decoder fails in the middle of the codestream", rule="CMP-6")
     return samples.to_frame(samples.from_decoder(np.ascontiguousarray(decoded).data, layout), layout)
 

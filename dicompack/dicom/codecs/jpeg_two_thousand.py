@@ -20,6 +20,8 @@ from dicompack.errors import FormatError, UnsupportedError
 MIN_SIDE = 32
 """Rows and columns that the binding's encoder takes."""
 
+_BYTES_OF_SAMPLE = 8  # OpenJPEG: 32-bit planes of the image, and of its tile
+
 # The binding's numbers for a colour space; it applies the colour transform to RGB only.
 _UNSPECIFIED, _RGB = 0, 1
 
@@ -57,6 +59,7 @@ def encode_samples(array: samples.Samples, layout: PixelFormat, ratios: list[flo
             compression_ratios=ratios,
         )
     except RuntimeError as refusal:
+        samples.check_room(layout, _BYTES_OF_SAMPLE)
         raise UnsupportedError("the encoder refuses the frame") from refusal
 
 
@@ -107,8 +110,10 @@ def decode_checked(data: Buffer, layout: PixelFormat) -> bytes:
     try:
         status, decoded = _openjpeg.decode(io.BytesIO(data), 0, as_array=False)
     except RuntimeError as refusal:
+        samples.check_room(layout, _BYTES_OF_SAMPLE)
         raise FormatError("the decoder refuses the codestream", rule="CMP-6") from refusal
     if status:  # CMP-6
+        samples.check_room(layout, _BYTES_OF_SAMPLE)
         raise FormatError("the decoder does not give the whole frame", rule="CMP-6")
     array = samples.from_decoder(decoded, layout)
     return bytes(decoded) if samples.is_native(layout) else samples.to_frame(array, layout)
@@ -129,5 +134,6 @@ def decode_otherwise(data: Buffer, layout: PixelFormat, *, transform: bool) -> b
     try:
         decoded = imagecodecs.jpeg2k_decode(bytes(memoryview(data)[:size]))
     except (imagecodecs.Jpeg2kError, ValueError) as refusal:
+        samples.check_room(layout, _BYTES_OF_SAMPLE)
         raise FormatError("the second decoder refuses the codestream", rule="CMP-6") from refusal
     return samples.to_frame(samples.from_decoder(decoded.tobytes(), layout), layout)

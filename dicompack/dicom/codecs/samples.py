@@ -101,6 +101,19 @@ def from_decoder(data: Buffer, layout: PixelFormat) -> Samples:
     return np.frombuffer(data, held).reshape(shape)
 
 
+def check_room(layout: PixelFormat, bytes_of_sample: int) -> None:
+    """Tell a codec that refuses a frame from one that had no room for it: it says the same of both.
+
+    Args:
+        layout: of the frame.
+        bytes_of_sample: what the codec takes for each sample at least.
+
+    Raises:
+        MemoryError: there is not that much.
+    """
+    bytearray(layout.rows * layout.columns * layout.samples_per_pixel * bytes_of_sample)
+
+
 def is_native(layout: PixelFormat) -> bool:
     """Whether the samples as a decoder gives them are the native frame, byte for byte."""
     return (

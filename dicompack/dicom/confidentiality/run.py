@@ -51,6 +51,10 @@ _CODE_VALUES = (0x00080100, 0x00080119, 0x00080120)
 # Three components, so that no decimal number is taken for a UID; possessive, so that a long run of digits
 # costs one pass and not its square.
 _UID_IN_TEXT = re.compile(rb"(?<![0-9])[0-9]++(?:\.[0-9]++){2,}+")
+# A UID below 2.25 as software writes it elsewhere (PS3.5 B.2).
+_UUID_IN_TEXT = re.compile(
+    rb"(?<![0-9A-Fa-f])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Fa-f])"
+)
 _OPAQUE_VRS = frozenset(("OB", "OW"))
 # Their digits are a patient's number by chance alone, and what refers to them must not lose them.
 _UIDS_AND_TIMES = frozenset(("DA", "DT", "TM", "UI"))
@@ -292,4 +296,6 @@ def _mentioned(node: Node) -> tuple[str, ...]:
         return _uids(node)
     if node.vr not in STRING_VRS and not (node.tag >> 16 & 1 and node.vr in _OPAQUE_VRS):
         return ()
-    return tuple(match.decode("ascii") for match in _UID_IN_TEXT.findall(node.value))
+    uids = [match.decode("ascii") for match in _UID_IN_TEXT.findall(node.value)]
+    uuids = (match.replace(b"-", b"") for match in _UUID_IN_TEXT.findall(node.value))
+    return (*uids, *(f"2.25.{int(digits, 16)}" for digits in uuids))

@@ -34,6 +34,7 @@ from dicompack.dicom.dataset import tag_text
 from dicompack.dicom.dictionary import LONG_VRS, SHORT_VRS, STRING_VRS
 from dicompack.errors import UsageError
 
+_TABLES: Final = "profiles are tables [profile.NAME]"
 _KEYS: Final = ("options", "attributes", "retain", "private", *RULES)
 _ENTRY: Final = ("creator", "tags")
 _KINDS: Final = ("keep", "remove", "empty", "set", "replace")
@@ -89,7 +90,9 @@ def site_profile(source: bytes, name: str | None = None) -> SiteProfile:
         place = "not utf-8" if isinstance(error, UnicodeDecodeError) else str(error)
         raise UsageError(f"site profile is not TOML: {place}", rule="DEI-34") from None
     faults: list[str] = [
-        f"unknown key {key!r}; profiles are tables [profile.NAME]" for key in document if key != "profile"
+        f"unknown key {key!r}; {'did you mean profile?' if nearest(key, ('profile',)) else _TABLES}"
+        for key in document
+        if key != "profile"
     ]
     tables = document.get("profile", {})
     if not isinstance(tables, dict) or not tables:
@@ -206,9 +209,9 @@ class _Reader:
             case "set" | "replace":
                 self._fault(f'{key}: {wish} needs a value, as in {{{wish} = "..."}}')
             case str():
-                self._unknown(f"{key}: action", wish, _KINDS)
+                self._unknown(f"action of {key}:", wish, _KINDS)
             case {**entries} if len(entries) == 1 and (kind := str(next(iter(entries)))) not in _KINDS:
-                self._unknown(f"{key}: action", kind, _KINDS)
+                self._unknown(f"action of {key}:", kind, _KINDS)
             case _:
                 self._fault(
                     f'{key}: is none of "keep", "remove", "empty", {{set = "..."}}, {{replace = "..."}}'

@@ -37,8 +37,10 @@ _PLACES: Final = frozenset(
         0x00080092, 0x00101040, 0x00401102,  # addresses of Referring Physician, Patient, Person
         0x00100021, 0x00380011, 0x00380061,  # Issuer of Patient ID, of Admission ID, of Service Episode ID
         0x00102152, 0x00380300, 0x00380400,  # Region of Residence, Current Location, Institution Residence
+        0x0038001E,  # Scheduled Patient Institution Residence
         0x00120031, 0x00120060,  # Clinical Trial Site Name, Coordinating Center Name
-        0x00321020, 0x00400011, 0x00400243,  # locations
+        0x00321020, 0x00400011, 0x00400243, 0x00401005, 0x00402009,  # locations
+        0x00321033,  # Requesting Service
         0x0040A027,  # Verifying Organization
     )
 )  # fmt: skip
@@ -229,8 +231,11 @@ class _Collector:
         for line in _LINES.split(text):
             found = runs(line)
             telling = [run.key for run in found if not _is_general(run.key)]
+            whole = "".join(run.key for run in found)
+            if not whole.isalpha() and len(whole) >= _MIN_PLACE:  # Ward 7B North
+                self._join(whole)
             if telling and any(len(key) >= _MIN_ACRONYM for key in telling):
-                self._join("".join(run.key for run in found))
+                self._join(whole)
                 for one, other in pairwise(run.key for run in found):
                     if (one in telling or other in telling) and len(one + other) >= _MIN_PAIR:
                         self._join(one + other)

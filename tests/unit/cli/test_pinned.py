@@ -176,17 +176,22 @@ def test_show_and_list_say_what_it_counts_for_and_why(call, me, clinic, tmp_path
     ):
         (tmp_path / f"{name}.pem").write_bytes(certificate(name, pki.SIGNS, start=start, end=end))
         fingerprint = call("keys", "show", tmp_path / f"{name}.pem", "--json").json["fingerprint"]
-        assert trusted(call, tmp_path / f"{name}.pem", fingerprint, "--json").json["state"] == state
+        ended = trusted(call, tmp_path / f"{name}.pem", fingerprint, "--json")
+        assert ended.json["state"] == state
+        assert f"does not count now: {state}" in ended.err
     entry = Pinned(certificate("gone", pki.SIGNS), ("signer",), NOW - WEEK, "key lost")
     rewrite("gone", entry)
+    life = {"start": NOW - WEEK, "end": NOW - WEEK / 2}
+    pin("old CA", Pinned(certificate("old CA", pki.CERTIFIES, ca=True, **life)))
     states = {one["pinned_as"]: one for one in call("keys", "list", "--json").json["contacts"]}
     assert {name: one["state"] for name, one in states.items()} == {
         "Clinic A": "trusted", "early": "not-yet-valid", "gone": "revoked", "old": "expired",
+        "old CA": "expired",
     }  # fmt: skip
     assert states["gone"]["why"].endswith(": key lost")
     assert states["Clinic A"]["certificates"][0]["algorithm"] == "RSA-2048"
     lines = call("keys", "list").out.splitlines()
-    assert len(lines) == 5 and lines[0].split() == ["NAME", "ROLES", "STATE", "WHY", "UNTIL", "FINGERPRINT"]
+    assert len(lines) == 6 and lines[0].split() == ["NAME", "ROLES", "STATE", "WHY", "UNTIL", "FINGERPRINT"]
     assert states["Clinic A"]["fingerprint"] in lines[1]
 
 
@@ -254,6 +259,18 @@ def test_a_revoked_authority_vouches_for_nobody(tmp_path):
         trust_store(TrustOptions()).judge(leaf, (), NOW)
     assert caught.value.rule == "TRU-10"
     trust_store(TrustOptions()).judge(leaf, (), NOW - timedelta(days=2))
+
+
+def test_a_key_that_will_be_revoked_still_counts(clinic):
+    """TRU-10: an owner can name a day that has not come."""
+    entry = Pinned(clinic.contact_pem, revoked=NOW + WEEK)
+    rewrite("Clinic A", entry)
+    recipient_contact("Clinic A")
+    trust_store(TrustOptions()).judge(clinic.contact.signing, (), NOW)
+    rewrite("Clinic A", Pinned(clinic.contact_pem, revoked=NOW - WEEK))
+    with pytest.raises(UntrustedError) as caught:
+        pin("Clinic A", Pinned(clinic.contact_pem, ("signer",)))
+    assert caught.value.rule == "TRU-10"
 
 
 def test_a_renewed_certificate_of_the_same_keys_may_be_pinned_over(configuration):

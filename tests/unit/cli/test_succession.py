@@ -34,6 +34,14 @@ def pinned() -> dict[str, Pinned]:
     return {name: read_pinned(name, path) for name, path in pinned_contacts().items()}
 
 
+class Later(datetime):
+    """A clock that is ten years ahead."""
+
+    @classmethod
+    def now(cls, tz=None) -> datetime:
+        return datetime.now(tz) + 3653 * DAY
+
+
 def rule_of(ended) -> tuple[int, str]:
     return ended.code, ended.json["error"]["rule"]
 
@@ -121,6 +129,7 @@ def statement(successor: SigningKey, decryption, signer, at=NOW) -> bytes:
         ("stranger", "KEY-12"),
         ("only recipient", "TRU-5"),
         ("revoked", "TRU-10"),
+        ("revoked under another name", "TRU-10"),
         ("revoked successor", "TRU-10"),
         ("another before", "KEY-12"),
         ("old decryption key", "KEY-12"),
@@ -141,6 +150,8 @@ def test_who_may_not_name_a_successor(call, me, clinic, locked, tmp_path, case, 
             entry = Pinned(clinic.contact_pem, ("recipient",))
         case "revoked":
             entry = Pinned(clinic.contact_pem, revoked=NOW - DAY)
+        case "revoked under another name":
+            rewrite("X", Pinned(clinic.contact_pem, revoked=NOW - DAY))
         case "revoked successor":
             rewrite("gone", Pinned(pki.pem(new.certificate), revoked=NOW - DAY))
         case "another before":
@@ -202,10 +213,21 @@ def test_rotate_keeps_kinds_and_passphrase(call, tmp_path, small_keys, monkeypat
     assert call(*call_of[:4], *passphrase).code == 11, "it is there, and named already"
 
 
-def test_revoked_keys_name_no_successor(call, me, tmp_path):
+def test_revoked_keys_name_no_successor_and_are_not_certified(call, me, clinic, tmp_path):
     assert call("keys", "revoke", me).code == 0
     ended = call("keys", "rotate", me, tmp_path / "new", "--json")
     assert rule_of(ended) == (50, "TRU-10")
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "c.pem").write_bytes(clinic.contact_pem)
+    ended = call("keys", "install", tmp_path / "c.pem", "--identity", me, "--json")
+    assert rule_of(ended) == (50, "TRU-10")
+
+
+def test_expired_keys_name_no_successor(call, me, clinic, tmp_path, monkeypatch):
+    """Nobody would believe them."""
+    monkeypatch.setattr("dicompack.cli.keys.succession.datetime", Later)
+    ended = call("keys", "rotate", me, tmp_path / "new", "--json")
+    assert rule_of(ended) == (50, "TRU-3")
     assert not (tmp_path / "new").exists()
 
 
@@ -272,7 +294,8 @@ def test_an_authority_is_revoked(call, tmp_path):
     leaf = pki.certificate("leaf", pki.SIGNS, issuer=(ca, pki.key("CA")), **life)
     pin("CA", Pinned(pki.pem(ca)))
     trust_store(TrustOptions()).judge(leaf, (), NOW)
-    assert call("keys", "revoke", "CA", "--json").json["kind"] == "authority"
+    ended = call("keys", "revoke", "CA", "--json").json
+    assert (ended["kind"], ended["state"]) == ("authority", "revoked")
     with pytest.raises(UntrustedError) as caught:
         trust_store(TrustOptions()).judge(leaf, (), NOW + timedelta(hours=1))
     assert caught.value.rule == "TRU-10"

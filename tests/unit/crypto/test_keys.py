@@ -190,13 +190,19 @@ def test_p12_with_chain() -> None:
         (lambda: b"hello", "no key file"),
         (lambda: pki.raw(pki.signer().certificate), "no private key"),
         (lambda: identity().contact_pem, "no private key"),
-        (lambda: pem_key(pki.key("signer")), "no certificate"),
+        (lambda: pem_key(pki.key("signer")), "a key but no certificate"),
         (lambda: pem_key(pki.key("signer")) + pki.pem(pki.recipient().certificate), "belongs to its key"),
         (lambda: pem_key(pki.key("signer"))[:-300] + b"-----END PRIVATE KEY-----", "damaged"),
         (lambda: identity().signing_p12[:-50], "damaged"),
         (
             lambda: pki.key("signer").private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()),
-            "no key file",
+            "a key but no certificate",
+        ),
+        (
+            lambda: pki.key("signer").private_bytes(
+                Encoding.DER, PrivateFormat.PKCS8, BestAvailableEncryption(b"x")
+            ),
+            "a key but no certificate",
         ),
         (
             lambda: pkcs12.serialize_key_and_certificates(

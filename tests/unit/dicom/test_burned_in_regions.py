@@ -101,6 +101,7 @@ def test_bur_3_the_rules_that_are_shipped():
         ("layout = 3", "no array"),
         ("layout = [3]", "not a table"),
         (LAYOUT + "[[0, 0, 0, 6]]\nmaker='x'", "unknown key maker"),
+        (LAYOUT + "[[0, 0, 0, 6]]\nmanufactuer='x'", "did you mean manufacturer?"),
         (LAYOUT + "[[0, 0, 6]]", "four whole numbers"),
         (LAYOUT + "[[0, 0, 0, 0.5]]", "four whole numbers"),
         (LAYOUT + "3", "four whole numbers"),

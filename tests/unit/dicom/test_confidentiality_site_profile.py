@@ -155,6 +155,16 @@ def test_dei_35_values_of_their_vr(wish):
     assert profile(wish).overrides
 
 
+@pytest.mark.parametrize(
+    ("source", "what"),
+    [(b"[profiles.a]", "unknown key 'profiles'; did you mean profile?"), (b"x = 1", "tables [profile.NAME]")],
+)
+def test_dei_34_other_tables(source, what):
+    with pytest.raises(UsageError) as caught:
+        site_profile(source)
+    assert what in caught.value.faults[0]
+
+
 def test_dei_34_all_mistakes_are_named_at_once_in_every_profile():
     with pytest.raises(UsageError) as caught:
         site_profile(

@@ -1,6 +1,7 @@
 """The byte-accounting walk and its reverse: every byte counts, and only one form is written."""
 
 import struct
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -222,6 +223,20 @@ def test_fragments_are_kept_as_they_are():
     pixels = Encapsulated(0x7FE00010, "OB", (b"", b"\xff\x4f\xff\x51", b"rest"))
     data = marshal(DataSet([pixels]), JPEG_2000_LOSSLESS)
     assert encoding.parse(data, JPEG_2000_LOSSLESS) == DataSet([pixels])
+
+
+def test_fragments_of_nothing_take_next_to_nothing():
+    """Two million of them fit into a file of 16 MB."""
+    count = 100_000
+    data = explicit(0x7FE00010, "OB", item(b"") * count + b"\xfe\xff\xdd\xe0" + bytes(4), 0xFFFFFFFF)
+    tracemalloc.start()
+    try:
+        parsed = encoding.parse(data, JPEG_2000_LOSSLESS)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(parsed.get(0x7FE00010).fragments) == count
+    assert peak < 32 * count
 
 
 def test_odd_values_are_padded_by_their_vr():

@@ -250,6 +250,13 @@ def test_dates_are_looked_for_in_texts_chk_1():
     looked(finished(string_element(0x00080021, "DA", "20190304")), source=source, options=moved)
 
 
+@pytest.mark.parametrize("left", ["24070A2F-c516-4564-9aa1-a500799f7587", "24070a2fc51645649aa1a500799f7587"])
+def test_a_uid_as_the_uuid_that_it_was_made_of_chk_1(left):
+    uid = f"2.25.{int('24070a2fc51645649aa1a500799f7587', 16)}"
+    source = SOURCE.replacing(string_element(0x0020000D, "UI", uid))
+    found(finished(text(f"series {left}")), source=source)
+
+
 def test_a_urn_is_looked_into_as_any_text_chk_3():
     found(finished(text("urn:p:doppelganger", 0x00080120, "UR")))
 

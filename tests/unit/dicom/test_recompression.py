@@ -233,6 +233,25 @@ def test_frames_by_offset_tables():
             recompression.native(encapsulated(source, pieces, wrong), RLE)
 
 
+def test_frames_by_the_beginnings_of_codestreams():
+    """Without any offset table (PS3.5 A.4): those of the JPEG families show where they begin."""
+    array = samples(frames=2)
+    source = native(array, stored=12)
+    for codec in CODECS.values():
+        packed = pixels.compress(source, codec)
+        _, first, second = packed.data_set.get(PIXEL_DATA).fragments
+        pieces = [first[:100], first[100:], second]
+        split = encapsulated(packed.data_set, pieces)
+        encapsulation.check(split, codec.transfer_syntax)
+        assert recompression.native(split, codec.transfer_syntax) == source
+        behind = encapsulated(packed.data_set, [*pieces[1:], first])
+        with pytest.raises(UnsupportedError, match="fragments"):
+            recompression.native(behind, codec.transfer_syntax)
+        refused(encapsulated(packed.data_set, [*pieces, first]), codec.transfer_syntax, "PIX-8")
+        alone = packed.data_set.replacing(string_element(0x00280008, "IS", "1"))
+        refused(encapsulated(alone, [first, second]), codec.transfer_syntax, "PIX-8")
+
+
 # --- looked at without a decoder ------------------------------------------------------------------------
 
 
