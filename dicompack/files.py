@@ -496,16 +496,20 @@ def check_room(folder: Path, size: int) -> None:
 def publish_files(staged: list[Path], folder: Path, *, replace: bool = False) -> None:
     """Give finished files of the same file system their final names, the first one last.
 
+    Of several files that are replaced the first old one goes first: nobody takes a mixture for a package.
+
     Raises:
         OutputError: a name is taken; then none of the new files stays.
     """
     done: list[Path] = []
+    if replace and len(staged) > 1:
+        (folder / staged[0].name).unlink(missing_ok=True)
     try:
         for path in reversed(staged):
             _make_public(path)
             final = folder / path.name
             if replace:
-                path.replace(final)
+                _name_over(path, final)
             else:
                 _name_new(path, final)
             done.append(final)
@@ -527,6 +531,16 @@ def _name_new(path: Path, final: Path) -> None:
         if os.path.lexists(final):
             raise OutputError(f"{final.name} exists", hint="choose another name, or --force") from None
         path.rename(final)
+
+
+def _name_over(path: Path, final: Path) -> None:
+    """Give the final name to a file, whatever had it; the one in staging stays, and tells which is ours."""
+    other = path.with_name(f".{path.name}")
+    try:
+        os.link(path, other)
+    except OSError:  # no hard links here
+        other = path
+    other.replace(final)
 
 
 def publish_folder(staged: Path, target: Path) -> None:

@@ -88,10 +88,11 @@ def rewrap(
     redundancy = redundancy_of(recovery, volume_size)
     at = datetime.now(UTC).replace(microsecond=0)
     forwarder.check_validity(at)
+    spare = output.with_name(f"{output.name}.volumes")
+    files.remove_dead(spare)
     check_output(output, force=force)
     file_sets.refuse(Path(path), "passed on")
     with ExitStack() as stack:
-        spare = output.with_name(f"{output.name}.volumes")
         opened = stack.enter_context(open_package(Path(path), spare, tell))
         staging = stack.enter_context(files.Staging(output))
         sealed, content = check_whole(opened, recipient, place, tell)

@@ -213,6 +213,8 @@ def unpack(
     target = Path(target).absolute()  # of "." nothing lies beside
     files.remove_dead(target)
     files.remove_dead(target.with_name(f"{target.name}.volumes"))
+    if receipt is not None:
+        files.remove_dead(Path(receipt).absolute())
     files.check_target_folder(target)
     if file_set := file_sets.find(Path(path)):
         _check_no_receipt(receipt)

@@ -32,13 +32,21 @@ class Case:
 
     def __post_init__(self) -> None:
         self.place = self.folder / "place"
-        shutil.copytree(self.folder / "fresh", self.place)
+        self.again()
         self.inputs = {name: tree(self.place / name) for name in ("source", "package", "file-set", "me")}
 
     def again(self) -> None:
-        """The place as it was."""
-        shutil.rmtree(self.place)
+        """The place as it was; before `force` with an older package of the name, of one volume more."""
+        shutil.rmtree(self.place, ignore_errors=True)
         shutil.copytree(self.folder / "fresh", self.place)
+        if self.command == "force":
+            for path in (self.folder / "older").iterdir():
+                shutil.copy(path, self.out)
+
+    @property
+    def packs(self) -> bool:
+        """Whether its result is a package."""
+        return self.command in ("pack", "force", "rewrap")
 
     @property
     def out(self) -> Path:
@@ -50,7 +58,8 @@ class Case:
             settings = "--envelope secure-dicom --codec keep --burned-in vouch --jobs 1".split()
             signer = ["--signer", me, "--recipient", me / "contact.pem"]
             return ["pack", self.place / "source", "-o", self.out / "set", *signer, *settings, *more]
-        if self.command == "pack":
+        if self.command in ("pack", "force"):
+            more += ("--force",) if self.command == "force" else ()
             settings = "--codec keep --burned-in vouch --recovery 1 --volume-size 40K --jobs 1".split()
             output = ["-o", self.out / "x.dcmpack"]
             signer = ["--signer", me, "--recipient", me / "contact.pem"]
@@ -61,6 +70,21 @@ class Case:
         if self.command == "open":
             package = self.place / "file-set"
         me_and_trust = ["--identity", me, "--trust", me / "contact.pem"]
+        if self.command == "rewrap":
+            settings = "--recovery 1 --volume-size 40K --jobs 1".split()
+            return [
+                "rewrap",
+                package,
+                "-o",
+                self.out / "x.dcmpack",
+                "--signer",
+                me,
+                *me_and_trust,
+                *settings,
+                *more,
+            ]
+        if self.command == "receipt":
+            more += ("--receipt", str(self.out / "receipt"), "--signer", str(me))
         return ["unpack", package, "-d", self.out / "files", *me_and_trust, "--jobs", "1", *more]
 
     # ------------------------------------------------------------------------------------- what must hold
@@ -71,12 +95,12 @@ class Case:
         for path in sorted(self.out.rglob("*")):
             private = STAGING_SUFFIX in path.relative_to(self.out).parts[0]
             if path.is_file() and any(one in path.read_bytes() for one in PLAIN):
-                assert self.command in ("unpack", "open"), path
+                assert self.command in ("unpack", "open", "receipt"), path
             if private and path.parent == self.out:
                 assert stat.S_IMODE(path.stat().st_mode) == 0o700
         if self.has_result():
             self.check_result()
-        elif self.command == "pack":
+        elif self.command in ("pack", "force"):
             for path in self.finals():  # the others of a set that has no first volume
                 with path.open("rb") as file:
                     assert b"DCMPK" in file.read(512), path
@@ -87,7 +111,7 @@ class Case:
 
     def has_result(self) -> bool:
         """Whether somebody would take what is there for the result."""
-        return any(not path.name.endswith((".002", ".r01")) for path in self.finals())
+        return any(not path.name.endswith((".002", ".r01", ".r02")) for path in self.finals())
 
     def check_result(self) -> None:
         """It is whole and sound."""
@@ -98,23 +122,25 @@ class Case:
             held = [f"DICOM/{number:08d}" for number in range(1, verified.instances_out + 1)]
             assert sorted(tree(self.out / "set")) == [*held, "DICOMDIR"]
             return
-        if self.command in ("unpack", "open"):
+        if self.command in ("unpack", "open", "receipt"):
             names = sorted(path.name for path in (self.out / "files").rglob("*") if path.is_file())
             assert len(names) == len(NAMES), names
             assert tree(self.out / "files") == _expected(self)
             return
-        first = self.out / ("x.dcmpack.001" if self.command == "pack" else "whole/x.dcmpack.001")
+        first = self.out / ("x.dcmpack.001" if self.packs else "whole/x.dcmpack.001")
         assert (
             dicompack.verify(first, recipient=recipient, jobs=1).instances_out == len(NAMES) - self.left_out
         )
-        assert sorted(path.name for path in first.parent.iterdir() if STAGING_SUFFIX not in path.name) == [
-            "x.dcmpack.001", "x.dcmpack.002", "x.dcmpack.r01",
-        ]  # fmt: skip
+        names = sorted(path.name for path in first.parent.iterdir() if STAGING_SUFFIX not in path.name)
+        if self.command == "force":  # the older package has one more, which is foreign to the new one
+            names = [name for name in names if name != "x.dcmpack.r02"]
+        assert names == ["x.dcmpack.001", "x.dcmpack.002", "x.dcmpack.r01"], names
 
     def check_settled(self) -> None:
         """After another run: the result is there, and nothing else."""
         self.check_now()
         assert self.has_result()
+        assert not (self.out / "x.dcmpack.r02").exists()
         assert [path.name for path in self.out.iterdir() if STAGING_SUFFIX in path.name] == []
 
 
@@ -147,6 +173,11 @@ def prepare(folder: Path, me: Party, save: Callable[[Path], None]) -> None:
     dicompack.pack(
         [fresh / "source"], folder / "file-set", originator=originator, burned_in="vouch", codec="keep",
         envelope="secure-dicom", jobs=1,
+    )  # fmt: skip
+    (folder / "older").mkdir()
+    dicompack.pack(
+        [fresh / "source"], folder / "older" / "x.dcmpack", originator=originator, burned_in="vouch",
+        codec="keep", recovery=2, volume_size=40_000, jobs=1,
     )  # fmt: skip
     shutil.copytree(folder / "file-set", fresh / "file-set")
     shutil.copytree(folder / "whole", fresh / "package")
