@@ -40,6 +40,7 @@ from dicompack.pipeline.intake import Intake
 from dicompack.pipeline.map_files import MapFiles
 from dicompack.pipeline.opening import OnProgress
 from dicompack.pipeline.policies import with_vocabularies
+from dicompack.pipeline.reports import outside_the_standard
 from dicompack.pipeline.source_instances import Refused, Source, SourceFacts, SourceTask, guarded
 from dicompack.report import Finding, Member, Report, Skipped
 from dicompack.stages import secure_files
@@ -181,7 +182,7 @@ def pack_file_set(
         bytes_in=intake.bytes_in,
         bytes_out=total,
         volumes=(output.name,),
-        findings=(*findings, *about_limits()),
+        findings=(*findings, *outside_the_standard(originator), *about_limits()),
         recipients=tuple(name.hex() for name in names),
         members=tuple(_member(number, one) for number, one in enumerate(members, start=1)),
         seconds=time.monotonic() - began,
