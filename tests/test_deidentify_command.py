@@ -185,7 +185,7 @@ class TestIndependentCheck:
             assert "(0018,0024)" in caught.value.faults[0]
             assert "eatherston" not in repr(caught.value.faults) + str(caught.value)
         assert {path.name for path in tmp_path.iterdir()} == {"s"}
-        plan = dicompack.plan([source])
+        plan = dicompack.plan([source], show_identifiers=True)
         assert [(one.name, one.suspect) for one in plan.blocked] == [("CT_small.dcm", True)]
 
     def test_the_manifest_is_looked_into(self, tmp_path, originator, monkeypatch):
@@ -393,6 +393,10 @@ class TestPlan:
         (source / "cut.dcm").write_bytes(bundled("CT_small.dcm").read_bytes()[:-50])
         (source / "readme.txt").write_text("hello")
         assert run(["plan", str(source), "--json"]) == 0
+        named = capfd.readouterr().out
+        assert ".dcm" not in named and ".txt" not in named  # a name may stand in theirs
+        assert {one["name"] for one in json.loads(named)["blocked"]} == {"file 3", "file 4"}
+        assert run(["plan", str(source), "--json", "--show-identifiers"]) == 0
         document = json.loads(capfd.readouterr().out)
         assert {(one["name"], one["suspect"]) for one in document["blocked"]} == {
             ("SC_rgb_small_odd.dcm", True),

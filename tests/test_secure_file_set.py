@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import shutil
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pydicom
 import pytest
 
 import dicompack
-from dicompack import Originator, Password, PasswordKey, Recipient, Report
+from dicompack import Originator, Password, PasswordKey, Recipient, Report, SigningKey
 from dicompack.crypto import der, secure_dicom
 from dicompack.crypto.identities import Algorithm, new_identity
 from dicompack.crypto.trust import ExpectedSigner
@@ -25,8 +26,9 @@ from dicompack.errors import (
     UntrustedError,
     UsageError,
 )
-from tests.conftest import Party, trusting
+from tests.conftest import Party, now, trusting
 from tests.packages import INSTANCES, packed, study, tree
+from tests.unit.crypto import pki
 
 SECRET = "correct horse battery staple, and some more words"
 
@@ -317,3 +319,32 @@ def test_nothing_tells_of_the_patient(tmp_path: Path, originator: Originator) ->
         assert b"4MR1" not in whole
         assert b"CompressedSamples" not in whole
         assert b"Sender" not in whole  # not even who signed
+
+
+def test_directories_have_a_limit_sdf_11(
+    tmp_path: Path, two: Path, originator: Originator, recipient: Recipient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are held in memory."""
+    monkeypatch.setattr("dicompack.pipeline.secure_packing.MAX_DIRECTORY", 1000)
+    shutil.rmtree(tmp_path / "source")
+    other = tmp_path / "other"
+    other.mkdir()
+    with pytest.raises(InputError) as caught:
+        file_set(other, originator, ("CT_small.dcm", "MR_small.dcm"))
+    assert caught.value.rule == "SDF-11"
+    assert not (other / "set").exists()
+    (two / "DICOMDIR").write_bytes((two / "DICOMDIR").read_bytes() + bytes(1 << 20))
+    monkeypatch.setattr("dicompack.pipeline.secure_unpacking.MAX_DIRECTORY", 1000)
+    with pytest.raises(FormatError) as error:
+        dicompack.verify(two, recipient=recipient)
+    assert error.value.rule == "SDF-11"
+
+
+def test_instances_signed_on_a_curve_are_told_sig_9(tmp_path: Path, originator: Originator) -> None:
+    """The envelope is RSA by its profile; the signature inside an instance is another matter."""
+    key = pki.curve_key("instances")
+    start = now() - timedelta(days=1)
+    certificate = pki.certificate("instances", pki.SIGNS, of=key, start=start, end=start + timedelta(days=9))
+    signing = SigningKey(certificate, key)
+    report = file_set(tmp_path, replace(originator, instance_signing=signing), ("CT_small.dcm",))
+    assert "signature-outside-profile" in {one.kind for one in report.findings}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ LONGEST_REASON: Final = 200
 """Characters: a line or two on a terminal."""
 
 _BEGIN: Final = b"-----BEGIN "
+_CERTIFICATE: Final = re.compile(rb"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----")
 _KEYS: Final = ("roles", "revoked", "reason", "successor")
 _TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -65,6 +67,8 @@ class Pinned:
             head += b"\n"
         values: dict[str, str] = {}
         try:
+            if _CERTIFICATE.sub(b"", certificates).strip() and start >= 0:
+                raise ValueError("text between")
             for line in head.decode("utf-8").split("\n")[:-1]:
                 key, colon, value = line.partition(": ")
                 if not colon or key not in _KEYS or key in values or not value:

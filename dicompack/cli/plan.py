@@ -113,6 +113,8 @@ def _show(terminal: Terminal, planned: Plan, show_identifiers: bool) -> None:
     suspect = sum(one.suspect for one in planned.blocked)
     if suspect:
         terminal.say(f"{plural(suspect, 'instance')} would stop the run, or be left out:")
+    if planned.blocked and not show_identifiers:
+        terminal.say("files are numbered as they are found; --show-identifiers tells their names")
     say_skipped(terminal, report)
     say_findings(terminal, report.findings)
 

@@ -62,7 +62,7 @@ def parse_answer(data: bytes) -> list[x509.Certificate]:
             found = pkcs7.load_der_pkcs7_certificates(data)
         else:
             found = certificates.parse_any(data, NoMatchError)
-    except (ValueError, UnsupportedAlgorithm) as error:  # KEY-1
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:  # KEY-1
         raise NoMatchError(_NO_CERTIFICATES, rule="KEY-1", hint="PEM, DER or p7b") from error
     if len(found) > MAX_CERTIFICATES:  # KEY-10
         raise NoMatchError(f"{len(found)} certificates; {MAX_CERTIFICATES} are possible", rule="KEY-10")

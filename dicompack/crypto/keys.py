@@ -149,6 +149,8 @@ _Found: TypeAlias = tuple[x509.Certificate, PrivateKey, list[x509.Certificate]]
 
 _PEM_KEY: Final = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.+?-----END \1-----", re.DOTALL)
 _KINDS: Final = "RSA, P-256 and P-384 sign and decrypt, ML-KEM-768 decrypts"
+# What the library raises; TypeError for a passphrase that is empty, or not UTF-8.
+_UNREADABLE: Final = (TypeError, ValueError, UnsupportedAlgorithm, x509.InvalidVersion)
 _ASK: Final = "check the passphrase; an identity file is a .p12, or PEM with key and certificate"
 
 
@@ -184,10 +186,10 @@ def _read_pkcs12(data: bytes, passphrase: Callable[[], bytes]) -> list[_Found]:
     try:
         # An unprotected file opens without a passphrase; some programs protect with an empty one.
         content = pkcs12.load_pkcs12(data, None)
-    except (ValueError, UnsupportedAlgorithm):
+    except _UNREADABLE:
         try:
             content = pkcs12.load_pkcs12(data, passphrase())
-        except (TypeError, ValueError, UnsupportedAlgorithm) as error:  # TypeError for one that is not UTF-8
+        except _UNREADABLE as error:
             raise NoMatchError(
                 "the passphrase is wrong, or the key file is damaged", rule="KEY-5", hint=_ASK
             ) from error
@@ -222,7 +224,7 @@ def _pem_key(block: bytes, passphrase: Callable[[], bytes]) -> PrivateKey:
         except TypeError:
             # The library's way of saying that the key is encrypted.
             key = load_pem_private_key(block, passphrase())
-    except (TypeError, ValueError, UnsupportedAlgorithm) as error:  # KEY-5; TypeError for an empty passphrase
+    except _UNREADABLE as error:  # KEY-5
         raise NoMatchError(
             "the passphrase is wrong, or the key file is damaged", rule="KEY-5", hint=_ASK
         ) from error

@@ -19,8 +19,8 @@ from dicompack.dicom.transfer_syntaxes import EXPLICIT_LITTLE
 from dicompack.errors import DicomPackError, FormatError
 
 DIRECTORY_NAME: Final = "DICOMDIR"
-MAX_DIRECTORY: Final = 256 << 20
-"""Bytes: a million records."""
+MAX_DIRECTORY: Final = 64 << 20
+"""Bytes: more than 100 000 instances. It is held in memory, and what a walk gives is ten times as large."""
 NAME_SIZE: Final = 32
 """SHA-256."""
 

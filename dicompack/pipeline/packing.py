@@ -43,10 +43,11 @@ from dicompack.pipeline.remote_packing import (
     remote_settings,
     start_remote_packing,
 )
+from dicompack.pipeline.reports import outside_the_standard
 from dicompack.pipeline.resuming import begin, check_resumable, digest_of_settings
 from dicompack.pipeline.secure_packing import WhatToSecure, pack_file_set
 from dicompack.pipeline.unpacking import check_written
-from dicompack.report import Finding, Report
+from dicompack.report import Report
 from dicompack.stages import package, volumes
 from dicompack.stages.compression import Encoding
 from dicompack.workers import Cluster, Place, Processes, Scheduler, frames_of_large
@@ -297,7 +298,7 @@ def pack(
         maps.keep()
         if force:
             remove_stale(output, written)
-        outside = _outside_the_standard(originator)
+        outside = outside_the_standard(originator)
         return Report(
             command="pack",
             set_id=ids.set_id.hex(),
@@ -325,20 +326,6 @@ def _start(settings: PackingSettings | RemoteSettings) -> None:
 
 def _not_looking(_content: bytes) -> None:
     """The MANIFEST of instances as they are names them."""
-
-
-def _outside_the_standard(originator: Originator) -> list[Finding]:
-    """What the kinds of keys leave out of the standard's profiles."""
-    found = []
-    if originator.custodians and not originator.encrypts_attributes:
-        message = (
-            "the way back is in the package only: inside an instance it would be locked with RSA, if at all"
-        )
-        found.append(Finding("no-encrypted-attributes", "", message))
-    if not originator.signs_by_profile:  # SIG-9
-        message = "instances are signed with ECDSA, which no profile of the standard has"
-        found.append(Finding("signature-outside-profile", "", message, "SIG-9"))
-    return found
 
 
 def _looking_for(intake: Intake[PackedInstance]) -> Callable[[bytes], None]:

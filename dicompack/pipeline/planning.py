@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
@@ -191,7 +191,7 @@ def plan(
         deidentify: ``basic``, or ``basic+option+option`` with options by the standard's names.
         profile: exceptions and additions of a site.
         burned_in: what would be done where pixels may show text: ``stop``, ``clean``, or ``vouch``.
-        show_identifiers: tell values, too.
+        show_identifiers: tell values, and names of files; else files are numbered as they are found.
         jobs: worker processes; by default one a core.
         max_memory: bytes for all worker processes together; by default what the machine has.
         exclude: patterns of names to leave out.
@@ -206,7 +206,9 @@ def plan(
     policy = policy_of(deidentify, burned_in, profile)
     settings = PlanningSettings(project_key or ProjectKey.new(), policy, show_identifiers)
     intake: Intake[PlannedInstance] = Intake()
-    found = with_vocabularies(exchange.find(sources, exclude), policy, place, tell)
+    entries = exchange.find(sources, exclude)
+    named = entries if show_identifiers else _numbered(entries)
+    found = with_vocabularies(named, policy, place, tell)
     intake.run(found, start_planning, settings, plan_instance, place, demand_of(policy), tell, "planning")
     if not intake.instances_in:
         raise InputError("there is nothing DICOM in the source", hint="name the folder that holds the study")
@@ -227,6 +229,12 @@ def plan(
         seconds=time.monotonic() - began,
     )
     return Plan(report, _rows((*members, *held_back)), blocked)
+
+
+def _numbered(entries: Iterable[exchange.Entry]) -> Iterator[exchange.Entry]:
+    """Without names, in which a patient's may stand (CLI-14)."""
+    for number, entry in enumerate(entries, start=1):
+        yield replace(entry, name=f"file {number}")
 
 
 def _rows(members: Iterable[PlannedInstance]) -> tuple[PlannedAttribute, ...]:

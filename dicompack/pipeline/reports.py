@@ -11,6 +11,7 @@ from dicompack.crypto.certificates import fingerprint, name_of
 from dicompack.crypto.revocation import Standing
 from dicompack.crypto.signed import Signed
 from dicompack.crypto.trust import Trusted
+from dicompack.parties import Originator
 from dicompack.pipeline.demands import about_limits
 from dicompack.report import Finding, Member, Report, SignatureVerdict
 from dicompack.stages.judging import Proven
@@ -117,3 +118,17 @@ def report_of(
         complete=complete,
         seconds=time.monotonic() - began,
     )
+
+
+def outside_the_standard(originator: Originator) -> list[Finding]:
+    """What the kinds of keys leave out of the standard's profiles."""
+    found = []
+    if originator.custodians and not originator.encrypts_attributes:
+        message = (
+            "the way back is in the package only: inside an instance it would be locked with RSA, if at all"
+        )
+        found.append(Finding("no-encrypted-attributes", "", message))
+    if not originator.signs_by_profile:  # SIG-9
+        message = "instances are signed with ECDSA, which no profile of the standard has"
+        found.append(Finding("signature-outside-profile", "", message, "SIG-9"))
+    return found

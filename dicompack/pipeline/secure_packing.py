@@ -24,7 +24,8 @@ from dicompack.dicom import media_directory
 from dicompack.dicom.dataset import Buffer
 from dicompack.dicom.directory_records import Records
 from dicompack.dicom.encoding import gathered
-from dicompack.dicom.media_directory import DIRECTORY_NAME, DescribedFile
+from dicompack.dicom.media_directory import DIRECTORY_NAME, MAX_DIRECTORY, DescribedFile
+from dicompack.errors import InputError
 from dicompack.exchange import sources as exchange
 from dicompack.parties import Originator
 from dicompack.pipeline.demands import about_limits, demand_of
@@ -39,6 +40,7 @@ from dicompack.pipeline.intake import Intake
 from dicompack.pipeline.map_files import MapFiles
 from dicompack.pipeline.opening import OnProgress
 from dicompack.pipeline.policies import with_vocabularies
+from dicompack.pipeline.reports import outside_the_standard
 from dicompack.pipeline.source_instances import Refused, Source, SourceFacts, SourceTask, guarded
 from dicompack.report import Finding, Member, Report, Skipped
 from dicompack.stages import secure_files
@@ -162,6 +164,8 @@ def pack_file_set(
         uid = f"2.25.{uuid.uuid4().int}"
         names = sorted(key_name(one) for one in originator.addressees)
         directory = media_directory.marshal(uid, described, names)
+        if len(directory) > MAX_DIRECTORY:  # SDF-11
+            raise InputError("too many instances for one DICOMDIR", rule="SDF-11", hint="pack them in parts")
         sealed = secure_files.pack([directory], len(directory), originator, at)
         total = files.write_new(folder / DIRECTORY_NAME, sealed) + sum(one.sealed_size for one in members)
         _check_written(folder, described)
@@ -178,7 +182,7 @@ def pack_file_set(
         bytes_in=intake.bytes_in,
         bytes_out=total,
         volumes=(output.name,),
-        findings=(*findings, *about_limits()),
+        findings=(*findings, *outside_the_standard(originator), *about_limits()),
         recipients=tuple(name.hex() for name in names),
         members=tuple(_member(number, one) for number, one in enumerate(members, start=1)),
         seconds=time.monotonic() - began,

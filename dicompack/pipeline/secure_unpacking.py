@@ -61,6 +61,9 @@ class Unsecured:
     findings: tuple[Finding, ...]
 
 
+_AROUND = 1 << 20
+"""Bytes of an envelope besides its content: recipients, certificates, a signature."""
+
 _unpacking: SecureSettings
 
 
@@ -288,8 +291,8 @@ def _opened_directory(file_set: FileSet, recipient: Recipient, judge: Judge) -> 
     pieces: list[bytes] = []
     try:
         with files.FileAccess(file_set.path) as access:
-            if access.size > MAX_DIRECTORY:  # SDF-11
-                raise FormatError(f"more than {MAX_DIRECTORY} bytes", rule="SDF-11")
+            if access.size > MAX_DIRECTORY + _AROUND:  # SDF-11
+                raise FormatError(f"more than {MAX_DIRECTORY + _AROUND} bytes", rule="SDF-11")
             opened = secure_files.unpack(access, recipient.keys, judge, pieces.append)
             return secure_files.parse_directory(b"".join(pieces), access, recipient.keys), opened
     except DicomPackError as error:

@@ -36,6 +36,8 @@ def case(request, tmp_path):
         (folder / "signing.p12").write_bytes(me.files.signing_p12)
         (folder / "decryption.p12").write_bytes(me.files.decryption)
         (folder / "contact.pem").write_bytes(me.files.contact_pem)
+        for key in folder.glob("*.p12"):
+            key.chmod(0o600)  # or each call would say that others can read it
 
     cases.prepare(tmp_path, me, save)
     return cases.Case(request.param, tmp_path, me)

@@ -98,6 +98,17 @@ def test_pem_of_openssl(made, form, text):
         assert caught.value.rule == "KEY-5"
 
 
+def test_a_certificate_of_no_version_in_an_open_file(made):
+    """KEY-5: what the library has a class of its own for."""
+    path = made("pkcs12", "-export", "-inkey", "rsa.key", "-in", "signs.crt", "-passout", "pass:", "-nomac",
+                "-keypbe", "NONE", "-certpbe", "NONE", out="x.p12")  # fmt: skip
+    data = path.read_bytes()
+    version = data.index(bytes.fromhex("a003020102")) + 4
+    with pytest.raises(NoMatchError) as caught:
+        load_signing_key(data[:version] + b"\x42" + data[version + 1 :], bytes)
+    assert caught.value.rule == "KEY-5"
+
+
 def test_a_curve_with_its_parameters(made):
     folder = made("ecparam", "-name", "prime256v1", out="curve").parent
     data = (folder / "ec.key").read_bytes() + (folder / "ec.crt").read_bytes()

@@ -45,8 +45,10 @@ def use_command(terminal: Terminal, *, identity: Path | None, nobody: bool) -> O
     own = own_identity()
     if own is None:
         terminal.say("no identity is named: --signer and --identity say which")
-    else:
+    elif identity is None:
         terminal.data(str(own))
+    else:
+        terminal.say(f"meant from now on where no identity is named: {own.name}")
     return Outcome(
         Report("keys use", complete="not-checked"), details={"identity": "" if own is None else str(own)}
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -179,6 +180,20 @@ def test_what_is_no_certificate(call, me, tmp_path, data):
     """KEY-1."""
     (tmp_path / "a").write_bytes(data)
     ended = call("keys", "install", tmp_path / "a", "--identity", me, "--json")
+    assert (ended.code, ended.json["error"]["rule"]) == (40, "KEY-1")
+
+
+@pytest.mark.parametrize("encoding", [Encoding.DER, Encoding.PEM])
+def test_an_answer_with_a_certificate_of_no_version(call, me, tmp_path, encoding):
+    """KEY-1: what the library has a class of its own for."""
+    whole = pkcs7.serialize_certificates([HOSPITAL.root], Encoding.DER)
+    version = whole.index(bytes.fromhex("a003020102"))
+    broken = whole[: version + 4] + b"\x42" + whole[version + 5 :]
+    if encoding is Encoding.PEM:
+        text = base64.b64encode(broken)
+        broken = b"-----BEGIN PKCS7-----\n" + text + b"\n-----END PKCS7-----\n"
+    (tmp_path / "a.p7b").write_bytes(broken)
+    ended = call("keys", "install", tmp_path / "a.p7b", "--identity", me, "--json")
     assert (ended.code, ended.json["error"]["rule"]) == (40, "KEY-1")
 
 

@@ -17,6 +17,7 @@ from dicompack.crypto.trust import Role
 from dicompack.errors import UntrustedError, UsageError
 from tests.unit.crypto import pki
 
+PEM = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 NOW = datetime.now(UTC).replace(microsecond=0)
 WEEK = timedelta(days=7)
 
@@ -39,9 +40,9 @@ def test_roles_are_those_of_the_trust_store():
 @pytest.mark.parametrize(
     "entry",
     [
-        Pinned(b"-----BEGIN x"),
-        Pinned(b"-----BEGIN x", ("custodian",)),
-        Pinned(b"-----BEGIN x", ROLES, NOW, "gestohlen: Schlüssel", "AAAA BBBB"),
+        Pinned(PEM),
+        Pinned(PEM, ("custodian",)),
+        Pinned(PEM, ROLES, NOW, "gestohlen: Schlüssel", "AAAA BBBB"),
     ],
 )
 def test_a_pinned_file_and_back(entry):
@@ -74,6 +75,14 @@ def test_a_restriction_that_cannot_be_read_is_not_passed_over(head, call, clinic
     assert (ended.code, ended.json["error"]["rule"]) == (2, "CLI-22")
     (only,) = call("keys", "list", "--json").json["contacts"]
     assert (only["pinned_as"], only["state"]) == ("Clinic A", "unreadable")
+
+
+def test_a_restriction_below_the_certificates_is_not_passed_over(clinic):
+    """CLI-22."""
+    for data in (clinic.contact_pem + b"roles: signer\n", PEM + b"revoked: 2026-01-01T00:00:00Z\n" + PEM):
+        with pytest.raises(UsageError) as caught:
+            Pinned.parse(data, "x")
+        assert caught.value.rule == "CLI-22"
 
 
 # ------------------------------------------------------------------------------------------------ roles
