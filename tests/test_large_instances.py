@@ -15,6 +15,7 @@ from dicompack.container import manifest
 from dicompack.container.manifest import objects_for
 from dicompack.dicom import dicom_file
 from dicompack.errors import BadSignatureError, InputError
+from dicompack.files import mapping
 from dicompack.stages import envelope, volumes
 from tests.conftest import trusting
 from tests.hostile.forgery import Forgery
@@ -34,7 +35,7 @@ def small_parts(monkeypatch):
 @pytest.fixture
 def small_memory(monkeypatch):
     """What is mapped, spilled or streamed where it is large."""
-    for module in (files, volumes):
+    for module in (files, mapping, volumes):
         monkeypatch.setattr(module, "MAPPED_ABOVE", 1000)
     monkeypatch.setattr(dicom_file, "LARGE", 1000)
 
@@ -113,7 +114,7 @@ def test_large_sources_are_planned_and_deidentified(tmp_path, small_memory):
 
 
 def test_a_large_source_that_changes_meanwhile_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "MAPPED_ABOVE", 4)
+    monkeypatch.setattr(mapping, "MAPPED_ABOVE", 4)
     path = tmp_path / "x"
     path.write_bytes(b"0123456789")
     source = files.SourceBytes(path, 100)
@@ -129,10 +130,10 @@ def test_mapped_bytes_outlive_their_file(tmp_path):
     assert [unnamed.append(piece) for piece in (b"abc", b"", memoryview(b"defg"))] == [0, 3, 3]
     view = unnamed.mapped()
     del unnamed
-    time.sleep(2 * files._GIVEN_BACK_EVERY)  # pages were given back in between
+    time.sleep(2 * mapping._GIVEN_BACK_EVERY)  # pages were given back in between
     assert bytes(view) == b"abcdefg"
     room = files.UnnamedFile(tmp_path).room(10_000)
     room[5000] = 7
-    time.sleep(2 * files._GIVEN_BACK_EVERY)
+    time.sleep(2 * mapping._GIVEN_BACK_EVERY)
     assert bytes(room) == bytes(5000) + b"\7" + bytes(4999)
     assert not any(tmp_path.iterdir())

@@ -11,6 +11,7 @@ import pytest
 
 from dicompack import files
 from dicompack.errors import InputError, OutputError
+from dicompack.files import mapping, publishing
 
 
 class TestStaging:
@@ -212,7 +213,7 @@ class TestPublish:
     def test_final_names(self, tmp_path, links):
         files.publish_files(self.staged(tmp_path), tmp_path)
         assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "v.001", "v.002", "v.003"]
-        assert stat.S_IMODE((tmp_path / "v.001").stat().st_mode) == 0o666 & ~files._UMASK
+        assert stat.S_IMODE((tmp_path / "v.001").stat().st_mode) == 0o666 & ~publishing._UMASK
 
     def test_name_that_is_taken_takes_all_back(self, tmp_path, links):
         paths = self.staged(tmp_path)
@@ -320,7 +321,7 @@ def test_room_is_checked_before_the_work(tmp_path):
 
 def test_pages_are_given_back_whenever_there_is_a_mapping(tmp_path, monkeypatch):
     """Also where one is made just when the last one has gone, and the thread is about to end."""
-    monkeypatch.setattr(files, "_GIVEN_BACK_EVERY", 0.0005)
+    monkeypatch.setattr(mapping, "_GIVEN_BACK_EVERY", 0.0005)
     for _ in range(300):
         unnamed = files.UnnamedFile(tmp_path)
         unnamed.append(b"x")
@@ -330,7 +331,7 @@ def test_pages_are_given_back_whenever_there_is_a_mapping(tmp_path, monkeypatch)
         unnamed.append(b"y")
         view = unnamed.mapped()
         deadline = time.monotonic() + 5
-        while not files._giving_back.locked() and time.monotonic() < deadline:
+        while not mapping._giving_back.locked() and time.monotonic() < deadline:
             time.sleep(0.001)
-        assert files._giving_back.locked()
+        assert mapping._giving_back.locked()
         assert bytes(view) == b"xy"
