@@ -181,8 +181,10 @@ def _taken(data_set: DataSet, keys: tuple[_Key, ...]) -> DataSet:
     nodes: list[Node] = []
     for tag, vr, word in keys:
         node = data_set.get(tag)
-        if node is not None:
-            nodes.append(_copied(node))
+        if vr == "SQ" and isinstance(node, Sequence):
+            nodes.append(Sequence(tag, tuple(map(_copied, node.items))))
+        elif vr != "SQ" and isinstance(node, Element):
+            nodes.append(Element(tag, vr, bytes(node.value)))  # with its own VR, whatever the instance has
         elif word is None and vr not in ("US", "UL", "DT"):
             nodes.append(Sequence(tag, ()) if vr == "SQ" else Element(tag, vr, b""))
     charset = data_set.raw(tags.SPECIFIC_CHARACTER_SET)
@@ -191,12 +193,15 @@ def _taken(data_set: DataSet, keys: tuple[_Key, ...]) -> DataSet:
     return DataSet(nodes)
 
 
-def _copied(node: Node) -> Node:
-    """Without a view into the instance's bytes, which would keep all of them."""
-    if isinstance(node, Sequence):
-        return Sequence(node.tag, tuple(DataSet(map(_copied, item)) for item in node.items))
-    assert isinstance(node, Element), "no key is pixel data"
-    return Element(node.tag, node.vr, bytes(node.value))
+def _copied(item: DataSet) -> DataSet:
+    """Without views into the instance's bytes, which would keep all of them, and without pixels (icons)."""
+    nodes: list[Node] = []
+    for node in item:
+        if isinstance(node, Sequence):
+            nodes.append(Sequence(node.tag, tuple(map(_copied, node.items))))
+        elif isinstance(node, Element):
+            nodes.append(Element(node.tag, node.vr, bytes(node.value)))
+    return DataSet(nodes)
 
 
 def _uid(data_set: DataSet, tag: int) -> str:

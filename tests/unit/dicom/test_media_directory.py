@@ -8,7 +8,14 @@ from collections.abc import Iterable
 import pytest
 
 from dicompack.dicom import dicom_file, encoding, media_directory, tags
-from dicompack.dicom.dataset import DataSet, Element, Sequence, number_element, string_element
+from dicompack.dicom.dataset import (
+    DataSet,
+    Element,
+    Encapsulated,
+    Sequence,
+    number_element,
+    string_element,
+)
 from dicompack.dicom.directory_records import Records
 from dicompack.dicom.media_directory import DescribedFile
 from dicompack.dicom.transfer_syntaxes import EXPLICIT_LITTLE, IMPLICIT_LITTLE, TransferSyntax
@@ -144,6 +151,31 @@ def test_a_record_keeps_no_instance() -> None:
         for level in (one.records.patient, one.records.study, one.records.series, one.records.instance):
             for node in level:
                 assert not isinstance(node, Element) or isinstance(node.value, bytes)
+
+
+def test_keys_of_another_kind_than_they_should_be() -> None:
+    """An instance may hold anything: a wrong VR, a sequence for a name, pixels in a key."""
+    icon = DataSet(
+        (Encapsulated(tags.PIXEL_DATA, "OB", (b"", b"\xff\xd8")), Element(0x00080100, "SH", b"1 "))
+    )
+    odd = DataSet(
+        (
+            string_element(tags.SOP_CLASS_UID, "UI", "1.2.840.10008.5.1.4.1.1.11.1"),
+            string_element(tags.SOP_INSTANCE_UID, "UI", "1.2.3"),
+            Sequence(0x00081115, (icon,)),
+            Sequence(0x00100010, ()),
+            Element(0x00100020, "UN", memoryview(b"ID")),
+            Element(0x00700080, "LO", b"LABEL "),
+        )
+    )
+    records = Records.of(odd, EXPLICIT_LITTLE.uid)
+    made = media_directory.marshal(UID, [DescribedFile(("A",), records, bytes(32), 1)], ())
+    assert [one.file_id for one in media_directory.parse(made).files] == [("A",)]
+    found = {node.tag: node for level in (records.patient, records.instance) for node in level}
+    assert found[0x00100010] == Element(0x00100010, "PN", b"")
+    assert found[0x00100020] == Element(0x00100020, "LO", b"ID")
+    assert found[0x00700080] == Element(0x00700080, "CS", b"LABEL ")
+    assert found[0x00081115] == Sequence(0x00081115, (DataSet((Element(0x00080100, "SH", b"1 "),)),))
 
 
 def test_directories_of_others() -> None:
