@@ -35,9 +35,9 @@ def startup(rounds: int) -> list[str]:
     return [f"dicompack --help / python -c pass: {told}"]
 
 
-def memory(command: Sequence[str]) -> list[str]:
+def memory(command: Sequence[str], stdout: int | None = None) -> list[str]:
     """The most that a command and its processes have at a time."""
-    running = subprocess.Popen(command)
+    running = subprocess.Popen(command, stdout=stdout)
     together = shared = largest = 0
     while running.poll() is None:
         found = [rss_and_pss(process) for process in descendants(running.pid)]
