@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from cryptography import x509
@@ -61,6 +61,10 @@ class Originator:
         """Whether it has to stay secret for a lifetime: a recipient or custodian has an ML-KEM key."""
         keys = (one.public_key() for one in self.recipient_certificates)
         return any(isinstance(key, mlkem.MLKEM768PublicKey) for key in keys)
+
+    def without_kem(self) -> Originator:
+        """The same for who knows no ML-KEM: contacts with another key beside are encrypted to by that one."""
+        return replace(self, recipients=tuple(replace(one, kem=None) for one in self.recipients))
 
     @property
     def encrypts_attributes(self) -> bool:
@@ -181,12 +185,12 @@ def _naming(certificate: x509.Certificate) -> Iterator[None]:
 def _to_encrypt_to(contacts: tuple[Contact, ...], role: str) -> tuple[x509.Certificate, ...]:
     certificates: dict[bytes, x509.Certificate] = {}
     for contact in contacts:
-        if contact.decryption is None:
+        if contact.encryption is None:
             raise UsageError(
                 f"{contact.name} cannot be a {role}: there is no decryption certificate",
                 hint="ask for the whole contact.pem",
             )
-        certificates.setdefault(spki_sha256(contact.decryption), contact.decryption)
+        certificates.setdefault(spki_sha256(contact.encryption), contact.encryption)
     return tuple(certificates.values())
 
 

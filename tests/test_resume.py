@@ -153,7 +153,9 @@ def test_pseudonyms_without_a_key_file_are_those_of_the_first_run(case):
 def _digest(case) -> bytes:
     policy = packing.policy_of("basic", "vouch")
     originator = case.settings["originator"]
-    return resuming.digest_of_settings(originator, None, policy, packing.Encoding(), False, False, False)
+    return resuming.digest_of_settings(
+        originator, None, policy, packing.Encoding(), False, False, False, None
+    )
 
 
 @unix

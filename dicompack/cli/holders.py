@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from dicompack.cli.contacts import CONTACT_FILE, find_contact, named
-from dicompack.cli.identities import Passphrases, any_signing_key, decryption_key
+from dicompack.cli.identities import Passphrases, any_signing_key, decryption_keys, own_contact
 from dicompack.cli.key_files import read_key_file
 from dicompack.cli.pinned import CUSTODIAN, RECIPIENT, SIGNER, TIME_STAMP_AUTHORITY, Pinned
 from dicompack.cli.terminal import Terminal
@@ -28,7 +28,11 @@ _AUTHORITY = "authority"
 # `crypto.keys` names this rule for a key that is there but is not one that signs.
 _DOES_NOT_SIGN = "KEY-3"
 # What each certificate of a contact can be trusted as.
-_ROLES_OF = {"decryption": (RECIPIENT, CUSTODIAN), "signing": (SIGNER,)}
+_ROLES_OF = {
+    "decryption": (RECIPIENT, CUSTODIAN),
+    "ml-kem": (RECIPIENT, CUSTODIAN),
+    "signing": (SIGNER,),
+}
 # The rules of trust by what they mean for a person.
 _STATES = {"TRU-2": "not-yet-valid", "TRU-3": "expired", "TRU-7": "revoked", "TRU-10": "revoked"}
 # The worst first.
@@ -59,7 +63,7 @@ class Holder:
     @classmethod
     def of(cls, contact: Contact, chain: tuple[Certificate, ...] = ()) -> Holder:
         """The holder of a contact's keys."""
-        uses = {"decryption": contact.decryption, "signing": contact.signing}
+        uses = {"decryption": contact.decryption, "ml-kem": contact.kem, "signing": contact.signing}
         return cls(
             contact.name,
             contact.fingerprint,
@@ -77,7 +81,9 @@ class Holder:
         """What its certificates allow it to be; nobody else than an authority vouches for times."""
         if self.is_authority:
             return (SIGNER, RECIPIENT, TIME_STAMP_AUTHORITY)
-        return tuple(role for use in reversed(list(self.certificates)) for role in _ROLES_OF[use])
+        return tuple(
+            dict.fromkeys(role for use in reversed(list(self.certificates)) for role in _ROLES_OF[use])
+        )
 
     def marshal(self) -> bytes:
         """As it is pinned: PEM, each certificate once."""
@@ -211,13 +217,9 @@ def holder_of(text: str, terminal: Terminal, passphrases: Passphrases) -> Holder
 
 
 def _holder_of_folder(folder: Path, passphrases: Passphrases) -> Holder:
-    from dicompack.crypto.certificates import name_of
-    from dicompack.crypto.keys import Contact
 
     signing = any_signing_key(folder, passphrases)
-    decryption = decryption_key(folder, passphrases).certificate
-    contact = Contact(name_of(signing.certificate), signing.certificate, decryption)
-    return Holder.of(contact, signing.chain)
+    return Holder.of(own_contact(signing, decryption_keys(folder, passphrases)), signing.chain)
 
 
 def _holder_of_key(name: str, data: bytes, passphrases: Passphrases) -> Holder:

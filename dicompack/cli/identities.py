@@ -15,7 +15,7 @@ from dicompack.crypto.tokens import is_token
 from dicompack.errors import NoMatchError, UsageError
 
 if TYPE_CHECKING:
-    from dicompack.crypto.keys import DecryptionKey, SigningKey
+    from dicompack.crypto.keys import Contact, DecryptionKey, SigningKey
     from dicompack.crypto.passwords import Password
     from dicompack.parties import Recipient
 
@@ -156,8 +156,33 @@ def decryption_key(path: Path, passphrases: Passphrases) -> DecryptionKey:
     return key
 
 
+def decryption_keys(path: Path, passphrases: Passphrases) -> list[DecryptionKey]:
+    """All decryption keys of an IDENTITY: an ML-KEM key first, where there is one beside another."""
+    keys = [decryption_key(path, passphrases)]
+    if kem_file(path) is not None:
+        keys.append(decryption_key(path / DECRYPTION_FILE, passphrases))
+    return keys
+
+
+def own_contact(signing: SigningKey, keys: Sequence[DecryptionKey]) -> Contact:
+    """The contact of one's own keys, in the order of `decryption_keys`."""
+    from dicompack.crypto.certificates import name_of
+    from dicompack.crypto.keys import Contact
+
+    first, *others = [one.certificate for one in keys]
+    kem = first if others else None
+    decryption = others[0] if others else first
+    return Contact(name_of(signing.certificate), signing.certificate, decryption, kem)
+
+
+def kem_file(folder: Path) -> Path | None:
+    """The file of an identity folder with an ML-KEM key beside the other decryption key."""
+    both = (folder / DECRYPTION_PEM_FILE, folder / DECRYPTION_FILE)
+    return both[0] if all(file.is_file() for file in both) else None
+
+
 def decryption_file(folder: Path) -> Path:
-    """The file of an identity folder that holds the decryption key, if there is one."""
+    """The file of an identity folder that holds the decryption key, of two the ML-KEM key."""
     other = folder / DECRYPTION_PEM_FILE
     return other if other.is_file() else folder / DECRYPTION_FILE
 
@@ -194,5 +219,5 @@ def recipient(
             raise UsageError("nothing to open it with", hint="name your --identity, or open with --password")
         identities = (own,)
     trust = trust_store(given)
-    keys = (decryption_key(path, passphrases) for path in identities)
+    keys = [key for path in identities for key in decryption_keys(path, passphrases)]
     return Recipient(keys=(*keys, *(() if password is None else (password,))), trust=trust)

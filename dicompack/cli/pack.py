@@ -15,8 +15,9 @@ from dicompack.cli.identities import (
     SIGNING_FILE,
     Passphrases,
     decryption_file,
-    decryption_key,
+    decryption_keys,
     file_of_role,
+    own_contact,
     signing_key,
 )
 from dicompack.cli.options import PATH
@@ -283,8 +284,6 @@ def _originator(
     password: Password | None,
 ) -> tuple[Originator, DecryptionKey | None]:
     """Who packs, and the own key that opens what an interrupted run leaves."""
-    from dicompack.crypto.certificates import name_of
-    from dicompack.crypto.keys import Contact
     from dicompack.crypto.passwords import PasswordKey
     from dicompack.parties import Originator
 
@@ -292,9 +291,10 @@ def _originator(
     own = None
     home = identity or (signer if decryption_file(signer).is_file() else None)
     if adds_self and home is not None:
-        own = decryption_key(home, passphrases)
-        contacts = [*contacts, Contact(name_of(signing.certificate), signing.certificate, own.certificate)]
-    unique = {contact.decryption: contact for contact in reversed(contacts)}
+        keys = decryption_keys(home, passphrases)
+        own = keys[0]
+        contacts = [*contacts, own_contact(signing, keys)]
+    unique = {contact.encryption: contact for contact in reversed(contacts)}
     if not unique and not custodians and password is None:
         raise UsageError(
             "nobody could open this package",

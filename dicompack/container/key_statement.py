@@ -37,6 +37,8 @@ class Succession:
     """SignedData by the successor's signing key: nobody is made a successor who does not say so himself."""
     decryption: bytes | None
     """The certificate of its decryption key in DER, where there is one."""
+    kem: bytes | None = None
+    """The same of an ML-KEM key beside it."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ _SHAPES = {
             "acceptance": base64_field("SignedData in base64", MAXIMUM_SEAL_SIZE // 2),
             "decryption": null_or(_CERTIFICATE),
             "format": one_of(FORMAT),
+            "kem": null_or(_CERTIFICATE),
             "statement": one_of("successor"),
         }
     ),
@@ -90,10 +93,11 @@ def marshal(statement: Statement) -> bytes:
     """The JSON of a statement."""
     value: dict[str, Any] = {"format": FORMAT}
     match statement:
-        case Succession(acceptance, decryption):
+        case Succession(acceptance, decryption, kem):
             value |= {
                 "acceptance": base64.b64encode(acceptance).decode("ascii"),
-                "decryption": None if decryption is None else base64.b64encode(decryption).decode("ascii"),
+                "decryption": _encoded(decryption),
+                "kem": _encoded(kem),
                 "statement": "successor",
             }
         case Acceptance(follows):
@@ -119,7 +123,14 @@ def parse(raw: bytes) -> Statement:
         return Revocation(parse_time(value["since"]), value["reason"])
     if kind == "acceptance":
         return Acceptance(value["follows"])
-    decryption = value["decryption"]
     return Succession(
-        base64.b64decode(value["acceptance"]), None if decryption is None else base64.b64decode(decryption)
+        base64.b64decode(value["acceptance"]), _decoded(value["decryption"]), _decoded(value["kem"])
     )
+
+
+def _encoded(certificate: bytes | None) -> str | None:
+    return None if certificate is None else base64.b64encode(certificate).decode("ascii")
+
+
+def _decoded(text: str | None) -> bytes | None:
+    return None if text is None else base64.b64decode(text)

@@ -361,6 +361,11 @@ def name_of(certificate: x509.Certificate) -> str:
     return "unnamed"
 
 
+def is_kem(certificate: x509.Certificate) -> bool:
+    """Whether it is of an ML-KEM-768 key."""
+    return isinstance(certificate.public_key(), mlkem.MLKEM768PublicKey)
+
+
 def kind_of_key(certificate: x509.Certificate) -> str:
     """What kind of key it is about, in words for people: ``RSA-3072``, ``P-256``, ``ML-KEM-768``."""
     key = certificate.public_key()

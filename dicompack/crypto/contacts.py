@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from dicompack.crypto import certificates
 from dicompack.errors import NoMatchError
 
-_WANTED: Final = "ask its owner for contact.pem: one certificate that decrypts, one that signs"
+_WANTED: Final = "ask its owner for contact.pem, which has one certificate for each key"
 _PFX_VERSION: Final = b"\x02\x01\x03"
 """RFC 7292 §4: a PFX begins with version 3; a bare private key with 0, a certificate with a SEQUENCE."""
 
@@ -34,6 +34,8 @@ class Contact:
     """From the certificate; what its owner calls himself, not what anybody has checked."""
     signing: x509.Certificate | None = None
     decryption: x509.Certificate | None = None
+    kem: x509.Certificate | None = None
+    """Of an ML-KEM key beside another decryption key: who knows ML-KEM encrypts to this one."""
 
     def __post_init__(self) -> None:
         if self.signing is None and self.decryption is None:  # KEY-6
@@ -46,13 +48,22 @@ class Contact:
             self.signing != self.decryption and self.signing_spki_sha256 == self.decryption_spki_sha256
         ):  # KEY-6
             raise NoMatchError("two certificates of a contact have the same key", rule="KEY-6", hint=_WANTED)
+        if self.kem is not None:
+            certificates.check_recipient(self.kem, NoMatchError)
+            other = self.decryption
+            if not certificates.is_kem(self.kem) or other is None or certificates.is_kem(other):  # KEY-6
+                raise NoMatchError(
+                    "of two keys that decrypt one is ML-KEM-768, and the other not",
+                    rule="KEY-6",
+                    hint=_WANTED,
+                )
 
     @classmethod
     def parse(cls, data: bytes) -> Contact:
-        """From PEM (decryption first, then signing; the reverse is understood), or one certificate in DER.
+        """From PEM (decryption first, signing last; any order is understood), or one certificate in DER.
 
         Raises:
-            NoMatchError: not one or two end-entity certificates of fitting usage and strength, or a key.
+            NoMatchError: not one to three end-entity certificates of fitting usage and strength, or a key.
         """
         if holds_private_key(data):  # KEY-6
             raise NoMatchError(
@@ -61,14 +72,22 @@ class Contact:
                 hint="give contact.pem away, never a key",
             )
         found = certificates.parse_any(data, NoMatchError)
-        if len(found) > 2:  # KEY-6
-            raise NoMatchError("a contact has at most two certificates", rule="KEY-6", hint=_WANTED)
+        if len(found) > 3:  # KEY-6
+            raise NoMatchError("a contact has at most three certificates", rule="KEY-6", hint=_WANTED)
         if len(found) == 1:
             return cls._of_one(found[0])
+        kem = None
+        if len(found) == 3:
+            kem = next((one for one in found if certificates.is_kem(one)), None)
+            if kem is None:  # KEY-6
+                raise NoMatchError(
+                    "the third certificate of a contact is of an ML-KEM key", rule="KEY-6", hint=_WANTED
+                )
+            found.remove(kem)
         decryption, signing = found
         if not (certificates.may_decrypt(decryption) and certificates.may_sign(signing)):
             decryption, signing = signing, decryption
-        return cls(certificates.name_of(signing), signing, decryption)
+        return cls(certificates.name_of(signing), signing, decryption, kem)
 
     @classmethod
     def _of_one(cls, certificate: x509.Certificate) -> Contact:
@@ -85,13 +104,18 @@ class Contact:
 
     def __reduce__(self) -> tuple[object, ...]:
         """Cross to a worker process that does not share our memory; the name is kept as it was given."""
-        return _rebuild, (self.name, *map(_der, (self.signing, self.decryption)))
+        return _rebuild, (self.name, *map(_der, (self.signing, self.decryption, self.kem)))
 
     @property
     def certificates(self) -> tuple[x509.Certificate, ...]:
-        """Decryption first, then signing; one that does both stands once."""
-        both = (self.decryption, None if self.signing == self.decryption else self.signing)
-        return tuple(certificate for certificate in both if certificate is not None)
+        """Decryption first, then ML-KEM, then signing; one that does both stands once."""
+        all_ = (self.decryption, self.kem, None if self.signing == self.decryption else self.signing)
+        return tuple(certificate for certificate in all_ if certificate is not None)
+
+    @property
+    def encryption(self) -> x509.Certificate | None:
+        """What one encrypts to: the ML-KEM key, where there is one."""
+        return self.kem or self.decryption
 
     @property
     def fingerprint(self) -> str:
@@ -113,8 +137,6 @@ def _der(certificate: x509.Certificate | None) -> bytes | None:
     return None if certificate is None else certificate.public_bytes(Encoding.DER)
 
 
-def _rebuild(name: str, signing: bytes | None, decryption: bytes | None) -> Contact:
-    read = [
-        None if der is None else certificates.parse_der(der, NoMatchError) for der in (signing, decryption)
-    ]
+def _rebuild(name: str, *ders: bytes | None) -> Contact:
+    read = [None if der is None else certificates.parse_der(der, NoMatchError) for der in ders]
     return Contact(name, *read)

@@ -60,13 +60,15 @@ class Algorithm(StrEnum):
 
 @dataclass(frozen=True)
 class NewIdentity:
-    """Three files' contents: two to keep, one to give away."""
+    """Contents of files: one for each key to keep, and one to give away."""
 
     signing_p12: bytes = field(repr=False)
     decryption: bytes = field(repr=False)
     """PKCS #12; for ML-KEM, which that cannot hold yet, PEM with key and certificate."""
     contact_pem: bytes
     contact: Contact
+    kem: bytes | None = field(default=None, repr=False)
+    """The ML-KEM key beside, as PEM."""
 
 
 def new_identity(
@@ -75,15 +77,17 @@ def new_identity(
     now: datetime | None = None,
     algorithm: Algorithm | str = Algorithm.RSA,
     signing_algorithm: Algorithm | str = Algorithm.RSA,
+    *,
+    with_kem: bool = False,
 ) -> NewIdentity:
     """Make both keys and their certificates under ``name``, protected by ``passphrase`` (None: not at all).
 
-    ``algorithm`` is that of the decryption key. Instances signed on a curve are outside the standard's
-    profiles.
+    ``algorithm`` is that of the decryption key; ``with_kem`` puts one of ML-KEM-768 beside it. Instances
+    signed on a curve are outside the standard's profiles.
 
     Raises:
         UsageError: a name that is empty, longer than 64 characters or not printable, or an empty passphrase,
-            or ML-KEM to sign.
+            or ML-KEM to sign, or beside itself.
     """
     if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
         raise UsageError(f"the name must have 1 to {MAX_NAME} printable characters")
@@ -97,12 +101,20 @@ def new_identity(
     key = _new_key(Algorithm(algorithm))
     issuer = signing_key if isinstance(key, mlkem.MLKEM768PrivateKey) else key
     decryption = _certificate(name, start, key.public_key(), issuer, signs=False)
-    contact = Contact(name.strip(), signing, decryption)
+    beside = beside_certificate = None
+    if with_kem:
+        if isinstance(key, mlkem.MLKEM768PrivateKey):
+            raise UsageError("the decryption key is ML-KEM already", hint="leave one of the two out")
+        other = mlkem.MLKEM768PrivateKey.generate()
+        beside_certificate = _certificate(name, start, other.public_key(), signing_key, signs=False)
+        beside = protected(other, beside_certificate, (), passphrase)
+    contact = Contact(name.strip(), signing, decryption, beside_certificate)
     return NewIdentity(
         protected(signing_key, signing, (), passphrase),
         protected(key, decryption, (), passphrase),
         contact.marshal(),
         contact,
+        beside,
     )
 
 

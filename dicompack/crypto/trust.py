@@ -251,7 +251,7 @@ class TrustStore:
         for anchor in self.anchors:
             if not isinstance(anchor, PinnedContact) or role not in anchor.roles:  # TRU-5
                 continue
-            if key == _pinned_key(anchor.contact, role):  # TRU-1
+            if key in _pinned_keys(anchor.contact, role):  # TRU-1
                 return anchor
         return None
 
@@ -265,7 +265,7 @@ class TrustStore:
         )
         for anchor in self.anchors:
             if not isinstance(anchor, AuthorityAnchor):
-                if _pinned_key(anchor.contact, role) == spki_sha256(certificate):  # TRU-5
+                if spki_sha256(certificate) in _pinned_keys(anchor.contact, role):  # TRU-5
                     verdict = UntrustedError(
                         f"{anchor.name} is pinned, but not as {role}",
                         rule="TRU-5",
@@ -292,14 +292,13 @@ class TrustStore:
         raise verdict
 
 
-def _pinned_key(contact: Contact, role: Role) -> bytes | None:
-    match role:
-        case Role.SIGNER:
-            return contact.signing_spki_sha256
-        case Role.RECIPIENT | Role.CUSTODIAN:
-            return contact.decryption_spki_sha256
-        case Role.TIMESTAMP:
-            return None
+def _pinned_keys(contact: Contact, role: Role) -> set[bytes]:
+    fitting: tuple[x509.Certificate | None, ...] = ()
+    if role is Role.SIGNER:
+        fitting = (contact.signing,)
+    elif role is not Role.TIMESTAMP:
+        fitting = contact.decryption, contact.kem
+    return {spki_sha256(one) for one in fitting if one is not None}
 
 
 def _check_usage(certificate: x509.Certificate, role: Role) -> None:

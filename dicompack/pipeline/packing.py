@@ -151,6 +151,7 @@ def pack(
     encoding = Encoding(codec, paranoid=paranoid, recompress=recompress, lossy=ratio)
     encoding.check()
     if envelope == SECURE_DICOM:
+        originator = originator.without_kem()
         check_secure(
             {
                 "--volume-size": volume_size,

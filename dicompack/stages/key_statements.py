@@ -35,14 +35,18 @@ class Stated:
     revocation: Revocation | None
 
 
-def name_successor(
-    successor: SigningKey, decryption: x509.Certificate | None, signer: SigningKey, at: datetime
-) -> bytes:
-    """The statement that other keys follow the signer's, as PEM (RFC 7468 §9); both signing keys sign it."""
+def name_successor(successor: SigningKey, contact: Contact, signer: SigningKey, at: datetime) -> bytes:
+    """The statement that a contact follows the signer's, as PEM (RFC 7468 §9); both signing keys sign it.
+
+    ``successor`` is the contact's signing key.
+    """
     acceptance = Acceptance(certificates.spki_sha256(signer.certificate).hex())
     statement = Succession(
         signed.sign(key_statement.marshal(acceptance), successor, at),
-        None if decryption is None else decryption.public_bytes(Encoding.DER),
+        *(
+            None if one is None else one.public_bytes(Encoding.DER)
+            for one in (contact.decryption, contact.kem)
+        ),
     )
     return _armoured(signed.sign(key_statement.marshal(statement), signer, at))
 
@@ -74,9 +78,11 @@ def read(data: bytes) -> Stated:
         raise FormatError("half of a statement about keys", where="statement", rule="KEY-11")
     else:
         signing = _accepted(statement, verified.certificate)
-        der = statement.decryption
-        decryption = None if der is None else certificates.parse_der(der, NoMatchError)
-        successor = Contact(certificates.name_of(signing), signing, decryption)
+        others = [
+            None if der is None else certificates.parse_der(der, NoMatchError)
+            for der in (statement.decryption, statement.kem)
+        ]
+        successor = Contact(certificates.name_of(signing), signing, *others)
     return Stated(verified.certificate, verified.chain, verified.claimed_time, successor, revocation)
 
 

@@ -10,9 +10,10 @@ import click
 
 from dicompack.cli import options
 from dicompack.cli.contacts import CONTACT_FILE, refuse_revoked
+from dicompack.cli.holders import Holder
 from dicompack.cli.identities import Passphrases
 from dicompack.cli.key_files import naming, read_key_file
-from dicompack.cli.keys.identity_folder import Opened, holder_of_keys, requests, say_requests, write_files
+from dicompack.cli.keys.identity_folder import Opened, contact_of_keys, requests, say_requests, write_files
 from dicompack.cli.keys.showing import shown
 from dicompack.cli.outcome import Outcome
 from dicompack.cli.system_errors import system_errors
@@ -89,7 +90,8 @@ def install_command(
             rule="KEY-10",
             hint="they must be for the requests of dicompack keys csr, of this folder",
         )
-    holder = holder_of_keys(signing or held.signing, decryption or held.decryption)
+    signer = signing or held.signing
+    holder = Holder.of(contact_of_keys(signer, decryption or held.decryption, held.kem), signer.chain)
     with system_errors(identity):
         if signing is not None:
             held.signing_file.rewrite(signing.certificate, signing.chain)

@@ -20,6 +20,7 @@ from dicompack.cli.identities import (
     Passphrases,
     decryption_file,
     file_of_role,
+    kem_file,
 )
 from dicompack.cli.key_files import read_key_file, read_passphrases
 from dicompack.cli.system_errors import system_errors
@@ -31,7 +32,7 @@ from dicompack.files import check_target_folder, replace_file, write_new
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
-    from dicompack.crypto.keys import DecryptionKey, NewIdentity, SigningKey
+    from dicompack.crypto.keys import Contact, DecryptionKey, NewIdentity, SigningKey
 
 SIGNING_REQUEST = "signing.csr"
 DECRYPTION_REQUEST = "decryption.csr"
@@ -51,6 +52,12 @@ def of_new_keys(command: Function) -> Function:
         default="rsa-3072",
         show_default=True,
         help="Of the signing key; instances signed on a curve are outside the standard's profiles.",
+    )(command)
+    command = click.option(
+        "--ml-kem",
+        "with_kem",
+        is_flag=True,
+        help="Put an ML-KEM-768 key beside the decryption key: DICOMPack encrypts to it.",
     )(command)
     return click.option(
         "--algorithm",
@@ -115,14 +122,13 @@ def write_identity(
     from dicompack.crypto.identities import PEM_BEGINS
 
     decryption = DECRYPTION_PEM_FILE if identity.decryption.startswith(PEM_BEGINS) else DECRYPTION_FILE
-    files = {
-        SIGNING_FILE: identity.signing_p12,
-        decryption: identity.decryption,
-        CONTACT_FILE: identity.contact_pem,
-    }
+    keys = {SIGNING_FILE: identity.signing_p12, decryption: identity.decryption}
+    if identity.kem is not None:
+        keys[DECRYPTION_PEM_FILE] = identity.kem
+    files = {**keys, CONTACT_FILE: identity.contact_pem}
     with system_errors(folder):
         write_files(folder, {**files, **more})
-    terminal.say(f"keep secret: {SIGNING_FILE}, {decryption}")
+    terminal.say(f"keep secret: {', '.join(keys)}")
     terminal.say(f"give away: {CONTACT_FILE}, and tell its fingerprint by another way:")
     terminal.say(identity.contact.fingerprint)
 
@@ -161,6 +167,8 @@ class Opened:
 
     signing_file: KeyFile[SigningKey]
     decryption_file: KeyFile[DecryptionKey]
+    kem: Certificate | None = None
+    """Of the ML-KEM key beside the decryption key."""
 
     @classmethod
     def of(cls, folder: Path, passphrases: Passphrases) -> Opened:
@@ -175,9 +183,11 @@ class Opened:
             raise UsageError(
                 "an identity folder is needed, as dicompack keys new makes it", where=folder.name
             )
+        beside = kem_file(folder)
         return cls(
             _opened(file_of_role(folder, folder / SIGNING_FILE), load_signing_key, passphrases),
-            _opened(file_of_role(folder, decryption_file(folder)), load_decryption_key, passphrases),
+            _opened(file_of_role(folder, _classical_file(folder)), load_decryption_key, passphrases),
+            None if beside is None else _opened(beside, load_decryption_key, passphrases).key.certificate,
         )
 
     @property
@@ -193,7 +203,16 @@ class Opened:
     @property
     def holder(self) -> Holder:
         """Whose it is."""
-        return holder_of_keys(self.signing, self.decryption)
+        return Holder.of(self.contact, self.signing.chain)
+
+    @property
+    def contact(self) -> Contact:
+        """The public half."""
+        return contact_of_keys(self.signing, self.decryption, self.kem)
+
+
+def _classical_file(folder: Path) -> Path:
+    return folder / DECRYPTION_FILE if kem_file(folder) else decryption_file(folder)
 
 
 def _opened(
@@ -206,13 +225,12 @@ def _opened(
     return KeyFile(path, key, passphrase, token)
 
 
-def holder_of_keys(signing: SigningKey, decryption: DecryptionKey) -> Holder:
-    """The holder of these two keys."""
+def contact_of_keys(signing: SigningKey, decryption: DecryptionKey, kem: Certificate | None) -> Contact:
+    """The public half of these keys."""
     from dicompack.crypto.certificates import name_of
     from dicompack.crypto.keys import Contact
 
-    contact = Contact(name_of(signing.certificate), signing.certificate, decryption.certificate)
-    return Holder.of(contact, signing.chain)
+    return Contact(name_of(signing.certificate), signing.certificate, decryption.certificate, kem)
 
 
 def requests(signing: SigningKey, decryption: DecryptionKey) -> dict[str, bytes]:

@@ -38,6 +38,7 @@ def new_command(
     name: str,
     algorithm: str,
     signing_algorithm: str,
+    with_kem: bool,
     no_passphrase: bool,
     passphrase_file: Path | None,
     csr: bool,
@@ -51,7 +52,9 @@ def new_command(
 
     from dicompack.crypto.keys import load_decryption_key, load_signing_key, new_identity
 
-    identity = new_identity(name, passphrase, algorithm=algorithm, signing_algorithm=signing_algorithm)
+    identity = new_identity(
+        name, passphrase, algorithm=algorithm, signing_algorithm=signing_algorithm, with_kem=with_kem
+    )
     asked = {}
     if csr:
         signing = load_signing_key(identity.signing_p12, lambda: passphrase or b"")

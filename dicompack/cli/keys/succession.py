@@ -70,14 +70,14 @@ def rotate_command(
     if is_there:
         after = Opened.of(folder, passphrases)
         refuse_revoked((after.signing.certificate, after.decryption.certificate), folder.name)
-        holder, decryption = after.holder, after.decryption.certificate
-        statement = key_statements.name_successor(after.signing, decryption, before.signing, now)
+        holder = after.holder
+        statement = key_statements.name_successor(after.signing, after.contact, before.signing, now)
         with system_errors(folder):
             write_files(folder, {SUCCESSOR_FILE: statement})
     else:
         identity, signing = _new_keys(before, name, now)
         holder = Holder.of(identity.contact)
-        statement = key_statements.name_successor(signing, identity.contact.decryption, before.signing, now)
+        statement = key_statements.name_successor(signing, identity.contact, before.signing, now)
         write_identity(terminal, folder, identity, {SUCCESSOR_FILE: statement})
     terminal.say(f"send to whom has pinned you: {SUCCESSOR_FILE}, for dicompack keys trust")
     return shown("keys rotate", holder)
@@ -98,6 +98,7 @@ def _new_keys(before: Opened, name: str | None, now: datetime) -> tuple[NewIdent
         now,
         algorithm=_algorithm(before.decryption.certificate),
         signing_algorithm=_algorithm(before.signing.certificate),
+        with_kem=before.kem is not None,
     )
     return identity, load_signing_key(identity.signing_p12, lambda: passphrase or b"")
 

@@ -120,7 +120,8 @@ def test_roles_go_over(call, me, clinic, successor):
 
 
 def statement(successor: SigningKey, decryption, signer, at=NOW) -> bytes:
-    return key_statements.name_successor(successor, decryption, signer, at)
+    contact = Contact("x", successor.certificate, decryption)
+    return key_statements.name_successor(successor, contact, signer, at)
 
 
 @pytest.mark.parametrize(
@@ -335,8 +336,10 @@ def test_every_flipped_bit_of_a_statement_is_found(clinic):
         {"format": 1, "statement": "revocation", "since": "2026-01-01", "reason": ""},
         {"format": 1, "statement": "revocation", "since": "2026-01-01T00:00:00Z", "reason": "a\nb"},
         {"format": 1, "statement": "revocation", "since": "2026-01-01T00:00:00Z", "reason": "", "more": 1},
-        {"format": 1, "statement": "successor", "acceptance": "", "decryption": None},
-        {"format": 1, "statement": "successor", "acceptance": "AAAA", "decryption": 1},
+        {"format": 1, "statement": "successor", "acceptance": "", "decryption": None, "kem": None},
+        {"format": 1, "statement": "successor", "acceptance": "AAAA", "decryption": 1, "kem": None},
+        {"format": 1, "statement": "successor", "acceptance": "AAAA", "decryption": None, "kem": 1},
+        {"format": 1, "statement": "successor", "acceptance": "AAAA", "decryption": None},
         {"format": 1, "statement": "acceptance", "follows": "00" * 32},
         {"format": 1, "statement": ["successor"]},
         {"format": 1},
