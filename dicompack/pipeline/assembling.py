@@ -51,15 +51,26 @@ def pack_others(
     return sorted(packed, key=lambda one: one.original.name)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Ready:
-    """A package that is to be written, and what is told of it: all that is needed of its members by then."""
+    """A package that is to be written; of 100 000 members it is large, and goes when it has been written."""
 
     layout: Layout
     names: Sequence[str]
     """Of the files with the sealed objects, in the order of the package."""
     own: dict[str, bytes]
-    """The other objects; they are gone when they have been written."""
+    """The other objects."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of all its volumes."""
+        return self.layout.total + volumes.recovery_total(self.layout)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is told of a package, when it has its name."""
+
     maps: Sequence[Maps]
     members: tuple[Member, ...]
     others: tuple[str, ...]
@@ -73,7 +84,7 @@ def put_together(
     others: Sequence[PackedOther],
     settings: PackingSettings,
     pack_package: Callable[[Sequence[SealedMember], SealedOriginals], Packed],
-) -> Ready:
+) -> tuple[Ready, Told]:
     """Stage 5. The intake has forgotten all afterwards."""
     instances, findings = intake.settle("packed")
     kept = _collected(instances, others, settings)
@@ -84,11 +95,8 @@ def put_together(
             for one, original in zip(members, kept.originals, strict=True)
         ]
     packed = pack_package(members, kept.sealed)
-    ready = Ready(
-        packed.layout,
-        [*_file_names(instances), *(path.name for path in kept.paths.values())],
-        packed.objects,
-        [one.facts.maps for one in instances],
+    told = Told(
+        [one.facts.maps for one in instances if settings.maps],
         tuple(
             member_of(number, one.facts, sum(part.size for part in one.objects))
             for number, one in enumerate(members, start=1)
@@ -98,8 +106,9 @@ def put_together(
         findings,
         packed.findings,
     )
+    names = [*_file_names(instances), *(path.name for path in kept.paths.values())]
     intake.forget()
-    return ready
+    return Ready(packed.layout, names, packed.objects), told
 
 
 def _collected(
@@ -138,7 +147,7 @@ def write_volumes(
 
 
 def write(ready: Ready, objects: Path, folder: Path, name: str, on_progress: OnProgress) -> list[Path]:
-    """Write it; the objects that are in memory go."""
+    """Its volumes, in a folder of staging."""
     file_names = {item.name: name for item, name in zip(ready.layout.objects, ready.names, strict=False)}
 
     def read(object_name: str, offset: int, size: int) -> Iterator[bytes | memoryview]:
@@ -149,6 +158,4 @@ def write(ready: Ready, objects: Path, folder: Path, name: str, on_progress: OnP
             for start in range(offset, offset + size, _READ_SIZE):
                 yield access.read_at(start, min(_READ_SIZE, offset + size - start))
 
-    written = write_volumes(ready.layout, read, folder, name, on_progress)
-    ready.own.clear()
-    return written
+    return write_volumes(ready.layout, read, folder, name, on_progress)

@@ -48,7 +48,7 @@ from dicompack.pipeline.resuming import begin, check_resumable, digest_of_settin
 from dicompack.pipeline.secure_packing import WhatToSecure, pack_file_set
 from dicompack.pipeline.unpacking import check_written
 from dicompack.report import Report
-from dicompack.stages import package, volumes
+from dicompack.stages import package
 from dicompack.stages.compression import Encoding
 from dicompack.workers import Cluster, Place, Processes, Scheduler, frames_of_large
 
@@ -271,7 +271,7 @@ def pack(
         )
         intake.check(skip_suspect, "packed")
         done = Deidentification("basic", policy.claimed, EDITION) if policy else None
-        ready = put_together(
+        ready, told = put_together(
             intake,
             pack_others(intake, settings, place, tell) if include_other else [],
             settings,
@@ -289,12 +289,13 @@ def pack(
             ),
         )
 
-        size = ready.layout.total + volumes.recovery_total(ready.layout)
+        size = ready.size
         files.check_room(staging.path, size)
         folder = staging.folder("volumes")
         written = write(ready, objects, folder, output.name, tell)
+        del ready
         check_written(folder, tell)
-        maps.write(ready.maps)
+        maps.write(told.maps)
         files.publish_files(written, output.parent, replace=force)
         maps.keep()
         if force:
@@ -303,16 +304,16 @@ def pack(
         return Report(
             command="pack",
             set_id=ids.set_id.hex(),
-            instances_in=ready.instances_in,
-            instances_out=len(ready.members),
+            instances_in=told.instances_in,
+            instances_out=len(told.members),
             skipped=tuple(intake.skipped),
             bytes_in=intake.bytes_in,
             bytes_out=size,
             volumes=tuple(path.name for path in written),
-            findings=(*ready.findings, *outside, *ready.of_package, *work.findings(), *about_limits()),
+            findings=(*told.findings, *outside, *told.of_package, *work.findings(), *about_limits()),
             recipients=tuple(sorted(key_name(one).hex() for one in originator.addressees)),
-            members=ready.members,
-            others=ready.others,
+            members=told.members,
+            others=told.others,
             seconds=time.monotonic() - began,
         )
 
