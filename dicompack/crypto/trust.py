@@ -6,29 +6,27 @@ signer is trusted by, or raises.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from enum import StrEnum
-from typing import Final, Literal, TypeAlias
+from datetime import datetime
+from typing import Final, Literal
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import ExtendedKeyUsageOID
-from cryptography.x509.verification import (
-    Criticality,
-    ExtensionPolicy,
-    Policy,
-    PolicyBuilder,
-    Store,
-    VerificationError,
-)
 
 from dicompack.crypto import certificates
+from dicompack.crypto.anchors import (
+    Anchor,
+    AuthorityAnchor,
+    PinnedContact,
+    Role,
+    load_anchor,
+    load_time_stamp_anchors,
+    pinned_keys,
+)
 from dicompack.crypto.certificates import fingerprint, spki_sha256
-from dicompack.crypto.contacts import Contact, holds_private_key
+from dicompack.crypto.paths import path_to
 from dicompack.crypto.revocation import Revocations, Standing
-from dicompack.errors import NoMatchError, UntrustedError
+from dicompack.errors import UntrustedError
 
 __all__ = [
     "Role",
@@ -45,62 +43,6 @@ __all__ = [
 ]
 
 
-class Role(StrEnum):
-    """What somebody is trusted to be."""
-
-    SIGNER = "signer"
-    RECIPIENT = "recipient"
-    CUSTODIAN = "custodian"
-    TIMESTAMP = "time-stamp-authority"
-
-
-DEFAULT_ROLES: Final = frozenset((Role.SIGNER, Role.RECIPIENT))
-"""Nobody is a custodian or a time-stamp authority by being trusted."""
-
-
-@dataclass(frozen=True)
-class PinnedContact:
-    """Somebody whose fingerprint was confirmed. Trusted by key, so that it survives a renewed certificate."""
-
-    name: str
-    contact: Contact
-    roles: frozenset[Role] = DEFAULT_ROLES
-    """What it was pinned for, and nothing else."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Of the contact, over all its keys."""
-        return self.contact.fingerprint
-
-
-@dataclass(frozen=True)
-class AuthorityAnchor:
-    """A certification authority, for the roles it may vouch for and no others."""
-
-    name: str
-    certificate: x509.Certificate
-    roles: frozenset[Role] = DEFAULT_ROLES
-
-    def __post_init__(self) -> None:
-        certificates.check_authority(self.certificate, NoMatchError)
-
-    def __reduce__(self) -> tuple[object, ...]:
-        """Cross to a worker process that does not share our memory."""
-        return _rebuild, (self.name, self.certificate.public_bytes(Encoding.DER), self.roles)
-
-    @property
-    def fingerprint(self) -> str:
-        """Of the authority's key."""
-        return fingerprint((self.certificate,))
-
-
-def _rebuild(name: str, certificate: bytes, roles: frozenset[Role]) -> AuthorityAnchor:
-    return AuthorityAnchor(name, certificates.parse_der(certificate, NoMatchError), roles)
-
-
-Anchor: TypeAlias = PinnedContact | AuthorityAnchor
-
-
 @dataclass(frozen=True)
 class Trusted:
     """Why somebody is trusted."""
@@ -112,32 +54,6 @@ class Trusted:
     """Of the anchor: the contact's over all its keys, or the authority's."""
     standing: Standing = Standing.GOOD
     """What revocation lists say; of a pinned contact a person has decided."""
-
-
-def load_anchor(name: str, data: bytes, roles: Iterable[Role | str] = DEFAULT_ROLES) -> Anchor:
-    """An anchor from a contact.pem, one end-entity certificate (a pinned contact), or one CA certificate.
-
-    It has the ``roles`` that it is given: without being told, never that of a custodian or of time-stamps.
-
-    Raises:
-        NoMatchError: none of these.
-    """
-    given = frozenset(map(Role, roles))
-    # A private key in the file is for Contact to refuse.
-    found = certificates.parse_any(data, NoMatchError) if not holds_private_key(data) else []
-    if len(found) == 1 and certificates.is_authority(found[0]):
-        return AuthorityAnchor(name, found[0], given)
-    return PinnedContact(name, Contact.parse(data), given)
-
-
-def load_time_stamp_anchors(name: str, data: bytes) -> tuple[AuthorityAnchor, ...]:
-    """Authorities that vouch for time-stamp authorities and for nobody else, from a file of certificates.
-
-    Raises:
-        NoMatchError: none, or one that is not an authority's (TRU-6).
-    """
-    found = certificates.parse_any(data, NoMatchError)
-    return tuple(AuthorityAnchor(name, one, frozenset((Role.TIMESTAMP,))) for one in found)
 
 
 @dataclass(frozen=True)
@@ -251,7 +167,7 @@ class TrustStore:
         for anchor in self.anchors:
             if not isinstance(anchor, PinnedContact) or role not in anchor.roles:  # TRU-5
                 continue
-            if key in _pinned_keys(anchor.contact, role):  # TRU-1
+            if key in pinned_keys(anchor.contact, role):  # TRU-1
                 return anchor
         return None
 
@@ -265,7 +181,7 @@ class TrustStore:
         )
         for anchor in self.anchors:
             if not isinstance(anchor, AuthorityAnchor):
-                if spki_sha256(certificate) in _pinned_keys(anchor.contact, role):  # TRU-5
+                if spki_sha256(certificate) in pinned_keys(anchor.contact, role):  # TRU-5
                     verdict = UntrustedError(
                         f"{anchor.name} is pinned, but not as {role}",
                         rule="TRU-5",
@@ -279,10 +195,10 @@ class TrustStore:
                     hint=_CONFIRM,
                 )
                 continue
-            if path := _path(anchor, certificate, chain, at, role):
+            if path := path_to(anchor, certificate, chain, at, role):
                 return anchor, path
             # An issuer that is known says more than "unknown": look whether the leaf's time alone is wrong.
-            if _path(anchor, certificate, chain, certificate.not_valid_after_utc, role):
+            if path_to(anchor, certificate, chain, certificate.not_valid_after_utc, role):
                 check_validity(certificate, at)
             verdict = UntrustedError(  # TRU-4
                 f"the {role} is unknown: no certification path to a trusted authority holds at that time",
@@ -290,15 +206,6 @@ class TrustStore:
                 hint=_CONFIRM,
             )
         raise verdict
-
-
-def _pinned_keys(contact: Contact, role: Role) -> set[bytes]:
-    fitting: tuple[x509.Certificate | None, ...] = ()
-    if role is Role.SIGNER:
-        fitting = (contact.signing,)
-    elif role is not Role.TIMESTAMP:
-        fitting = contact.decryption, contact.kem
-    return {spki_sha256(one) for one in fitting if one is not None}
 
 
 def _check_usage(certificate: x509.Certificate, role: Role) -> None:
@@ -328,70 +235,5 @@ def check_validity(certificate: x509.Certificate, at: datetime) -> None:
         )
 
 
-def _path(
-    anchor: AuthorityAnchor,
-    certificate: x509.Certificate,
-    chain: Sequence[x509.Certificate],
-    at: datetime,
-    role: Role,
-) -> Sequence[x509.Certificate]:
-    """From the certificate up to the anchor; empty where there is none that holds."""
-    verifier = (
-        PolicyBuilder()
-        .store(Store([anchor.certificate]))
-        .time(at.astimezone(UTC))
-        .max_chain_depth(certificates.MAX_CHAIN)
-        .extension_policies(
-            ca_policy=_STAMPING_AUTHORITY if role is Role.TIMESTAMP else _AUTHORITY,
-            ee_policy=_STAMPING if role is Role.TIMESTAMP else _END_ENTITY,
-        )
-        .build_client_verifier()
-    )
-    try:
-        path = verifier.verify(certificate, list(chain[: certificates.MAX_CHAIN])).chain  # TRU-4
-        for issuer in path[1:]:
-            certificates.check_authority(issuer, UntrustedError)
-    except (VerificationError, UntrustedError):
-        return ()
-    return path
-
-
-def _usage_was_checked(_policy: Policy, _certificate: x509.Certificate, _usage: x509.KeyUsage) -> None:
-    """`_check_usage` has judged the key usage already; the path only demands that there is one."""
-
-
-def _check_purposes(
-    _policy: Policy, _certificate: x509.Certificate, purposes: x509.ExtendedKeyUsage | None
-) -> None:
-    """An authority whose purposes are limited must be allowed to certify signers."""
-    if purposes is not None and not certificates.SIGNER_PURPOSES_OF_AUTHORITIES & frozenset(purposes):
-        raise ValueError("the authority is for other purposes")
-
-
-def _check_stamping_purposes(
-    _policy: Policy, _certificate: x509.Certificate, purposes: x509.ExtendedKeyUsage | None
-) -> None:
-    """An authority whose purposes are limited must be allowed to certify time-stamp authorities."""
-    if purposes is not None and not _STAMPING_PURPOSES & frozenset(purposes):
-        raise ValueError("the authority is for other purposes")
-
-
-_STAMPING_PURPOSES: Final = frozenset(
-    (ExtendedKeyUsageOID.TIME_STAMPING, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE)
-)
-# The library's own policies are for the web: this one wants clientAuth.
-_AUTHORITY: Final = ExtensionPolicy.webpki_defaults_ca().may_be_present(
-    x509.ExtendedKeyUsage, Criticality.AGNOSTIC, _check_purposes
-)
-# The library's own policy is for web servers: it wants a DNS name in every certificate.
-_END_ENTITY: Final = ExtensionPolicy.permit_all().require_present(
-    x509.KeyUsage, Criticality.AGNOSTIC, _usage_was_checked
-)
-_STAMPING_AUTHORITY: Final = ExtensionPolicy.webpki_defaults_ca().may_be_present(
-    x509.ExtendedKeyUsage, Criticality.AGNOSTIC, _check_stamping_purposes
-)
-_STAMPING: Final = ExtensionPolicy.permit_all().require_present(
-    x509.ExtendedKeyUsage, Criticality.CRITICAL, None
-)
 _CONFIRM: Final = "confirm the fingerprint with its owner, then: dicompack keys trust CONTACT"
 _CLOCK: Final = "check the clocks of both computers"
