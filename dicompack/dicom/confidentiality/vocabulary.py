@@ -40,7 +40,6 @@ _PLACES: Final = frozenset(
         0x0038001E,  # Scheduled Patient Institution Residence
         0x00120031, 0x00120060,  # Clinical Trial Site Name, Coordinating Center Name
         0x00321020, 0x00400011, 0x00400243, 0x00401005, 0x00402009,  # locations
-        0x00321033,  # Requesting Service
         0x0040A027,  # Verifying Organization
     )
 )  # fmt: skip
