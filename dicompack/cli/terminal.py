@@ -18,7 +18,7 @@ import os
 import sys
 import time
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 _VISIBLE = frozenset("LMNPS")
 # Redrawing more often than this only costs time.
 _REDRAW_SECONDS = 0.1
-# Columns of a line that nobody reads on a screen: more than any row has.
-_UNBROKEN = 1_000_000
+_FITTED = 2_000
+"""Rows of a table that is fitted to the terminal: each takes a millisecond, and more of them nobody reads."""
 _UNITS = ("KB", "MB", "GB", "TB")
 
 
@@ -49,6 +49,8 @@ def safe(text: str) -> str:
     that turn the reading direction, surrogates of undecodable bytes, private and unassigned code points.
     """
     # CLI-5
+    if text.isascii() and text.isprintable():  # of a hundred thousand cells nearly all
+        return text
     return "".join(character if _is_plain(character) else _escaped(character) for character in text)
 
 
@@ -85,20 +87,12 @@ class Terminal:
         """A table on stdout: fitted to a terminal, or one unbroken line per row for a pipe."""
         if self.json:
             return
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        for title in titles:
-            table.add_column(Text(title), justify="right" if title in right else "left", overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(safe(cell)) for cell in row))
-        width = None if sys.stdout.isatty() else _UNBROKEN
-        console = Console(file=sys.stdout, width=width, highlight=False, emoji=False, markup=False)
-        with console.capture() as drawn:
-            console.print(table)
-        for line in drawn.get().splitlines():
+        shown = [tuple(map(safe, row)) for row in rows]
+        if sys.stdout.isatty() and len(shown) <= _FITTED:
+            lines = _fitted(titles, shown, right)
+        else:
+            lines = _unbroken(titles, shown, right)
+        for line in lines:
             _print(sys.stdout, line.rstrip())
 
     def document(self, document: Mapping[str, object]) -> None:
@@ -242,6 +236,38 @@ def _has_keyboard() -> bool:
             return True
     except OSError:
         return False
+
+
+def _fitted(titles: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> Iterable[str]:
+    """As wide as the terminal: cells that are too long go on below."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for title in titles:
+        table.add_column(Text(title), justify="right" if title in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console = Console(file=sys.stdout, highlight=False, emoji=False, markup=False)
+    with console.capture() as drawn:
+        console.print(table)
+    return drawn.get().splitlines()
+
+
+def _unbroken(titles: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> Iterable[str]:
+    """One line for each row, however long."""
+    from rich.cells import cell_len
+
+    widths = [cell_len(title) for title in titles]
+    for row in rows:
+        widths = [max(width, cell_len(cell)) for width, cell in zip(widths, row, strict=True)]
+    for row in (titles, *rows):
+        cells = []
+        for title, width, cell in zip(titles, widths, row, strict=True):
+            room = " " * (width - cell_len(cell))
+            cells.append(room + cell if title in right else cell + room)
+        yield "  ".join(cells)
 
 
 def _record(member: Member) -> dict[str, object]:

@@ -29,9 +29,9 @@ from dicompack.stages.artifacts import Deidentified, Delivered
 from dicompack.stages.package import SealedObject, SealedOriginals
 from dicompack.stages.volumes import Extent
 
-MAX_TOGETHER = 32 << 20
+MAX_TOGETHER = 16 << 20
 """Bytes of restoring data in one object, unless a file alone has more: each worker of a reader inflates all
-of it. It is four times the dictionary of xz, so that larger ones would hardly be smaller together."""
+of it. It is twice the dictionary of xz, so that larger ones would hardly be smaller together."""
 
 MAX_OTHER = 1 << 30
 """Bytes of a file that is no instance: it travels in one object, and a worker holds all of it."""
@@ -306,6 +306,7 @@ def restored(task: RestoringTask, item: Delivered | None, keys: Sequence[Opener]
     """
     global _opened
     if _opened[0] != task.number:
+        _opened = 0, b""  # never two of them in memory
         try:
             sealed = b"".join(map(read_extent, task.extents))
             _opened = task.number, originals.open_(sealed, task.digest, keys, task.total)

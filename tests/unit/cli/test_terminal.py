@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dicompack.cli import terminal
 from dicompack.cli.terminal import Terminal, safe, size_text
 
 
@@ -67,6 +68,23 @@ def test_a_table_for_a_pipe_has_one_unbroken_line_per_row(capsys):
     assert [len(lines), lines[0].split()] == [3, ["NAME", "SIZE"]]
     assert lines[1].split() == ["x" * 300, "1"]
     assert lines[2].split() == ["[red]\\x1b[2J:smile:", "22"]
+
+
+def test_a_table_is_the_same_for_a_wide_terminal_and_for_a_pipe(monkeypatch):
+    titles, right = ("NAME", "SIZE", "NOTE"), ("SIZE",)
+    rows = [("a", "1", "x"), ("漢字", "22", ""), ("é", "333", "yy"), ("", "4", "😀")]
+    monkeypatch.setenv("COLUMNS", "200")
+    fitted = [line.rstrip() for line in terminal._fitted(titles, rows, right)]
+    assert fitted == [line.rstrip() for line in terminal._unbroken(titles, rows, right)]
+
+
+def test_a_table_that_nobody_reads_on_a_terminal_is_not_fitted(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setattr(terminal, "_fitted", lambda *_: ["fitted"])
+    monkeypatch.setattr(terminal, "_FITTED", 2)
+    for count, first in ((2, "fitted"), (3, "NAME")):
+        Terminal().table(("NAME",), [("x",)] * count)
+        assert capsys.readouterr().out.splitlines()[0] == first
 
 
 def test_quiet_says_nothing_but_errors(library, call, me):
