@@ -10,7 +10,8 @@ import base64
 import hashlib
 import re
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Final, TypeAlias, TypeVar
 
@@ -93,13 +94,19 @@ def parse_der(data: bytes | memoryview, error: ErrorClass) -> x509.Certificate:
         ) from cause
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Let the library not warn: that a stranger's name is too long, or his file BER, is no line to print."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 @lru_cache(maxsize=_REMEMBERED)
 def _parsed(raw: bytes) -> x509.Certificate:
     """What `parse_der` gives; the same few certificates stand under all instances of a package."""
     _check_serial(raw)
-    with warnings.catch_warnings():
-        # Of a name that is longer than it should be, for one: what a stranger wrote is no line on a terminal.
-        warnings.simplefilter("ignore")
+    with quiet():
         certificate = x509.load_der_x509_certificate(raw)
         # All of these are parsed late; after this line none of them raises.
         _ = certificate.extensions, certificate.subject, certificate.issuer, certificate.public_key()

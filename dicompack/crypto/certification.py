@@ -55,12 +55,13 @@ def parse_answer(data: bytes) -> list[x509.Certificate]:
         NoMatchError: it is none of these, or has more than 64.
     """
     try:
-        if b"-----BEGIN PKCS7-----" in data:
-            found = pkcs7.load_pem_pkcs7_certificates(data)
-        elif SIGNED_DATA in data[:32] and data[:1] == b"\x30":
-            found = pkcs7.load_der_pkcs7_certificates(data)
-        else:
-            found = certificates.parse_any(data, NoMatchError)
+        with certificates.quiet():
+            if b"-----BEGIN PKCS7-----" in data:
+                found = pkcs7.load_pem_pkcs7_certificates(data)
+            elif SIGNED_DATA in data[:32] and data[:1] == b"\x30":
+                found = pkcs7.load_der_pkcs7_certificates(data)
+            else:
+                found = certificates.parse_any(data, NoMatchError)
     except certificates.UNREADABLE as error:  # KEY-1
         raise NoMatchError(_NO_CERTIFICATES, rule="KEY-1", hint="PEM, DER or p7b") from error
     if len(found) > MAX_CERTIFICATES:  # KEY-10

@@ -185,10 +185,10 @@ def _is_bare_key(data: bytes) -> bool:
 def _read_pkcs12(data: bytes, passphrase: Callable[[], bytes]) -> list[_Found]:
     try:
         # An unprotected file opens without a passphrase; some programs protect with an empty one.
-        content = pkcs12.load_pkcs12(data, None)
+        content = _pkcs12(data, None)
     except _UNREADABLE:
         try:
-            content = pkcs12.load_pkcs12(data, passphrase())
+            content = _pkcs12(data, passphrase())
         except _UNREADABLE as error:
             raise NoMatchError(
                 "the passphrase is wrong, or the key file is damaged", rule="KEY-5", hint=_ASK
@@ -200,6 +200,11 @@ def _read_pkcs12(data: bytes, passphrase: Callable[[], bytes]) -> list[_Found]:
     pool = [certificates.readable(one.certificate, NoMatchError) for one in content.additional_certs]
     certificate = certificates.readable(content.cert.certificate, NoMatchError)
     return [(certificate, _of_a_kind(content.key), pool)]
+
+
+def _pkcs12(data: bytes, passphrase: bytes | None) -> pkcs12.PKCS12KeyAndCertificates:
+    with certificates.quiet():
+        return pkcs12.load_pkcs12(data, passphrase)
 
 
 def _read_pem(data: bytes, passphrase: Callable[[], bytes]) -> list[_Found]:

@@ -102,11 +102,12 @@ def parse(data: bytes) -> tuple[x509.CertificateRevocationList, ...]:
     """
     found = _PEM.findall(data)
     try:
-        lists = tuple(map(x509.load_pem_x509_crl, found)) or (x509.load_der_x509_crl(data),)
-        for one in lists:
-            der.parse(one.public_bytes(Encoding.DER), der.SEQUENCE)
-            # Parsed late; after this none of them raises.
-            _ = list(one.extensions), one.issuer, one.last_update_utc, one.next_update_utc
+        with certificates.quiet():
+            lists = tuple(map(x509.load_pem_x509_crl, found)) or (x509.load_der_x509_crl(data),)
+            for one in lists:
+                der.parse(one.public_bytes(Encoding.DER), der.SEQUENCE)
+                # Parsed late; after this none of them raises.
+                _ = list(one.extensions), one.issuer, one.last_update_utc, one.next_update_utc
     except (*certificates.UNREADABLE, DicomPackError) as error:
         raise NoMatchError("this is no revocation list", rule="KEY-9", hint="a CRL in PEM or DER") from error
     return lists

@@ -91,7 +91,8 @@ def _new_keys(before: Opened, name: str | None, now: datetime) -> tuple[NewIdent
             "keys on a token are made by its maker's program",
             hint="make them, and an identity folder that names them, and give that as DIR",
         )
-    passphrase = before.signing_file.passphrase or None
+    # Of old keys of which one lay open, the new ones are both protected.
+    passphrase = before.signing_file.passphrase or before.decryption_file.passphrase or None
     identity = new_identity(
         before.holder.name if name is None else name,
         passphrase,

@@ -214,6 +214,18 @@ def test_rotate_keeps_kinds_and_passphrase(call, tmp_path, small_keys, monkeypat
     assert call(*call_of[:4], *passphrase).code == 11, "it is there, and named already"
 
 
+def test_one_old_key_that_is_protected_protects_both_new_ones(
+    call, me, locked, tmp_path, small_keys, monkeypatch
+):
+    monkeypatch.setattr("dicompack.crypto.identities.KDF_ROUNDS", 1000)
+    (me / "decryption.p12").write_bytes(locked.decryption)
+    (tmp_path / "p").write_text("open sesame\n", encoding="ascii")
+    assert call("keys", "rotate", me, tmp_path / "new", "--passphrase-file", tmp_path / "p").code == 0
+    for name, load in (("signing.p12", load_signing_key), ("decryption.p12", load_decryption_key)):
+        with pytest.raises(NoMatchError):
+            load((tmp_path / "new" / name).read_bytes(), bytes)
+
+
 def test_revoked_keys_name_no_successor_and_are_not_certified(call, me, clinic, tmp_path):
     assert call("keys", "revoke", me).code == 0
     ended = call("keys", "rotate", me, tmp_path / "new", "--json")
