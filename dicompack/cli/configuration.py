@@ -71,12 +71,23 @@ def contact_name(text: str) -> str:
     return name
 
 
+def possible_name(text: str) -> str:
+    """A name like this one that a contact can be pinned under, where nobody can be asked for another."""
+    name = unicodedata.normalize("NFC", text)
+    name = "".join(c if not _strange(c) else "-" for c in name)[:LONGEST_NAME].strip(" .").lstrip("-. ")
+    return name if not _fault_of_name(name) else "a contact"
+
+
+def _strange(character: str) -> bool:
+    return unicodedata.category(character)[0] not in "LMN" and character not in " ,._-@+()'&"
+
+
 def _fault_of_name(name: str) -> str:
     if not name:
         return "it is empty"
     if len(name) > LONGEST_NAME:
         return f"it has more than {LONGEST_NAME} characters"
-    strange = sorted({c for c in name if not (unicodedata.category(c)[0] in "LMN" or c in " ,._-@+()'&")})
+    strange = sorted(set(filter(_strange, name)))
     if strange:
         return f"it has the character {strange[0]!a}"
     if name[0] in " .-" or name[-1] in " .":

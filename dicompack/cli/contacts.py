@@ -93,11 +93,12 @@ def pin(name: str, entry: Pinned) -> bool:
 
     Raises:
         OutputError: another contact has this name: a change of keys is never silent (CLI-8).
-        UntrustedError: its keys are revoked (TRU-10).
+        UntrustedError: its keys are revoked (TRU-10), or it shares a key with another contact (CLI-8).
     """
     # CLI-8
     name = contact_name(name)
     refuse_revoked(_certificates(entry.certificates), name)
+    refuse_shared(entry.certificates, name)
     present = find_pinned(name)
     if present is not None:
         before = read_pinned(name, present)
@@ -113,6 +114,26 @@ def pin(name: str, entry: Pinned) -> bool:
         entry = replace(before, certificates=entry.certificates, roles=entry.roles)
     rewrite(name, entry)
     return True
+
+
+def refuse_shared(certificates: bytes, name: str) -> None:
+    """See that a contact to be pinned has no key of another one and a further key besides.
+
+    Anybody can put another's certificate into his own contact.pem, and then revoke all keys in it.
+
+    Raises:
+        UntrustedError: it has (CLI-8).
+    """
+    keys = keys_of(certificates)
+    for one in all_pinned():
+        others = keys_of(one.data)
+        if one.name != name and keys & others and not (keys <= others or others <= keys):  # CLI-8
+            raise UntrustedError(
+                f"it shares a key with {one.name}, who is pinned, and has others besides",
+                where=name,
+                rule="CLI-8",
+                hint=f"ask both owners whose key it is; if they are one, delete {one.name}.pem first",
+            )
 
 
 def rewrite(name: str, entry: Pinned) -> None:
@@ -254,8 +275,9 @@ def _expected(text: str | None) -> ExpectedSigner | None:
 
     if text is None:
         return None
-    if _FINGERPRINT.fullmatch("".join(text.split()).upper()):
-        return ExpectedSigner(text)
+    plain = "".join(text.split()).replace("-", "").upper()
+    if _FINGERPRINT.fullmatch(plain):
+        return ExpectedSigner(plain)
     one = named(text)
     with naming(one.name):
         contact = Contact.parse(one.data)

@@ -9,12 +9,20 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from dicompack.cli.contacts import CONTACT_FILE, find_contact, named
-from dicompack.cli.identities import Passphrases, any_signing_key, decryption_keys, own_contact
+from dicompack.cli.identities import (
+    DECRYPTION_FILE,
+    DECRYPTION_PEM_FILE,
+    SIGNING_FILE,
+    Passphrases,
+    any_signing_key,
+    decryption_keys,
+    own_contact,
+)
 from dicompack.cli.key_files import read_key_file
 from dicompack.cli.pinned import CUSTODIAN, RECIPIENT, SIGNER, TIME_STAMP_AUTHORITY, Pinned
 from dicompack.cli.terminal import Terminal
 from dicompack.crypto.tokens import is_token
-from dicompack.errors import NoMatchError, UntrustedError
+from dicompack.errors import NoMatchError, UntrustedError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -201,12 +209,15 @@ def holder_of(text: str, terminal: Terminal, passphrases: Passphrases) -> Holder
     """
     file = find_contact(text)
     if file.is_dir():
+        for name in (SIGNING_FILE, DECRYPTION_FILE, DECRYPTION_PEM_FILE):
+            if (file / name).is_file() and is_token(read_key_file(file / name)):
+                _check_own(terminal, name, passphrases)
         return _holder_of_folder(file, passphrases)
     one = named(text)
     if one.pinned is not None:
         return pinned_holder(one.name, one.pinned)
     if is_token(one.data):
-        return _holder_of_key(file.name, one.data, passphrases)
+        return _holder_of_token(terminal, file.name, one.data, passphrases)
     if file.suffix.lower() not in (".p12", ".pfx") and b"PRIVATE KEY-----" not in one.data:
         return public_holder(one.data)
     contact = file.parent / CONTACT_FILE
@@ -214,6 +225,37 @@ def holder_of(text: str, terminal: Terminal, passphrases: Passphrases) -> Holder
         terminal.say(f"as the {CONTACT_FILE} beside it says; the key was not opened")
         return public_holder(read_key_file(contact))
     return _holder_of_key(file.name, one.data, passphrases)
+
+
+def _holder_of_token(terminal: Terminal, name: str, data: bytes, passphrases: Passphrases) -> Holder:
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    from dicompack.crypto.certificates import is_authority, parse_any
+
+    below = parse_any(data, NoMatchError) if b"-----BEGIN " in data else []
+    own = [one.public_bytes(Encoding.PEM) for one in below if not is_authority(one)]
+    if own:
+        terminal.say("as the certificates below the URI say; the token was not asked")
+        return public_holder(b"".join(own))
+    _check_own(terminal, name, passphrases)
+    return _holder_of_key(name, data, passphrases)
+
+
+def _check_own(terminal: Terminal, name: str, passphrases: Passphrases) -> None:
+    """See that a person knows the file that names a module: to ask the token is to run what it names.
+
+    Raises:
+        UsageError: nobody said so (TOK-6).
+    """
+    question = f"{name} names a module to run; is it a file of your own, and not one that you were sent?"
+    if passphrases.from_file or (terminal.can_ask() and terminal.confirm(question)):
+        return
+    raise UsageError(  # TOK-6
+        "this file names a module that would be run, which only a file of your own may do",
+        where=name,
+        rule="TOK-6",
+        hint="of somebody else ask for contact.pem; for your own give the PIN with --passphrase-file",
+    )
 
 
 def _holder_of_folder(folder: Path, passphrases: Passphrases) -> Holder:

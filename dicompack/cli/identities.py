@@ -44,6 +44,11 @@ class Passphrases:
         self._pins: dict[bytes, bytes] = {}
         self._warned: set[Path] = set()
 
+    @property
+    def from_file(self) -> bool:
+        """Whether a person gave them with the call."""
+        return not self._asks
+
     def unlock(self, name: str, data: bytes, load: Callable[[bytes, Ask], Key]) -> Key:
         """Load a key from a file's `data`; `load` calls for a passphrase only if it is encrypted.
 

@@ -61,7 +61,8 @@ class Pinned:
             UsageError: a line that is none of these: a restriction that is misspelt must not be passed over.
         """
         # CLI-22
-        start = data.find(_BEGIN)
+        # At the beginning of a line: a reason is another person's text, and may hold anything.
+        start = 0 if data.startswith(_BEGIN) else data.find(b"\n" + _BEGIN) + 1 or -1
         head, certificates = (data[:start], data[start:]) if start >= 0 else (b"", data)
         if head and not head.endswith(b"\n"):
             head += b"\n"

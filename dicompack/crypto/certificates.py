@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final, TypeAlias, TypeVar
@@ -59,6 +60,15 @@ _CURVE_NAMES: Final = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": 
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
 
+UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""What the library raises for certificates, lists and key files that it cannot read."""
 _LIST_DIGESTS = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 
 _A_CERTIFICATE: Final = "certificates come in PEM or DER; ask its owner for it again"
@@ -77,14 +87,7 @@ def parse_der(data: bytes | memoryview, error: ErrorClass) -> x509.Certificate:
     """
     try:
         return _parsed(bytes(data))
-    except (
-        ValueError,
-        TypeError,
-        UnsupportedAlgorithm,
-        x509.DuplicateExtension,
-        x509.InvalidVersion,
-        FormatError,
-    ) as cause:
+    except (*UNREADABLE, FormatError) as cause:
         raise error(
             "this is no certificate, or it is malformed", rule="KEY-1", hint=_A_CERTIFICATE
         ) from cause
@@ -94,10 +97,13 @@ def parse_der(data: bytes | memoryview, error: ErrorClass) -> x509.Certificate:
 def _parsed(raw: bytes) -> x509.Certificate:
     """What `parse_der` gives; the same few certificates stand under all instances of a package."""
     _check_serial(raw)
-    certificate = x509.load_der_x509_certificate(raw)
-    # All of these are parsed late; after this line none of them raises.
-    _ = certificate.extensions, certificate.subject, certificate.issuer, certificate.public_key()
-    _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc, certificate.serial_number
+    with warnings.catch_warnings():
+        # Of a name that is longer than it should be, for one: what a stranger wrote is no line on a terminal.
+        warnings.simplefilter("ignore")
+        certificate = x509.load_der_x509_certificate(raw)
+        # All of these are parsed late; after this line none of them raises.
+        _ = certificate.extensions, certificate.subject, certificate.issuer, certificate.public_key()
+        _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc, certificate.serial_number
     return certificate
 
 

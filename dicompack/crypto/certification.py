@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import mlkem
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
@@ -62,7 +61,7 @@ def parse_answer(data: bytes) -> list[x509.Certificate]:
             found = pkcs7.load_der_pkcs7_certificates(data)
         else:
             found = certificates.parse_any(data, NoMatchError)
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:  # KEY-1
+    except certificates.UNREADABLE as error:  # KEY-1
         raise NoMatchError(_NO_CERTIFICATES, rule="KEY-1", hint="PEM, DER or p7b") from error
     if len(found) > MAX_CERTIFICATES:  # KEY-10
         raise NoMatchError(f"{len(found)} certificates; {MAX_CERTIFICATES} are possible", rule="KEY-10")

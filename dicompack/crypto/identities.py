@@ -34,6 +34,7 @@ from dicompack.crypto.algorithms import AES256_CBC, AES256_KEY_SIZE, PASSWORD_SC
 from dicompack.crypto.certificates import MAX_NAME, name_of
 from dicompack.crypto.contacts import Contact
 from dicompack.crypto.passwords import SALT_SIZE, Derivation
+from dicompack.crypto.pfx import with_mac_of
 from dicompack.errors import UsageError
 
 RSA_BITS: Final = 3072
@@ -188,7 +189,8 @@ def protected(
             .build(passphrase)
         )
     name = name_of(certificate).encode()
-    return pkcs12.serialize_key_and_certificates(name, key, certificate, chain or None, protection)
+    made = pkcs12.serialize_key_and_certificates(name, key, certificate, chain or None, protection)
+    return made if passphrase is None else with_mac_of(made, passphrase, KDF_ROUNDS)
 
 
 def _pem(key: mlkem.MLKEM768PrivateKey, certificate: x509.Certificate, passphrase: bytes | None) -> bytes:

@@ -150,7 +150,7 @@ _Found: TypeAlias = tuple[x509.Certificate, PrivateKey, list[x509.Certificate]]
 _PEM_KEY: Final = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.+?-----END \1-----", re.DOTALL)
 _KINDS: Final = "RSA, P-256 and P-384 sign and decrypt, ML-KEM-768 decrypts"
 # What the library raises; TypeError for a passphrase that is empty, or not UTF-8.
-_UNREADABLE: Final = (TypeError, ValueError, UnsupportedAlgorithm, x509.InvalidVersion)
+_UNREADABLE: Final = certificates.UNREADABLE
 _ASK: Final = "check the passphrase; an identity file is a .p12, or PEM with key and certificate"
 
 

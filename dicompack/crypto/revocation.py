@@ -105,8 +105,9 @@ def parse(data: bytes) -> tuple[x509.CertificateRevocationList, ...]:
         lists = tuple(map(x509.load_pem_x509_crl, found)) or (x509.load_der_x509_crl(data),)
         for one in lists:
             der.parse(one.public_bytes(Encoding.DER), der.SEQUENCE)
-            list(one.extensions)
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, DicomPackError) as error:
+            # Parsed late; after this none of them raises.
+            _ = list(one.extensions), one.issuer, one.last_update_utc, one.next_update_utc
+    except (*certificates.UNREADABLE, DicomPackError) as error:
         raise NoMatchError("this is no revocation list", rule="KEY-9", hint="a CRL in PEM or DER") from error
     return lists
 
@@ -149,7 +150,7 @@ def _is_lifted(entry: x509.RevokedCertificate) -> bool:
     """Whether a delta list takes an entry back (removeFromCRL, RFC 5280 §5.3.1)."""
     try:
         reason = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+    except (x509.ExtensionNotFound, *certificates.UNREADABLE):
         return False
     return reason is x509.ReasonFlags.remove_from_crl
 
@@ -158,7 +159,7 @@ def _since(entry: x509.RevokedCertificate) -> datetime:
     """From when on it does not count: what its owner knows may be earlier than the list (RFC 5280 §5.3.2)."""
     try:
         invalid = entry.extensions.get_extension_for_class(x509.InvalidityDate).value.invalidity_date_utc
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+    except (x509.ExtensionNotFound, *certificates.UNREADABLE):
         return entry.revocation_date_utc
     return min(invalid, entry.revocation_date_utc)
 

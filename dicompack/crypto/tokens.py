@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -57,6 +58,12 @@ class TokenUri:
         module = asked.get("module-path", b"").decode("utf-8", "replace")
         if not module:  # TOK-1
             raise UsageError("the URI names no module", rule="TOK-1", hint=EXAMPLE_URI)
+        if not PurePath(module).is_absolute():  # TOK-1
+            raise UsageError(
+                "the URI names its module by a relative path: it would be looked for in any folder",
+                rule="TOK-1",
+                hint=EXAMPLE_URI,
+            )
         return cls(
             module,
             _text(named.get("token")),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dicompack.cli import options
-from dicompack.cli.configuration import LONGEST_NAME, contact_name, find_pinned
+from dicompack.cli.configuration import LONGEST_NAME, contact_name, find_pinned, possible_name
 from dicompack.cli.contacts import Named, all_pinned, keys_of, named, rewrite
 from dicompack.cli.holders import Holder, pinned_holder, public_holder
 from dicompack.cli.identities import SIGNING_FILE, Passphrases
@@ -148,7 +148,7 @@ def _mark(holder: Holder, since: datetime, reason: str, roles: tuple[str, ...] =
         entry = one.pinned if earlier else replace(one.pinned, revoked=since, reason=reason)
         marked[one.name] = entry
     if left:
-        name = contact_name(holder.name)
+        name = possible_name(holder.name)
         if find_pinned(name) is not None:
             name = beside(name, holder.fingerprint)
         own = roles or tuple(role for role in Pinned(b"").roles if role in holder.possible_roles)
@@ -169,8 +169,26 @@ def beside(name: str, fingerprint: str) -> str:
     raise OutputError("every name for this contact is taken", where=name, hint="delete what is not needed")
 
 
+def _followers(entry: Pinned) -> list[str]:
+    """Under which names the successor of a contact is pinned and not revoked: a thief may have named it."""
+    if not entry.successor:
+        return []
+    return [
+        one.name
+        for one in all_pinned()
+        if one.pinned
+        and one.pinned.revoked is None
+        and pinned_holder(one.name, one.pinned).fingerprint == entry.successor
+    ]
+
+
 def _told(terminal: Terminal, marked: dict[str, Pinned]) -> Outcome:
     for name, entry in marked.items():
         terminal.say(f"revoked: {name}, from {entry.revoked:%Y-%m-%d %H:%M} UTC on")
+        for follower in _followers(entry):
+            terminal.warn(
+                f"{follower} still counts, as the successor that {name} named: if others may have had the old"
+                " key by then, revoke it, too"
+            )
     name, entry = next(iter(marked.items()))
     return shown("keys revoke", pinned_holder(name, entry))

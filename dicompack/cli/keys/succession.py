@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dicompack.cli import options
-from dicompack.cli.contacts import keys_of, refuse_revoked, rewrite, store_of
+from dicompack.cli.contacts import keys_of, refuse_revoked, refuse_shared, rewrite, store_of
 from dicompack.cli.holders import Holder, pinned_holder
 from dicompack.cli.identities import SIGNING_FILE, Passphrases
 from dicompack.cli.keys.identity_folder import Opened, write_files, write_identity
@@ -161,6 +161,7 @@ def _who_names(stated: Stated) -> tuple[str, Pinned]:
 
 def _check(name: str, before: Pinned, new: Holder) -> None:
     refuse_revoked(new.certificates.values(), name)
+    refuse_shared(new.marshal(), name)
     lost = [role for role in before.roles if role not in new.possible_roles]
     reason = ""
     if before.successor:

@@ -43,6 +43,7 @@ def test_roles_are_those_of_the_trust_store():
         Pinned(PEM),
         Pinned(PEM, ("custodian",)),
         Pinned(PEM, ROLES, NOW, "gestohlen: Schlüssel", "AAAA BBBB"),
+        Pinned(PEM, ROLES, NOW, "-----BEGIN CERTIFICATE-----"),
     ],
 )
 def test_a_pinned_file_and_back(entry):
@@ -289,3 +290,34 @@ def test_a_renewed_certificate_of_the_same_keys_may_be_pinned_over(configuration
     assert not pin("x", Pinned(renewed, ("signer",)))
     entry = read_pinned("x", configuration / "contacts" / "x.pem")
     assert entry == Pinned(renewed, ("signer",))
+
+
+def both(signing: str, decryption: str) -> bytes:
+    return certificate(decryption, pki.DECRYPTS) + certificate(signing, pki.SIGNS)
+
+
+def test_nobody_is_pinned_with_a_key_of_somebody_else():
+    """CLI-8: whoever puts another's certificate beside his own could revoke both."""
+    pin("Bob", Pinned(both("bob signs", "bob decrypts")))
+    with pytest.raises(UntrustedError) as caught:
+        pin("Mallory", Pinned(both("mallory signs", "bob decrypts")))
+    assert (caught.value.rule, caught.value.where) == ("CLI-8", "Mallory")
+    pin("Bob to encrypt to", Pinned(certificate("bob decrypts", pki.DECRYPTS)))
+    pin("Bob, again", Pinned(both("bob signs", "bob decrypts")))
+
+
+def test_a_file_that_was_sent_runs_no_module(call, tmp_path, monkeypatch):
+    """TOK-6: to look at it is not to trust it."""
+    monkeypatch.setattr("dicompack.crypto.token_keys.load", lambda *_: pytest.fail("the module was run"))
+    uri = b"pkcs11:token=x?module-path=/tmp/evil.so\n"
+    (tmp_path / "identity").mkdir()
+    for sent in (tmp_path / "contact.pem", tmp_path / "identity" / "signing.p12"):
+        sent.write_bytes(uri)
+    for named in (tmp_path / "contact.pem", tmp_path / "identity"):
+        ended = call("keys", "show", named, "--json")
+        assert (ended.code, ended.json["error"]["rule"]) == (2, "TOK-6")
+    signs = certificate("Clinic", pki.SIGNS)
+    ca = pki.pem(pki.certificate("CA", pki.CERTIFIES, ca=True))
+    (tmp_path / "contact.pem").write_bytes(uri + signs + ca)
+    ended = call("keys", "show", tmp_path / "contact.pem", "--json")
+    assert (ended.code, ended.json["name"]) == (0, "Clinic")

@@ -438,3 +438,41 @@ def test_packages_before_and_after(call, me, small_keys, clinic, tmp_path, monke
     monkeypatch.setenv("DICOMPACK_CONFIG_DIR", str(tmp_path / "receiver"))
     assert call("keys", "revoke", "new/revocation.pem").code == 0
     judged(late, "TRU-10")
+
+
+def test_a_reason_is_another_person_s_text(call, me, clinic, tmp_path, monkeypatch):
+    """Whatever it is, what is pinned stays readable."""
+    assert call("keys", "revoke", me, "--reason", "-----BEGIN CERTIFICATE-----").code == 0
+    monkeypatch.setenv("DICOMPACK_CONFIG_DIR", str(tmp_path / "receiver"))
+    pin("Sender", Pinned(clinic.contact_pem))
+    assert call("keys", "revoke", me / "revocation.pem").code == 0
+    assert call("keys", "list", "--json").json["contacts"][0]["state"] == "revoked"
+
+
+@pytest.mark.parametrize(
+    ("name", "pinned_as"),
+    [
+        ("Radiologie: Haus 3 / CT", "Radiologie- Haus 3 - CT"),
+        (" .-x. ", "x"),
+        ("con", "a contact"),
+        ("-", "a contact"),
+    ],
+)
+def test_whoever_it_is_can_be_revoked(call, tmp_path, name, pinned_as):
+    """CLI-7: where nobody can choose another name, the nearest is taken."""
+    file = tmp_path / "stolen.pem"
+    file.write_bytes(pki.pem(pki.certificate(name, pki.SIGNS, of=pki.key("stolen"), **LIFE)))
+    assert call("keys", "revoke", file).code == 0
+    assert set(pinned()) == {pinned_as}
+
+
+def test_a_successor_that_a_thief_may_have_named_is_told(call, me, successor):
+    """Whoever revokes keys that were followed learns that those who follow still count."""
+    new = Contact.parse((successor / "contact.pem").read_bytes())
+    assert call("keys", "trust", successor / "successor.pem", "--fingerprint", new.fingerprint).code == 0
+    retired = next(name for name in pinned() if name != "Sender")
+    ended = call("keys", "revoke", retired)
+    assert ended.code == 0
+    assert f"Sender still counts, as the successor that {retired} named" in ended.err
+    assert call("keys", "revoke", "Sender").code == 0
+    assert "still counts" not in call("keys", "revoke", retired).err

@@ -59,6 +59,24 @@ def test_unreadable_extensions_are_found_at_once() -> None:
     assert caught.value.rule == "KEY-1"
 
 
+def test_names_that_the_library_does_not_know_are_no_internal_error() -> None:
+    """KEY-1: an ediPartyName (RFC 5280 §4.2.1.6)."""
+    names = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.17"), bytes.fromhex("3006a504a1020c00"))
+    wrong = pki.raw(pki.certificate("other name", pki.SIGNS, extra=(names,)))
+    with pytest.raises(NoMatchError) as caught:
+        certificates.parse_der(wrong, NoMatchError)
+    assert caught.value.rule == "KEY-1"
+
+
+def test_a_strange_name_puts_no_line_on_the_terminal(recwarn: pytest.WarningsRecorder) -> None:
+    """A country of five letters, of which the library warns."""
+    names = [x509.NameAttribute(NameOID.COUNTRY_NAME, "Earth", _validate=False)]
+    wrong = pki.raw(self_signed(x509.Name(names), pki.key("signer")))
+    recwarn.clear()
+    assert certificates.name_of(certificates.parse_der(wrong, NoMatchError)) == "unnamed"
+    assert not recwarn.list
+
+
 @pytest.mark.parametrize("serial", ["00", "ff", "80"])
 def test_serial_numbers_are_positive(serial: str) -> None:
     """KEY-1: RFC 5280 §4.1.2.2."""

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
-from dicompack.crypto import identities
+from dicompack.crypto import der, identities, pfx
 from dicompack.crypto.keys import (
     Contact,
     DecryptionKey,
@@ -92,6 +92,8 @@ def test_passphrase_protects(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(NoMatchError, match="passphrase is wrong") as caught:
             load_signing_key(made.signing_p12, lambda wrong=wrong: wrong)
         assert caught.value.rule == "KEY-5"
+    # The MAC is under the same passphrase: with fewer rounds it would be the place to guess at.
+    assert made.signing_p12.endswith(der.integer(600_000))
     # PBES2 with PBKDF2, 600 000 rounds
     assert made.signing_p12.count((600_000).to_bytes(3, "big")) >= 2
     assert bytes.fromhex("06092a864886f70d01050d") in made.signing_p12
@@ -101,6 +103,21 @@ def test_passphrase_protects(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_unfit_names(name: str) -> None:
     with pytest.raises(UsageError):
         new_identity(name, None)
+
+
+@pytest.mark.parametrize(
+    "passphrase", ["x", "pässwört \N{EURO SIGN} \N{GRINNING FACE}", "0123456789abcdef" * 5]
+)
+def test_the_mac_is_that_of_rfc_7292(passphrase: str) -> None:
+    """Opened by the library, whatever the length and the characters; by nothing else."""
+    password = passphrase.encode()
+    made = pkcs12.serialize_key_and_certificates(
+        None, pki.key("signer"), pki.signer().certificate, None, BestAvailableEncryption(password)
+    )
+    again = pfx.with_mac_of(made, password, 3000)
+    assert again != made and pkcs12.load_pkcs12(again, password).key is not None
+    with pytest.raises(ValueError):
+        pkcs12.load_pkcs12(pfx.with_mac_of(made, b"another", 3000), password)
 
 
 def test_empty_passphrase_is_no_passphrase() -> None:

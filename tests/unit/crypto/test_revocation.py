@@ -191,6 +191,30 @@ def test_key_9_no_list(cut):
     assert caught.value.rule == "KEY-9"
 
 
+@pytest.mark.parametrize(
+    ("there", "wrong"),
+    [
+        (b"\x02\x01\x01\x30", b"\x02\x01\x05\x30"),
+        (b"\x06\x03\x55\x04\x03", b"\x05\x03\x55\x04\x03"),
+    ],
+    ids=["version", "issuer"],
+)
+def test_key_9_what_is_read_late_is_found_at_once(there, wrong):
+    data = listed(pki.root()).public_bytes(Encoding.DER)
+    assert there in data
+    with pytest.raises(NoMatchError) as caught:
+        revocation.parse(data.replace(there, wrong, 1))
+    assert caught.value.rule == "KEY-9"
+
+
+def test_tru_9_the_fingerprint_of_an_authority_is_nobody_s():
+    """It would let in everybody whom it certifies."""
+    trusted = judged(store())
+    with pytest.raises(UntrustedError) as caught:
+        ExpectedSigner(trusted.fingerprint).check(pki.certified_signer().certificate, trusted)
+    assert caught.value.rule == "TRU-9"
+
+
 def test_tru_9_the_expected_signer():
     signer, other = pki.signer(), pki.certified_signer()
     trust = TrustStore((PinnedContact("me", Contact("me", signing=signer.certificate)),))
