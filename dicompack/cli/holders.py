@@ -18,7 +18,7 @@ from dicompack.cli.identities import (
     decryption_keys,
     own_contact,
 )
-from dicompack.cli.key_files import read_key_file
+from dicompack.cli.key_files import naming, read_key_file
 from dicompack.cli.pinned import CUSTODIAN, RECIPIENT, SIGNER, TIME_STAMP_AUTHORITY, Pinned
 from dicompack.cli.terminal import Terminal
 from dicompack.crypto.tokens import is_token
@@ -219,7 +219,8 @@ def holder_of(text: str, terminal: Terminal, passphrases: Passphrases) -> Holder
     if is_token(one.data):
         return _holder_of_token(terminal, file.name, one.data, passphrases)
     if file.suffix.lower() not in (".p12", ".pfx") and b"PRIVATE KEY-----" not in one.data:
-        return public_holder(one.data)
+        with naming(one.name):
+            return public_holder(one.data)
     contact = file.parent / CONTACT_FILE
     if contact.is_file():
         terminal.say(f"as the {CONTACT_FILE} beside it says; the key was not opened")

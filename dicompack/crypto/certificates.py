@@ -77,6 +77,9 @@ _ANOTHER_KEY: Final = "ask its owner for a key that is accepted: RSA of 3072 bit
 _SIGNS: Final = (
     "a signer's certificate has digitalSignature or nonRepudiation, and is for persons, not for TLS"
 )
+_CERTIFIES: Final = (
+    "an authority's has cA and keyCertSign, a person's cA FALSE and a keyUsage; dicompack keys new makes such"
+)
 _DECRYPTS: Final = "a recipient's has keyEncipherment, on a curve keyAgreement, and a subject key identifier"
 
 
@@ -261,7 +264,13 @@ def check_authority(certificate: x509.Certificate, error: ErrorClass) -> None:
     constraints = _extension(certificate, x509.BasicConstraints)
     usage = _extension(certificate, x509.KeyUsage)
     if constraints is None or not constraints.ca or usage is None or not usage.key_cert_sign:  # TRU-6
-        raise error("this certificate is not that of a certification authority", rule="TRU-6")
+        raise error(
+            "this certificate is neither a person's nor that of a certification authority"
+            if constraints is not None and constraints.ca
+            else "this certificate is not that of a certification authority",
+            rule="TRU-6",
+            hint=_CERTIFIES,
+        )
     key = certificate.public_key()
     if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name not in _AUTHORITY_CURVES:
         check_strength(certificate, error)

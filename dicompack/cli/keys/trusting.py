@@ -52,6 +52,9 @@ def trust_command(
     one = named(contact)
 
     def confirm(holder: Holder, roles: tuple[str, ...]) -> None:
+        if holder.is_authority:
+            # Its fingerprint is that of a contact with the same key: who compares it sees no difference.
+            terminal.warn("this is a certification authority: whoever it certifies will be trusted")
         if fingerprint is not None:
             _compare(fingerprint, holder.fingerprint)
         else:
@@ -119,7 +122,5 @@ def _ask_to_confirm(terminal: Terminal, holder: Holder, roles: tuple[str, ...]) 
     terminal.warn(f"name         {holder.name}")
     terminal.warn(f"fingerprint  {holder.fingerprint}")
     terminal.warn(f"roles        {', '.join(roles)}")
-    if holder.is_authority:
-        terminal.warn("this is a certification authority: whoever it certifies will be trusted")
     if not terminal.confirm("is this, in full, the fingerprint that its owner told you by another way?"):
         raise UntrustedError("the fingerprint was not confirmed; nothing was pinned", rule="CLI-8")

@@ -321,3 +321,23 @@ def test_a_file_that_was_sent_runs_no_module(call, tmp_path, monkeypatch):
     (tmp_path / "contact.pem").write_bytes(uri + signs + ca)
     ended = call("keys", "show", tmp_path / "contact.pem", "--json")
     assert (ended.code, ended.json["name"]) == (0, "Clinic")
+
+
+def test_an_authority_is_named_as_one_whoever_has_compared_it(call, tmp_path):
+    """Its fingerprint is that of a contact with the same key: a script is told, too."""
+    file = tmp_path / "contact.pem"
+    file.write_bytes(certificate("Dr. Bob", pki.SIGNS))
+    fingerprint = call("keys", "show", file, "--json").json["fingerprint"]
+    file.write_bytes(certificate("Dr. Bob", pki.CERTIFIES, ca=True))
+    ended = trusted(call, file, fingerprint)
+    assert ended.code == 0 and "this is a certification authority" in ended.err
+
+
+def test_what_openssl_makes_without_being_asked_for_more(call, tmp_path):
+    """TRU-6: cA TRUE and no keyUsage is neither one nor the other, and the line says what is needed."""
+    file = tmp_path / "them.pem"
+    file.write_bytes(certificate("them", None, ca=True))
+    ended = call("keys", "show", file)
+    assert ended.code == 40
+    first, hint = ended.err.splitlines()
+    assert "them.pem: this certificate is neither a person's nor" in first and "keyUsage" in hint
