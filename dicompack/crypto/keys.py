@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final, Self, TypeAlias, TypeVar
 
@@ -23,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 from dicompack.crypto import certificates, token_keys
 from dicompack.crypto.contacts import Contact, is_pkcs12
 from dicompack.crypto.identities import NewIdentity, PrivateKey, new_identity
+from dicompack.crypto.pfx import check_rounds
 from dicompack.crypto.tokens import is_token
 from dicompack.errors import NoMatchError, UsageError
 
@@ -183,6 +186,7 @@ def _is_bare_key(data: bytes) -> bool:
 
 
 def _read_pkcs12(data: bytes, passphrase: Callable[[], bytes]) -> list[_Found]:
+    check_rounds(data)
     try:
         # An unprotected file opens without a passphrase; some programs protect with an empty one.
         content = _pkcs12(data, None)
@@ -223,6 +227,8 @@ def _read_pem(data: bytes, passphrase: Callable[[], bytes]) -> list[_Found]:
 
 
 def _pem_key(block: bytes, passphrase: Callable[[], bytes]) -> PrivateKey:
+    with suppress(ValueError):  # with headers, as before PKCS #8, there is one round
+        check_rounds(base64.b64decode(b"".join(block.split(b"-----")[2].split()), validate=True))
     try:
         try:
             key = load_pem_private_key(block, None)

@@ -76,7 +76,11 @@ def check_addressees(addressees: Sequence[Addressee]) -> None:
     keys = {key_name(one) for one in addressees}
     passwords = sum(isinstance(one, PasswordKey) for one in addressees)
     if min(len(identifiers), len(keys)) < len(addressees) or passwords > 1:  # ENV-3
-        raise UsageError("a recipient is named twice", rule="ENV-3")
+        raise UsageError(
+            "a recipient is named twice",
+            rule="ENV-3",
+            hint="the same key, or the same subject key identifier, stands in two contacts: leave one out",
+        )
 
 
 def _identifier(addressee: Addressee) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
@@ -118,6 +119,29 @@ def test_the_mac_is_that_of_rfc_7292(passphrase: str) -> None:
     assert again != made and pkcs12.load_pkcs12(again, password).key is not None
     with pytest.raises(ValueError):
         pkcs12.load_pkcs12(pfx.with_mac_of(made, b"another", 3000), password)
+
+
+def test_rounds_that_would_take_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """KEY-5, before anybody is asked for a passphrase: in the MAC, in PBES2, and in PEM."""
+    monkeypatch.setattr(identities, "KDF_ROUNDS", 1000)
+    many = der.integer((1 << 31) - 1)
+    made = new_identity("x", b"open sesame", algorithm="ml-kem-768", signing_algorithm="p-256")
+    outer = der.parse(made.signing_p12)
+    parts = [child.raw for child in outer.children]
+    mac_data = [child.raw for child in outer.children[2].children[:2]]
+    in_mac = der.sequence(*parts[:2], der.sequence(*mac_data, many))
+    info = base64.b64decode(made.decryption.split(b"-----")[2])
+    in_pem = pki.edit(info, (0, 1, 0, 1, 1), many)
+    pem = b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n%s\n-----END ENCRYPTED PRIVATE KEY-----\n"
+    load_signing_key(made.signing_p12, lambda: b"open sesame")
+    load_decryption_key(made.decryption, lambda: b"open sesame")
+    for load, data in (
+        (load_signing_key, in_mac),
+        (load_decryption_key, pem % base64.b64encode(in_pem) + pki.pem(pki.recipient().certificate)),
+    ):
+        with pytest.raises(NoMatchError, match="rounds") as caught:
+            load(data, never)
+        assert caught.value.rule == "KEY-5"
 
 
 def test_empty_passphrase_is_no_passphrase() -> None:
