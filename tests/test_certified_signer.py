@@ -52,6 +52,12 @@ def test_a_certified_signer_and_revocation_lists(tmp_path, sender, receiver, mon
         (["--crl", str(tmp_path / "ca.pem")], 40, [], "KEY-9"),
         (["--expect-signer", str(tmp_path / "leaf.pem")], 0, ["revocation-unknown"], None),
         (["--expect-signer", fingerprint((leaf,))], 0, ["revocation-unknown"], None),
+        (
+            ["--expect-signer", fingerprint((leaf,)).replace(" ", "-").lower()],
+            0,
+            ["revocation-unknown"],
+            None,
+        ),
         (["--expect-signer", str(tmp_path / "sender.pem")], 50, [], "TRU-9"),
     ):
         assert run([*call, *more]) == code, more

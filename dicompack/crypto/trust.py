@@ -79,8 +79,11 @@ class ExpectedSigner:
             known = {fingerprint((certificate,)), contact}
             fits = "".join(self.fingerprint.split()).upper() in {"".join(one.split()) for one in known}
         if not fits:  # TRU-9
+            own = fingerprint((certificate,))
             raise UntrustedError(
-                "signed by somebody else than expected", rule="TRU-9", hint="see the signer with list or test"
+                "signed by somebody else than expected",
+                rule="TRU-9",
+                hint=f"it was {certificates.name_of(certificate)}, whose signing key alone has {own}",
             )
 
 

@@ -71,6 +71,12 @@ def rotate_command(
         after = Opened.of(folder, passphrases)
         refuse_revoked((after.signing.certificate, after.decryption.certificate), folder.name)
         holder = after.holder
+        if keys_of(holder.marshal()) & keys_of(before.holder.marshal()):  # KEY-12
+            raise UsageError(
+                "the identities in OLD and DIR have a key in common",
+                rule="KEY-12",
+                hint="name a folder that does not exist yet, for new keys",
+            )
         statement = key_statements.name_successor(after.signing, after.contact, before.signing, now)
         with system_errors(folder):
             write_files(folder, {SUCCESSOR_FILE: statement})

@@ -194,6 +194,12 @@ def test_an_identity_that_is_there_is_named(call, me, them, clinic, locked, tmp_
     assert pinned()["Sender"] == Pinned(locked.contact_pem)
 
 
+def test_nobody_follows_himself(call, me):
+    """KEY-12: no receiver would take it."""
+    assert rule_of(call("keys", "rotate", me, me, "--json")) == (2, "KEY-12")
+    assert not (me / "successor.pem").exists()
+
+
 def test_rotate_keeps_kinds_and_passphrase(call, tmp_path, small_keys, monkeypatch):
     monkeypatch.setattr("dicompack.crypto.identities.KDF_ROUNDS", 1000)
     (tmp_path / "p").write_text("open sesame\n", encoding="ascii")

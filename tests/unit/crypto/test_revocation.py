@@ -213,6 +213,8 @@ def test_tru_9_the_fingerprint_of_an_authority_is_nobody_s():
     with pytest.raises(UntrustedError) as caught:
         ExpectedSigner(trusted.fingerprint).check(pki.certified_signer().certificate, trusted)
     assert caught.value.rule == "TRU-9"
+    own = caught.value.hint.rpartition("has ")[2]
+    ExpectedSigner(own).check(pki.certified_signer().certificate, trusted)
 
 
 def test_tru_9_the_expected_signer():
