@@ -95,6 +95,12 @@ def load_time_stamp_anchors(name: str, data: bytes) -> tuple[AuthorityAnchor, ..
         NoMatchError: none, or one that is not an authority's (TRU-6).
     """
     found = certificates.parse_any(data, NoMatchError)
+    if not any(map(certificates.is_authority, found)):  # TRU-6
+        raise NoMatchError(
+            "this is not the certificate of an authority that certifies time-stamp authorities",
+            rule="TRU-6",
+            hint="name the one above it, with cA and keyCertSign: often cacert.pem, beside tsa.crt",
+        )
     return tuple(AuthorityAnchor(name, one, frozenset((Role.TIMESTAMP,))) for one in found)
 
 

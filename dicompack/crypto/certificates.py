@@ -78,7 +78,7 @@ _SIGNS: Final = (
     "a signer's certificate has digitalSignature or nonRepudiation, and is for persons, not for TLS"
 )
 _CERTIFIES: Final = (
-    "an authority's has cA and keyCertSign, a person's cA FALSE and a keyUsage; dicompack keys new makes such"
+    "an authority's has cA and keyCertSign; a person's has cA FALSE and a keyUsage, as those of keys new"
 )
 _DECRYPTS: Final = "a recipient's has keyEncipherment, on a curve keyAgreement, and a subject key identifier"
 

@@ -114,10 +114,11 @@ def _believe(terminal: Terminal, data: bytes) -> Outcome:
             rule="KEY-13",
             hint="if you know its owner by a file: dicompack keys revoke FILE",
         )
+    # An owner whose clock is ahead, or whose statement is for later, means these keys: they end now.
+    since = min(stated.revocation.since, datetime.now(UTC).replace(microsecond=0))
     marked: dict[str, Pinned] = {}
     for one, pinned in signers:
-        holder = pinned_holder(one.name, pinned)
-        marked |= _mark(holder, stated.revocation.since, stated.revocation.reason)
+        marked |= _mark(pinned_holder(one.name, pinned), since, stated.revocation.reason)
     return _told(terminal, marked)
 
 

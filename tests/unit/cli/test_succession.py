@@ -307,6 +307,17 @@ def test_the_owner_revokes_and_others_believe_him(call, me, clinic, tmp_path, mo
         recipient_contact("Sender")
 
 
+def test_a_revocation_for_later_counts_from_now_on(call, clinic, tmp_path):
+    pin("Sender", Pinned(clinic.contact_pem))
+    later = key_statements.revoke(signing_of(clinic), NOW + 9 * DAY, "", NOW)
+    (tmp_path / "revocation.pem").write_bytes(later)
+    assert call("keys", "revoke", tmp_path / "revocation.pem").code == 0
+    entry = pinned()["Sender"]
+    assert entry.revoked is not None and NOW <= entry.revoked <= datetime.now(UTC)
+    with pytest.raises(UntrustedError):
+        recipient_contact("Sender")
+
+
 def test_an_authority_is_revoked(call, tmp_path):
     life = {"start": NOW - DAY, "end": NOW + DAY}
     ca = pki.certificate("CA", pki.CERTIFIES, ca=True, **life)
