@@ -195,8 +195,14 @@ def open_to(source: der.Source, openers: Sequence[Opener], write: Callable[[byte
     try:
         return streamed_signed.verify(_Decrypted(source, envelope, key), write, RULES)
     except DicomPackError as error:  # SDF-9
+        # What is said follows from what was tried, and from nothing inside.
+        typed = any(isinstance(one, Password) for one in openers)
         raise BadSignatureError(
-            "cannot be opened: not what was sealed for this key", rule="SDF-9", hint="do not use the data"
+            "cannot be opened: not what was sealed for this key",
+            rule="SDF-9",
+            hint="see whether the password is right; if so, do not use the data"
+            if typed
+            else "do not use the data",
         ) from error
 
 

@@ -127,10 +127,17 @@ def test_wrong_key_wrong_padding_and_wrong_signature_are_one_answer_sdf_9() -> N
         with pytest.raises(BadSignatureError) as caught:
             opened(one)
         answers.add((str(caught.value), caught.value.rule, caught.value.hint))
-    with pytest.raises(BadSignatureError) as caught:
-        opened(sealed(b"hello", PasswordKey.new(Password(SECRET))), Password(SECRET[:-1]))
-    answers.add((str(caught.value), caught.value.rule, caught.value.hint))
     assert len(answers) == 1
+    # Whoever typed a password is told to look at it, whatever it is that is wrong.
+    typed = set()
+    good = sealed(b"hello", PasswordKey.new(Password(SECRET)))
+    for wrong, password in ((good, SECRET[:-1]), (good[:-16] + bytes(16), SECRET)):
+        with pytest.raises(BadSignatureError) as caught:
+            opened(wrong, Password(password))
+        typed.add((str(caught.value), caught.value.rule, caught.value.hint))
+    assert len(typed) == 1
+    assert {answer[:2] for answer in typed} == {answer[:2] for answer in answers}
+    assert "password" in typed.pop()[2]
 
 
 def test_content_info_inside_is_read() -> None:
