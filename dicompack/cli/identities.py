@@ -43,6 +43,8 @@ class Passphrases:
         self._known = [] if file is None else read_passphrases(file)
         self._pins: dict[bytes, bytes] = {}
         self._warned: set[Path] = set()
+        if file is not None:
+            warn_of_readers(terminal, file, "passphrase")
 
     @property
     def from_file(self) -> bool:

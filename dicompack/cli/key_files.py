@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,11 +43,14 @@ def read_key_file(path: Path, largest: int = _LARGEST_KEY_FILE) -> bytes:
     return data
 
 
-def warn_of_readers(terminal: Terminal, file: Path) -> None:
+def warn_of_readers(terminal: Terminal, file: Path, what: str = "key") -> None:
     """Tell a person if a file with a secret can be read by other accounts; Windows has no such mode."""
     # CLI-30
-    if os.name == "posix" and file.stat().st_mode & _READ_BY_OTHERS:
-        terminal.warn(f"{file.name}: other accounts of this computer may read this key; chmod 600 ends that")
+    mode = file.stat().st_mode
+    if os.name == "posix" and stat.S_ISREG(mode) and mode & _READ_BY_OTHERS:
+        terminal.warn(
+            f"{file.name}: other accounts of this computer may read this {what}; chmod 600 ends that"
+        )
 
 
 def read_passphrases(path: Path) -> list[bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dicompack.cli.key_files import read_passphrases
+from dicompack.cli.key_files import read_passphrases, warn_of_readers
 from dicompack.cli.terminal import Terminal
 from dicompack.errors import UsageError
 
@@ -24,7 +24,7 @@ def password_to_pack(terminal: Terminal, *, made: bool, file: Path | None) -> Pa
 
     _check_one_source(made, file)
     if file is not None:
-        password = _from_file(file)
+        password = _from_file(terminal, file)
         password.check_strength()
         return password
     if not made:
@@ -54,7 +54,7 @@ def password_to_open(terminal: Terminal, *, asked: bool, file: Path | None) -> P
 
     _check_one_source(asked, file)
     if file is not None:
-        return _from_file(file)
+        return _from_file(terminal, file)
     return Password(terminal.ask_passphrase("password of the package")) if asked else None
 
 
@@ -63,10 +63,11 @@ def _check_one_source(flag: bool, file: Path | None) -> None:
         raise UsageError("--password and --password-file contradict each other", hint="leave one of them out")
 
 
-def _from_file(file: Path) -> Password:
+def _from_file(terminal: Terminal, file: Path) -> Password:
     from dicompack.crypto.passwords import Password
 
     lines = read_passphrases(file)
+    warn_of_readers(terminal, file, "password")
     if len(lines) != 1:  # CLI-20
         raise UsageError("a package has one password, and the file has several lines", rule="CLI-20")
     return Password(lines[0].decode("utf-8"))

@@ -64,11 +64,11 @@ class Desk:
         path.chmod(0o600)
         return path
 
-    def pack(self, signer: Path, *recipients: Path) -> tuple[int, list[str]]:
+    def pack(self, signer: Path, *recipients: Path, more: tuple[object, ...] = ()) -> tuple[int, list[str]]:
         """Exit code and the lines on stderr."""
         call = ["pack", "source", "-o", "study.dcmpack", "--burned-in", "vouch", "--quiet", "--jobs", "1"]
         named = [part for one in recipients for part in ("--recipient", str(one))]
-        code = run([*call, "--signer", str(signer), *named])
+        code = run([*call, "--signer", str(signer), *named, *map(str, more)])
         return code, self.capfd.readouterr().err.splitlines()
 
 
@@ -183,6 +183,21 @@ def test_a_key_that_others_may_read(desk, own, other):
     code, lines = desk.pack(own, other)
     assert code == 0
     assert lines == ["signing.p12: other accounts of this computer may read this key; chmod 600 ends that"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such mode")
+@pytest.mark.parametrize("option", ["--passphrase-file", "--password-file"])
+def test_what_opens_a_key_or_a_package_that_others_may_read(desk, own, other, option):
+    """CLI-30."""
+    secret = desk.folder / "secret"
+    secret.write_text("babab-cucuc-dodod-fifif-gagag-huhuh-jojoj-kikik\n", encoding="ascii")
+    secret.chmod(0o640)
+    code, lines = desk.pack(own, other, more=(option, secret))
+    assert code == 0
+    assert [line for line in lines if "other accounts" in line] == [
+        f"secret: other accounts of this computer may read this {option[2:].removesuffix('-file')};"
+        " chmod 600 ends that"
+    ]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no such mode")

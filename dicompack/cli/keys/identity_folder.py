@@ -22,7 +22,7 @@ from dicompack.cli.identities import (
     file_of_role,
     kem_file,
 )
-from dicompack.cli.key_files import read_key_file, read_passphrases
+from dicompack.cli.key_files import read_key_file, read_passphrases, warn_of_readers
 from dicompack.cli.system_errors import system_errors
 from dicompack.cli.terminal import Terminal
 from dicompack.crypto.tokens import is_token
@@ -86,6 +86,7 @@ def protection(terminal: Terminal, folder: Path, *, no_passphrase: bool, file: P
 def _new_passphrase(terminal: Terminal, file: Path | None) -> bytes:
     if file is not None:
         passphrases = read_passphrases(file)
+        warn_of_readers(terminal, file, "passphrase")
         if len(passphrases) != 1:
             raise UsageError("a new identity has one passphrase, and the file has several", rule="CLI-6")
         return passphrases[0]
