@@ -137,7 +137,7 @@ def follow(terminal: Terminal, data: bytes, confirm: Callable[[Holder, tuple[str
     if before.successor == new.fingerprint:
         terminal.say(f"was followed already: {name}")
         return shown("keys trust", pinned_holder(name, before))
-    _check(name, before, new)
+    _check(name, before, new, {pinned.successor for _, pinned in signers_of(stated)})
     since = f"{stated.at:%Y-%m-%d %H:%M} UTC"
     terminal.warn(f"{name}, whom you have pinned, has signed on {since} that these are the new keys:")
     confirm(new, before.roles)
@@ -166,12 +166,13 @@ def _who_names(stated: Stated) -> tuple[str, Pinned]:
     return one.name, pinned
 
 
-def _check(name: str, before: Pinned, new: Holder) -> None:
+def _check(name: str, before: Pinned, new: Holder, followed: set[str]) -> None:
+    """See that the new one may follow; `followed` are who did, wherever the old key is pinned."""
     refuse_revoked(new.certificates.values(), name)
     refuse_shared(new.marshal(), name)
     lost = [role for role in before.roles if role not in new.possible_roles]
     reason = ""
-    if before.successor:
+    if followed - {"", new.fingerprint}:
         reason = "it has named another successor before"
     elif keys_of(before.certificates) & keys_of(new.marshal()):
         reason = "the successor has a key of the contact that it follows"

@@ -110,6 +110,24 @@ def test_a_person_sees_it_first(call, successor, monkeypatch, answer, code):
     assert (pinned() != before) == answer
 
 
+def test_a_key_that_is_pinned_twice_names_one_successor(call, me, clinic, locked, successor, tmp_path):
+    """KEY-12: under whichever name, and the same one for both."""
+    pin("Sender, too", Pinned(clinic.contact_pem))
+    new = Contact.parse((successor / "contact.pem").read_bytes())
+    call_of = ("keys", "trust", successor / "successor.pem", "--fingerprint", new.fingerprint)
+    assert call(*call_of).code == 0
+    other = key_statements.name_successor(
+        load_signing_key(locked.signing_p12, lambda: b"open sesame"), locked.contact, signing_of(clinic), NOW
+    )
+    (tmp_path / "other.pem").write_bytes(other)
+    ended = call(
+        "keys", "trust", tmp_path / "other.pem", "--fingerprint", locked.contact.fingerprint, "--json"
+    )
+    assert rule_of(ended) == (50, "KEY-12")
+    assert call(*call_of).code == 0
+    assert pinned()["Sender, too"] == pinned()["Sender"] == Pinned(new.marshal())
+
+
 def test_roles_go_over(call, me, clinic, successor):
     rewrite("Sender", Pinned(clinic.contact_pem, ("signer", "custodian")))
     new = Contact.parse((successor / "contact.pem").read_bytes())
