@@ -102,14 +102,14 @@ def test_a_contact_has_the_roles_that_it_was_given(call, me, clinic):
     assert trusted(call, "Clinic A", right, "--role", "signer").code == 0
     with pytest.raises(UntrustedError):
         recipient_contact("Clinic A")
-    trust_store(TrustOptions()).judge(clinic.contact.signing, (), NOW)
+    trust_store(TrustOptions()).judge(clinic.contact.signing, (), datetime.now(UTC))
     assert trusted(call, "clinic a", right, "--json").json["roles"] == ["signer"], "kept when none is named"
 
     assert trusted(call, me, right, "--role", "recipient", "--role", "custodian").code == 0
     recipient_contact("Clinic A", "custodian")
     for options in (TrustOptions(), TrustOptions(("Clinic A",))):
         with pytest.raises(UntrustedError) as caught:
-            trust_store(options).judge(clinic.contact.signing, (), NOW)
+            trust_store(options).judge(clinic.contact.signing, (), datetime.now(UTC))
         assert caught.value.rule == "TRU-5"
     shown = call("keys", "show", "Clinic A", "--json").json
     assert [one["state"] for one in shown["certificates"]] == ["trusted", "unknown"]
@@ -243,7 +243,7 @@ def test_a_revoked_key_counts_for_nothing_whoever_names_it(call, me, clinic, lib
     rewrite("Clinic A", Pinned(clinic.contact_pem, revoked=NOW - WEEK))
     for options in (TrustOptions(), TrustOptions((str(me / "contact.pem"),))):
         with pytest.raises(UntrustedError) as caught:
-            trust_store(options).judge(clinic.contact.signing, (), NOW)
+            trust_store(options).judge(clinic.contact.signing, (), datetime.now(UTC))
         assert caught.value.rule == "TRU-10"
         before = NOW - 2 * WEEK
         with pytest.raises(UntrustedError) as caught:
@@ -266,7 +266,7 @@ def test_a_revoked_authority_vouches_for_nobody(tmp_path):
     leaf = pki.certificate("leaf", pki.SIGNS, issuer=issuer, start=NOW - WEEK, end=NOW + WEEK)
     rewrite("CA", Pinned(pki.pem(issuer[0]), revoked=NOW - timedelta(days=1)))
     with pytest.raises(UntrustedError) as caught:
-        trust_store(TrustOptions()).judge(leaf, (), NOW)
+        trust_store(TrustOptions()).judge(leaf, (), datetime.now(UTC))
     assert caught.value.rule == "TRU-10"
     trust_store(TrustOptions()).judge(leaf, (), NOW - timedelta(days=2))
 
@@ -276,7 +276,7 @@ def test_a_key_that_will_be_revoked_still_counts(clinic):
     entry = Pinned(clinic.contact_pem, revoked=NOW + WEEK)
     rewrite("Clinic A", entry)
     recipient_contact("Clinic A")
-    trust_store(TrustOptions()).judge(clinic.contact.signing, (), NOW)
+    trust_store(TrustOptions()).judge(clinic.contact.signing, (), datetime.now(UTC))
     rewrite("Clinic A", Pinned(clinic.contact_pem, revoked=NOW - WEEK))
     with pytest.raises(UntrustedError) as caught:
         pin("Clinic A", Pinned(clinic.contact_pem, ("signer",)))

@@ -78,8 +78,8 @@ def test_a_successor_takes_the_place_of_whom_it_follows(call, me, clinic, succes
     with pytest.raises(UntrustedError):
         recipient_contact(retired)
     store = trust_store(TrustOptions())
-    assert store.judge(new.signing, (), NOW).name == "Sender"
-    assert store.judge(clinic.contact.signing, (), NOW).name == retired
+    assert store.judge(new.signing, (), datetime.now(UTC)).name == "Sender"
+    assert store.judge(clinic.contact.signing, (), datetime.now(UTC)).name == retired
     again = call("keys", "trust", successor / "successor.pem", "--json")
     assert (again.code, set(pinned())) == (0, {"Sender", retired}), "a second time changes nothing"
     states = {one["pinned_as"]: one["why"] for one in call("keys", "list", "--json").json["contacts"]}
@@ -341,7 +341,7 @@ def test_an_authority_is_revoked(call, tmp_path):
     ca = pki.certificate("CA", pki.CERTIFIES, ca=True, **life)
     leaf = pki.certificate("leaf", pki.SIGNS, issuer=(ca, pki.key("CA")), **life)
     pin("CA", Pinned(pki.pem(ca)))
-    trust_store(TrustOptions()).judge(leaf, (), NOW)
+    trust_store(TrustOptions()).judge(leaf, (), datetime.now(UTC))
     ended = call("keys", "revoke", "CA", "--json").json
     assert (ended["kind"], ended["state"]) == ("authority", "revoked")
     with pytest.raises(UntrustedError) as caught:
