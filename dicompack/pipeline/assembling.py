@@ -57,9 +57,9 @@ class Ready:
 
     layout: Layout
     names: Sequence[str]
-    """Of the files with the sealed objects, in the order of the package."""
+    """Of the files with members and restoring data, in the order of the package."""
     own: dict[str, bytes]
-    """The other objects."""
+    """Objects that are in no file; all others are in files of their own names."""
 
     @property
     def size(self) -> int:
@@ -154,7 +154,7 @@ def write(ready: Ready, objects: Path, folder: Path, name: str, on_progress: OnP
         if object_name in ready.own:
             yield memoryview(ready.own[object_name])[offset : offset + size]
             return
-        with files.FileAccess(objects / file_names[object_name]) as access:
+        with files.FileAccess(objects / file_names.get(object_name, object_name)) as access:
             for start in range(offset, offset + size, _READ_SIZE):
                 yield access.read_at(start, min(_READ_SIZE, offset + size - start))
 

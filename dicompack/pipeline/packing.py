@@ -282,6 +282,7 @@ def pack(
                 ids,
                 Fitting(redundancy, volume_size),
                 at,
+                lambda name, pieces: files.write_new(objects / name, pieces, durable=False),
                 _looking_for(intake) if policy else _not_looking,
                 restoring,
                 hide_signer=hide_signer,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 
 from dicompack.container.digests import ObjectDigest
 from dicompack.container.limits import PART_SIZE
@@ -40,16 +39,8 @@ class Sealing:
 
 def pack(content: bytes, recipients: Sequence[Addressee]) -> Sealed:
     """Seal for the recipients, under a fresh key."""
-    return pack_pieces([content], recipients)
-
-
-def pack_pieces(content: Sequence[bytes], recipients: Sequence[Addressee]) -> Sealed:
-    """The same for what is in pieces, which are never put together."""
-    sealing = Sealing(content, sum(map(len, content)), recipients)
-    whole = BytesIO()  # which, other than a join of pieces, needs the room for them once
-    for piece in sealing:
-        whole.write(piece)
-    return Sealed(whole.getvalue(), sealing.digest)
+    sealing = Sealing([content], len(content), recipients)
+    return Sealed(b"".join(sealing), sealing.digest)
 
 
 def pack_parts(content: Iterable[Buffer], size: int, recipients: Sequence[Addressee]) -> Iterator[Sealing]:

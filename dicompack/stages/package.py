@@ -14,7 +14,7 @@ The order of checks (the numbers stand beside the code that does them, here and 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -48,7 +48,6 @@ from dicompack.dicom.dataset import Buffer
 from dicompack.errors import BadSignatureError, NoMatchError, UntrustedError
 from dicompack.parties import Originator
 from dicompack.stages import envelope, seals
-from dicompack.stages.artifacts import Sealed
 from dicompack.stages.judging import Judge
 from dicompack.stages.seals import CheckedSeal, Packed, check_object
 
@@ -87,6 +86,7 @@ def pack(
     ids: SetIds,
     fitting: Fitting,
     at: datetime,
+    put: Callable[[str, Iterable[Buffer]], int],
     look: Callable[[bytes], None] = lambda _content: None,
     restoring: SealedOriginals | None = None,
     *,
@@ -95,7 +95,8 @@ def pack(
 ) -> Packed:
     """CUSTODY, MANIFEST, DIGESTS and SEAL for members and restoring data that stand in their final order.
 
-    `look` sees the MANIFEST before it is sealed, and may raise. `fitting` finds volume size and recovery.
+    `fitting` finds volume size and recovery. `put` takes CUSTODY and MANIFEST, sealed, by their names, to
+    where the members are, and gives their sizes. `look` sees the MANIFEST before it is sealed, and may raise.
     With `hide_signer` nobody but recipients can see who signed. `stamp` gives the SEAL its time-stamp.
     """
     restoring = restoring or SealedOriginals()
@@ -115,22 +116,21 @@ def pack(
         )
     )
     look(content)
-    own = {}
+    about = []
     if restoring.custody:
         told = originals.marshal(Custody(ids.set_id, restoring.custody))
         custodians = originator.custodian_certificates
-        own[names.CUSTODY] = _signed_and_sealed(told, originator, at, custodians)
+        about.append(_signed_and_sealed(names.CUSTODY, told, originator, at, custodians, put))
         del told
-    own[names.MANIFEST] = _signed_and_sealed(content, originator, at, recipients)
-    del content  # with 100 000 members each copy has 90 MiB
+    about.append(_signed_and_sealed(names.MANIFEST, content, originator, at, recipients, put))
+    del content  # with 100 000 members it has 90 MiB
     holding = [one for member in members for one in member.objects]
-    elsewhere = [*holding, *restoring.objects]
-    table = Digests((*(one.digest for one in elsewhere), *(one.digest for one in own.values())))
-    objects = {name: one.whole for name, one in own.items()}
-    objects[names.DIGESTS] = digests.marshal(table)
-    outer = names.sealed_names(len(holding), len(restoring.objects), custody=False)[:-1]
-    stored = [StoredObject(name, one.size) for name, one in zip(outer, elsewhere, strict=True)]
-    stored += [StoredObject(name, len(data)) for name, data in objects.items()]
+    every = [*holding, *restoring.objects, *about]
+    table = Digests(tuple(one.digest for one in every))
+    objects = {names.DIGESTS: digests.marshal(table)}
+    outer = names.sealed_names(len(holding), len(restoring.objects), custody=bool(restoring.custody))
+    stored = [StoredObject(name, one.size) for name, one in zip(outer, every, strict=True)]
+    stored.append(StoredObject(names.DIGESTS, len(objects[names.DIGESTS])))
     content_of_seal = Seal(
         set_id=ids.set_id,
         volume_set=ids.volume_set,
@@ -148,9 +148,16 @@ def pack(
 
 
 def _signed_and_sealed(
-    content: bytes, originator: Originator, at: datetime, recipients: Sequence[Addressee]
-) -> Sealed:
-    return envelope.pack_pieces(signed.sign_pieces(content, originator.signing, at), recipients)
+    name: str,
+    content: bytes,
+    originator: Originator,
+    at: datetime,
+    recipients: Sequence[Addressee],
+    put: Callable[[str, Iterable[Buffer]], int],
+) -> SealedObject:
+    pieces = signed.sign_pieces(content, originator.signing, at)
+    sealing = envelope.Sealing(pieces, sum(map(len, pieces)), recipients)
+    return SealedObject(put(name, sealing), sealing.digest)
 
 
 def _objects_of(content: Manifest) -> int:
