@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any
 
 from dicompack.errors import UsageError
@@ -82,7 +83,7 @@ class Crew:
     def __init__(self, start: Callable[[Any], None], settings: Any) -> None:
         context = multiprocessing.get_context(_start_method())
         self._pool = ProcessPoolExecutor(1, context, _enter, (start, settings))
-        self._pool.submit(_nothing)  # with the first task, and no sooner, the process begins
+        self._pool.submit(_begun)  # with the first task, and no sooner, the process begins
 
     def submit(self, work: Callable[[Any], Any], task: Any, demand: Demand) -> Future[Any]:
         """Do a task after those that were submitted before."""
@@ -134,15 +135,24 @@ def _start_method() -> str:
     return "fork" if sys.platform == "linux" else "spawn"
 
 
-_before = 0
-"""In a worker: bytes of address space that it had when it was ready."""
+_start: Callable[[], None]
+"""In a worker: what it does before the first task."""
 
 
 def _enter(start: Callable[[Any], None], settings: Any) -> None:
     begin_as_worker()
-    start(settings)
-    global _before
-    _before = address_space()
+    global _start
+    _start = partial(start, settings)
+
+
+@cache
+def _begun() -> int:
+    """Begin, once; gives the bytes of address space that the process had when it was ready.
+
+    As part of a task, for what goes wrong here is then told as what goes wrong there.
+    """
+    _start()
+    return address_space()
 
 
 def begin_as_worker() -> None:
@@ -156,12 +166,8 @@ def begin_as_worker() -> None:
     gc.freeze()  # what was inherited is no garbage; to look through it would also copy each page of it
 
 
-def _nothing() -> None:
-    """What is done to be there."""
-
-
 def _perform(work: Callable[[Any], Any], task: Any, demand: Demand) -> Any:
-    return perform(work, task, demand, _before)
+    return perform(work, task, demand, _begun())
 
 
 def perform(work: Callable[[Any], Any], task: Any, demand: Demand, before: int) -> Any:

@@ -1,6 +1,7 @@
 """Processes that may die without taking a run along."""
 
 import ctypes
+import errno
 import multiprocessing
 import os
 import signal
@@ -70,6 +71,16 @@ def test_several_of_them():
     results = dict(run(["1", "die", "2", "3"]) + run(["die"]))
     assert isinstance(results["die"], WorkerDiedError)
     assert results["3"] == ("settings", "3")
+
+
+def refused_start(settings):
+    raise OSError(errno.EIO, "a broken medium")
+
+
+def test_a_worker_that_cannot_begin_says_why(capfd):
+    with pytest.raises(OSError, match="a broken medium"):
+        list(Workers(refused_start, None, work, Processes(1)).run(["1"]))
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_bug_ends_the_run_and_the_processes():
