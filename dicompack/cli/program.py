@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dicompack import __version__
-from dicompack.cli.exit_codes import ExitCode
+from dicompack.cli.exit_codes import ExitCode, exit_code_of
 from dicompack.cli.interruption import interruptible
 from dicompack.cli.options import HelpfulGroup
 from dicompack.cli.system_errors import system_errors
-from dicompack.cli.terminal import Terminal
-from dicompack.errors import DicomPackError, UsageError
+from dicompack.cli.terminal import Terminal, not_printed, open_streams
+from dicompack.errors import DicomPackError, OutputError, UsageError
 
 if TYPE_CHECKING:
     from dicompack.cli.outcome import Outcome
@@ -109,6 +109,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     # Looked for before parsing: a call that cannot be parsed owes its caller the object, too.
     options = words[: words.index("--")] if "--" in words else words
+    open_streams()
     terminal = Terminal(json="--json" in options)
     started = time.monotonic()
     with interruptible():
@@ -118,7 +119,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
     if outcome.error is not None:
         terminal.error(outcome.error)
     if terminal.json:
-        terminal.document(outcome.document(time.monotonic() - started))
+        try:
+            terminal.document(outcome.document(time.monotonic() - started))
+        except OutputError as error:
+            terminal.error(error)
+            return outcome.code or exit_code_of(error)
     return outcome.code
 
 
@@ -133,6 +138,8 @@ def _outcome(terminal: Terminal, arguments: list[str] | None) -> Outcome | None:
         return _failed(_command_of(error), _usage_error(error))
     except DicomPackError as error:
         return _failed(terminal.command, error)
+    except OSError as error:  # of a command the group has translated it: this is help, or the version
+        return _failed(terminal.command, not_printed(error))
     except (KeyboardInterrupt, click.Abort):
         return _failed(terminal.command, InterruptedRunError("interrupted before anything was done"))
     except Exception as error:  # noqa: BLE001  # the outermost frame; what else comes is a bug

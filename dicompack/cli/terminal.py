@@ -24,7 +24,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from dicompack.errors import DicomPackError, UsageError
+from dicompack.errors import DicomPackError, OutputError, UsageError
 from dicompack.report import Member
 
 if TYPE_CHECKING:
@@ -279,6 +279,28 @@ def _print(stream: TextIO, line: str) -> None:
     try:
         stream.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
         stream.flush()
-    except BrokenPipeError:
-        # The reader has gone (`dicompack list ... | head`): that is its right, and the exit code stands.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except OSError as error:
+        _write_nowhere(stream)
+        # A reader that has gone (`dicompack list ... | head`) has the right to, and the exit code stands; of
+        # what cannot be said on stderr nobody can be told.
+        if stream is sys.stdout and not isinstance(error, BrokenPipeError):
+            raise not_printed(error) from error
+
+
+def open_streams() -> None:
+    """Let streams that our caller has closed lead nowhere: or their numbers would be those of our files."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="ascii"))  # noqa: SIM115  # until the end
+
+
+def not_printed(error: OSError) -> OutputError:
+    """The error for data that stdout does not take."""
+    # CLI-3
+    _write_nowhere(sys.stdout)  # or Python would try again at its end
+    message = error.strerror or "the system refused it"
+    return OutputError(message[:1].lower() + message[1:], where="the standard output", rule="CLI-3")
+
+
+def _write_nowhere(stream: TextIO) -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

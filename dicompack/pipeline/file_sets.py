@@ -71,11 +71,13 @@ def find(path: Path) -> FileSet | None:
 
     Raises:
         FormatError: a folder has Secure DICOM Files, and no DICOMDIR.
+        OSError: its DICOMDIR cannot be read.
         UsageError: a folder has both, a File-set and a package.
     """
     if path.is_dir():
         has_package = any(one.is_file() and is_volume(one) for one in path.iterdir())
-        directory = next((path / one for one in _DIRECTORY_NAMES if is_secure(path / one)), None)
+        begins = is_secure if has_package else _begins_as_secure
+        directory = next((path / one for one in _DIRECTORY_NAMES if begins(path / one)), None)
         if directory is not None:
             if has_package:
                 raise UsageError(
@@ -108,10 +110,14 @@ def refuse(path: Path, verb: str) -> None:
 
 def is_secure(path: Path) -> bool:
     """Whether a path is that of a Secure DICOM File."""
-    if not path.is_file():
-        return False
     try:
-        with files.FileAccess(path) as access:
-            return secure_files.is_secure(access)
+        return _begins_as_secure(path)
     except OSError:  # what is wrong with it is said by whoever needs it
         return False
+
+
+def _begins_as_secure(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with files.FileAccess(path) as access:
+        return secure_files.is_secure(access)
