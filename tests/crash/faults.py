@@ -2,8 +2,8 @@
 
 `strace` counts calls for each thread and each kind of call. A server loads the program once; for each call it
 forks a child that stops until strace has attached, so that the counters begin at zero where the call begins.
-A worker process counts from zero, too: it ends only at numbers that the main process has not had before it
-forks. Workers that die alone are in `tests/hostile/test_dying_worker.py`.
+Other threads and workers count from zero, too: they are traced only where the call is one of theirs. Workers
+that die alone are in `tests/hostile/test_dying_worker.py`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,13 +55,14 @@ for line in sys.stdin:
 
 @dataclass(frozen=True, order=True)
 class Point:
-    """One system call of a run."""
+    """One system call of a run, of its main thread or of another thread or process."""
 
     call: str
     number: int
+    main: bool = True
 
     def __str__(self) -> str:
-        return f"{self.call}-{self.number}"
+        return f"{self.call}-{self.number}{'' if self.main else ' of others'}"
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Program:
         self._server.stdin.write(json.dumps([[str(one) for one in arguments], str(out)]) + "\n")
         self._server.stdin.flush()
         child = int(self._server.stdout.readline())
-        command = [self._strace, "-f", *options, "-p", str(child)]
+        command = [self._strace, *options, "-p", str(child)]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
             assert tracer.stderr
             first = tracer.stderr.readline()
@@ -98,19 +100,23 @@ class Program:
     def points(self, arguments: Sequence[object], folder: Path) -> list[Point]:
         """Every call of a sound run that changes something below `folder`, or closes a file of it."""
         log = self._folder / "calls"
-        ended = self.call(arguments, ["-y", "-o", str(log), "-e", f"trace={','.join(CHANGING)}"])
+        ended = self.call(arguments, ["-f", "-y", "-o", str(log), "-e", f"trace={','.join(CHANGING)}"])
         assert ended.code == 0, ended.said
-        counts: dict[tuple[str, str], int] = {}
-        found = set()
+        counts: Counter[tuple[str, str]] = Counter()
+        found, elsewhere = set(), set()
+        main = ""
         for line in log.read_text("utf-8", errors="replace").splitlines():
             parts = _LINE.match(line)
             if parts is None or parts[2] not in CHANGING:
                 continue
             thread, call, rest = parts.groups()
-            counts[thread, call] = counts.get((thread, call), 0) + 1
-            if str(folder) in rest:
-                found.add(Point(call, counts[thread, call]))
-        return sorted(found)
+            main = main or thread
+            counts[thread, call] += 1
+            point = Point(call, counts[thread, call], main=thread == main)
+            (found if str(folder) in rest else elsewhere).add(point)
+        # What strikes a worker strikes the main process, too; and no pipe or terminal has a quota.
+        both = {Point(one.call, one.number, main=False) for one in elsewhere}
+        return sorted(one for one in found if one.main or one not in both)
 
     def killed(self, arguments: Sequence[object], point: Point) -> Ended:
         """SIGKILL in place of this call."""
@@ -119,7 +125,8 @@ class Program:
     def refused(self, arguments: Sequence[object], point: Point, fault: str, on: str = "") -> Ended:
         """The system refuses this call; where `on` is ``+``, all later ones of its kind, too."""
         inject = f"inject={point.call}:{fault}:when={point.number}{on}"
-        return self.call(arguments, ["-o", "/dev/null", "-e", f"trace={point.call}", "-e", inject])
+        threads = [] if point.main else ["-f"]
+        return self.call(arguments, [*threads, "-o", os.devnull, "-e", f"trace={point.call}", "-e", inject])
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from tests.crash.cases import Case
 from tests.crash.faults import Point, Program, sample
 
 IN_CI_ALL = 8
-COMMANDS = ("pack", "unpack", "repair")
+COMMANDS = ("pack", "unpack", "repair", "seal", "open", "rewrap", "force", "receipt")
 # What the system says, at which calls, and whether it says so from then on.
 FAULTS = {
     "full": ("error=ENOSPC", ("write", "fsync", "mkdir", "link", "rename"), "+"),
