@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import shutil
 from dataclasses import replace
 from datetime import timedelta
@@ -199,6 +201,22 @@ def test_a_directory_is_needed_sdf_18(tmp_path: Path, two: Path, recipient: Reci
     with pytest.raises(FormatError) as caught:
         dicompack.unpack(loose, tmp_path / "out", recipient=recipient)
     assert caught.value.rule == "SDF-18"
+
+
+def test_a_directory_that_cannot_be_read_is_not_called_missing(
+    tmp_path: Path, two: Path, recipient: Recipient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = (two / "DICOMDIR").stat()
+
+    def refused(descriptor: int, size: int, offset: int) -> bytes:
+        if os.path.samestat(os.fstat(descriptor), directory):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return sound(descriptor, size, offset)
+
+    sound = os.pread
+    monkeypatch.setattr(os, "pread", refused)
+    with pytest.raises(OSError, match="DICOMDIR"):
+        dicompack.unpack(two, tmp_path / "out", recipient=recipient)
 
 
 def test_beside_a_package(tmp_path: Path, two: Path, originator: Originator, recipient: Recipient) -> None:

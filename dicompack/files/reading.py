@@ -14,6 +14,7 @@ from typing import Self
 from dicompack.errors import InputError
 from dicompack.files import mapping
 from dicompack.files.mapping import map_for_reading
+from dicompack.files.refusals import named
 
 _MANY_FILES = 10_240  # the most volumes there can be, and some; macOS takes no more than this
 _OPEN_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
@@ -61,6 +62,7 @@ class FileAccess:
     """A file for reading at any place; the path is opened once and stays what it was."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._descriptor = os.open(path, _OPEN_READ)
         facts = os.fstat(self._descriptor)
         if not stat.S_ISREG(facts.st_mode):
@@ -70,7 +72,8 @@ class FileAccess:
 
     def read_at(self, offset: int, size: int) -> bytes:
         """`size` bytes from `offset`; fewer only where the file ends."""
-        return read_at(self._descriptor, offset, size)
+        with named(self._path):
+            return read_at(self._descriptor, offset, size)
 
     def mapped(self) -> memoryview:
         """The whole file; it stays when this is closed."""
@@ -80,7 +83,8 @@ class FileAccess:
         """Give the file back; once is enough."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
-            os.close(descriptor)
+            with named(self._path):
+                os.close(descriptor)
 
     def __enter__(self) -> Self:
         return self

@@ -10,14 +10,14 @@ import shutil
 import sys
 import tempfile
 import weakref
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 
 from dicompack.errors import OutputError
 from dicompack.files.mapping import map_for_reading, mapped
 from dicompack.files.reading import read_at
+from dicompack.files.refusals import named
 
 _OPEN_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _OPEN_GROWING = os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -39,13 +39,13 @@ def write_new(path: Path, pieces: Iterable[bytes | memoryview], *, durable: bool
         size = 0
         try:
             for piece in pieces:
-                with _named(path):
+                with named(path):
                     size += _write_all(descriptor, piece)
             if durable:
-                with _named(path):
+                with named(path):
                     os.fsync(descriptor)
         finally:
-            with _named(path):
+            with named(path):
                 os.close(descriptor)
     except BaseException:
         path.unlink(missing_ok=True)
@@ -78,7 +78,7 @@ class NewFile:
 
     def write_at(self, offset: int, piece: bytes | memoryview) -> None:
         """Write all of `piece` from `offset` on."""
-        with _named(self._path):
+        with named(self._path):
             os.lseek(self._descriptor, offset, os.SEEK_SET)
             _write_all(self._descriptor, piece)
 
@@ -91,7 +91,7 @@ class NewFile:
         descriptor, self._descriptor = self._descriptor, -1
         is_whole = False
         try:
-            with _named(self._path):
+            with named(self._path):
                 try:
                     if error is None:
                         os.fsync(descriptor)
@@ -101,17 +101,6 @@ class NewFile:
         finally:
             if not is_whole:
                 self._path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Of a descriptor the system does not say which file it is: whether it is output depends on that."""
-    try:
-        yield
-    except OSError as error:
-        if error.filename is None:
-            error.filename = str(path)
-        raise
 
 
 def _write_all(descriptor: int, piece: bytes | memoryview) -> int:
@@ -131,22 +120,22 @@ class GrowingFile:
 
     def append(self, data: bytes) -> None:
         """Write at its end."""
-        with _named(self._path):
+        with named(self._path):
             _write_all(self._descriptor, data)
 
     def cut(self, size: int) -> None:
         """Take away what comes after `size` bytes."""
-        with _named(self._path):
+        with named(self._path):
             os.ftruncate(self._descriptor, size)
 
     def sync(self) -> None:
         """Wait until it is on the medium."""
-        with _named(self._path):
+        with named(self._path):
             os.fsync(self._descriptor)
 
     def close(self) -> None:
         """Give it back."""
-        with _named(self._path):
+        with named(self._path):
             os.close(self._descriptor)
 
 
@@ -166,7 +155,7 @@ class UnnamedFile:
     def append(self, piece: bytes | memoryview) -> int:
         """Add bytes at the end; give the offset where they begin."""
         start = self.size
-        with _named(self._folder):
+        with named(self._folder):
             self.size += _write_all(self._file.fileno(), piece)
         return start
 
@@ -212,7 +201,7 @@ def sync_folder(folder: Path) -> None:
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        with _named(folder):
+        with named(folder):
             os.fsync(descriptor)
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network and FUSE file systems
