@@ -33,6 +33,8 @@ MAX_ELEMENTS: Final = 16_384
 """256 recipients need 4 400; the bound keeps a hostile object from costing memory."""
 MAX_LENGTH_OCTETS: Final = 6
 """256 TiB, more than any object can have."""
+MAX_HEADER: Final = 2 + MAX_LENGTH_OCTETS
+"""Bytes of the longest header."""
 MAX_TAKEN: Final = 1 << 20
 """Bytes of an element that `Cursor.take` holds: 256 recipients of the largest kind need 320 KiB."""
 
@@ -391,7 +393,7 @@ class Cursor:
         start, size = self.position, self._ends[-1] - self.position
         if not size and len(self._ends) > 1:  # DER-5
             raise _error(f"no element with tag {tag:02x} where one must stand", start, rule="DER-5")
-        view = memoryview(self._source.read_at(start, min(size, 2 + MAX_LENGTH_OCTETS)))
+        view = memoryview(self._source.read_at(start, min(size, MAX_HEADER)))
         found, head, length = read_header(view, 0, start, size)
         if found != tag:  # DER-5
             raise _error(f"no element with tag {tag:02x} where one must stand", start, rule="DER-5")

@@ -34,6 +34,7 @@ from dicompack.crypto.recipients.prescribed_transport import BY_IDENTIFIER, BY_I
 from dicompack.crypto.streamed_signed import Statement
 from dicompack.errors import (
     BadSignatureError,
+    DamagedError,
     DicomPackError,
     FormatError,
     NoMatchError,
@@ -172,6 +173,7 @@ def inspect(source: der.Source) -> Derivation | None:
     Gives how a key comes from the password, if there is one.
 
     Raises:
+        DamagedError: it is cut off.
         FormatError: not an EnvelopedData of this form, or not DER.
         UnsupportedError: an algorithm or a kind of recipient that is not in the list.
     """
@@ -186,7 +188,7 @@ def open_to(source: der.Source, openers: Sequence[Opener], write: Callable[[byte
     and throws it away if this raises.
 
     Raises:
-        FormatError, UnsupportedError: as `inspect`; both depend on public bytes only.
+        DamagedError, FormatError, UnsupportedError: as `inspect`; all depend on public bytes only.
         NoMatchError: none of ``openers`` is addressed; likewise.
         BadSignatureError: anything wrong after that, in one wording (RFC 3218 §2.3.2: no oracle).
     """
@@ -249,6 +251,7 @@ class _Decrypted:
 
 
 def _parse(source: der.Source) -> _Envelope:
+    _check_whole(source)
     cursor = der.Cursor(source)
     cursor.enter(der.SEQUENCE)
     kind = cursor.take(der.OBJECT_IDENTIFIER)
@@ -270,6 +273,18 @@ def _parse(source: der.Source) -> _Envelope:
     if der.small_integer(version) not in due:  # SDF-2
         _unsupported("version of EnvelopedData is not that of its recipients", version, rule="SDF-2")
     return _Envelope(found, cipher, iv, start, size)
+
+
+def _check_whole(source: der.Source) -> None:
+    """See that nothing is cut off: the sender has it whole, and a malformed one would come again as it is."""
+    size = max(source.size, MAX_CONTENT + 2 * _MAX_AROUND)
+    _, head, length = der.read_header(memoryview(source.read_at(0, der.MAX_HEADER)), 0, size=size)
+    if head + length > source.size:  # SDF-19
+        raise DamagedError(
+            f"truncated: {source.size} of {head + length} bytes are there",
+            rule="SDF-19",
+            hint="get the file again from the sender",
+        )
 
 
 def _parse_content(cursor: der.Cursor) -> tuple[BlockCipher, bytes, int, int]:

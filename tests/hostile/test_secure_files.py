@@ -19,7 +19,7 @@ from dicompack.crypto.keys import DecryptionKey
 from dicompack.dicom import dicom_file, media_directory
 from dicompack.dicom.directory_records import Records
 from dicompack.dicom.media_directory import DescribedFile
-from dicompack.errors import BadSignatureError, DicomPackError, FormatError, UntrustedError
+from dicompack.errors import BadSignatureError, DamagedError, DicomPackError, FormatError, UntrustedError
 from tests.conftest import Party, now, trusting
 from tests.hostile.forgery import Forgery
 from tests.packages import bundled, packed, study, tree
@@ -128,10 +128,18 @@ class TestWhoeverCanWrite:
         (later / SECOND).write_bytes((newer / SECOND).read_bytes())
         refuse(later, BadSignatureError, "SDF-13")
 
-    def test_truncated(self, file_set: Path, refuse: Callable[..., DicomPackError]) -> None:
+    @pytest.mark.parametrize("path", [SECOND, Path("DICOMDIR")])
+    def test_truncated_sdf_19(
+        self, path: Path, file_set: Path, refuse: Callable[..., DicomPackError]
+    ) -> None:
+        data = (file_set / path).read_bytes()
+        for size in (len(data) - 1, len(data) - 16, len(data) // 2, 64):
+            (file_set / path).write_bytes(data[:size])
+            error = refuse(file_set, DamagedError, "SDF-19")
+            assert f"{size} of {len(data)} bytes" in error.message
+
+    def test_overlong(self, file_set: Path, refuse: Callable[..., DicomPackError]) -> None:
         data = (file_set / SECOND).read_bytes()
-        (file_set / SECOND).write_bytes(data[:-16])
-        refuse(file_set, FormatError, "DER-3")
         (file_set / SECOND).write_bytes(data + b"\0")
         refuse(file_set, FormatError, "DER-3")
 
