@@ -20,12 +20,10 @@ import time
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from dicompack.errors import DicomPackError, OutputError, UsageError
-from dicompack.report import Member
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -65,9 +63,6 @@ def _escaped(character: str) -> str:
     return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
-_OF_MEMBER = tuple(field.name for field in fields(Member))
-
-
 class Terminal:
     """Where one run of the program prints. The streams are looked up at each use, as tests replace them."""
 
@@ -99,18 +94,21 @@ class Terminal:
         """The one object of ``--json``, in ASCII on one line."""
         # CLI-2
         import json
+        from dataclasses import fields
 
-        _print(sys.stdout, json.dumps(document, ensure_ascii=True, default=_record))
+        from dicompack.report import Member
+
+        names = tuple(field.name for field in fields(Member))
+
+        def record(member: Member) -> dict[str, object]:
+            return {name: getattr(member, name) for name in names}
+
+        _print(sys.stdout, json.dumps(document, ensure_ascii=True, default=record))
 
     def say(self, line: str) -> None:
         """One line to the person, unless they asked for silence or for JSON."""
         if not self.quiet and not self.json:
             _print(sys.stderr, safe(line))
-
-    def detail(self, line: str) -> None:
-        """One line that only ``--verbose`` shows."""
-        if self.verbose:
-            self.say(line)
 
     def error(self, error: DicomPackError) -> None:
         """An error, each of its faults, and what to do next."""
@@ -268,10 +266,6 @@ def _unbroken(titles: Sequence[str], rows: Sequence[Sequence[str]], right: Seque
             room = " " * (width - cell_len(cell))
             cells.append(room + cell if title in right else cell + room)
         yield "  ".join(cells)
-
-
-def _record(member: Member) -> dict[str, object]:
-    return {name: getattr(member, name) for name in _OF_MEMBER}
 
 
 def _print(stream: TextIO, line: str) -> None:
