@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from dicompack.container.conditions import Fault, VolumeCondition, merged
 from dicompack.container.faults import DamagedVolumesError, RepairableVolumesError
 from dicompack.container.frames import TailSum, head
+from dicompack.container.limits import MAXIMUM_PROBLEMS_SHOWN
 from dicompack.container.stripes import Stripe, StripeReader, batches, marshal_row, rebuild
 from dicompack.container.striping import HEAD_SIZE, block_hash
 from dicompack.container.structure import FoundVolume
@@ -15,10 +17,11 @@ from dicompack.container.survey import Survey, VolumeFault, VolumeNumber, missin
 from dicompack.report import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from dicompack.container.conditions import RandomAccess
     from dicompack.container.frames import Descriptor
+    from dicompack.container.striping import Striping
 
 _PROBES = 32
 """Blocks of a file without head and tail that are looked at to find which volume it was."""
@@ -41,8 +44,15 @@ class Diagnosis:
     """What is wrong, with the damaged ranges."""
     remake: tuple[VolumeNumber, ...]
     """Volumes to be made again: missing, or not what was written."""
-    short: int
-    """How many more volumes are needed; 0: all can be made again."""
+    needed: tuple[VolumeNumber, ...]
+    """Volumes with which all could be made again, if they were whole; none: it can be."""
+    any_of_them: bool
+    """Whether as many others of those that are lost would do as well."""
+
+    @property
+    def told(self) -> tuple[Finding, ...]:
+        """What is wrong, and the files of which nobody knows which volume they were."""
+        return (*self.faults, *self.survey.unknown)
 
     def check_repairable(self) -> None:
         """See that everything can be made again.
@@ -50,11 +60,17 @@ class Diagnosis:
         Raises:
             DamagedVolumesError: REC-4, with every fault and how many more volumes are needed.
         """
-        if self.short:
-            are = "volume is" if self.short == 1 else "volumes are"
-            message = f"not repairable: {self.short} more {are} needed"  # REC-4
-            hint = f"get {self.short} of the volumes that are named again from the sender"
-            raise DamagedVolumesError([*self.faults, Finding("damaged", "", message, "REC-4")], hint=hint)
+        short = len(self.needed)
+        if short:
+            are = "volume is" if short == 1 else "volumes are"
+            message = f"not repairable: {short} more {are} needed"  # REC-4
+            hint = f"get {short} of the volumes that are named again from the sender"
+            if not self.any_of_them:
+                shown = [_called(self.survey.descriptor, one) for one in self.needed[:MAXIMUM_PROBLEMS_SHOWN]]
+                if short > len(shown):
+                    shown.append(f"and {short - len(shown)} more")
+                hint = f"get again from the sender: {', '.join(shown)}"
+            raise DamagedVolumesError([*self.told, Finding("damaged", "", message, "REC-4")], hint=hint)
 
     def check_sound(self) -> None:
         """See that nothing is wrong.
@@ -65,7 +81,14 @@ class Diagnosis:
         """
         self.check_repairable()
         if self.remake:
-            raise RepairableVolumesError(self.faults)
+            raise RepairableVolumesError(self.told, hint=self.how_to_repair)
+
+    @property
+    def how_to_repair(self) -> str:
+        """What to call: volumes that are only missing go beside the others, and nothing else does."""
+        if self.survey.strangers or any(self.survey.found.get(number) for number in self.remake):
+            return "dicompack repair -d DIR makes the package anew"
+        return "dicompack repair makes them anew"
 
 
 def recovery_descriptor(descriptor: Descriptor, index: int) -> Descriptor:
@@ -91,14 +114,19 @@ def diagnose(surveyed: Survey, on_bytes: Callable[[int], None] | None = None) ->
     descriptor = surveyed.descriptor
     surveyed = _with_headless(surveyed)
     reader = StripeReader(descriptor, surveyed.found)
+    striping, reached = reader.striping, reader.reached
     ranges: dict[VolumeNumber, list[tuple[int, int]]] = {number: [] for number in surveyed.numbers}
-    short = 0
-    for batch in batches(reader.striping):
+    beyond: set[tuple[int, ...]] = set()  # the lost columns of stripes that have lost too much
+    for batch in batches(striping, reached):
         for stripe in reader.read(batch):
-            short = max(short, len(stripe.bad) - descriptor.recovery)
+            if len(stripe.bad) > striping.recovery:
+                beyond.add(stripe.bad)
             _note(reader, stripe, ranges)
         if on_bytes is not None:
             on_bytes(_data_size(reader, batch))
+    if reached < striping.stripes:
+        # Nothing is left of these; the first of them has lost whatever the later ones have.
+        beyond.add(_all_columns(striping, reached))
     faults = [fault.finding for fault in surveyed.faults]
     for number, spans in ranges.items():
         for volume in surveyed.found.get(number, ()):
@@ -107,11 +135,43 @@ def diagnose(surveyed: Survey, on_bytes: Callable[[int], None] | None = None) ->
             what = volume.condition.descriptor.number
             faults += [
                 Finding("damaged", volume.file_name, f"{what}: bytes {start} to {end - 1} are damaged", rule)
-                for start, end in merged([span for span in spans if span[0] < size])
+                for start, end in merged([(at, min(stop, size)) for at, stop in spans if at < size])
             ]
     wrong = {fault.number for fault in surveyed.faults} | set(surveyed.missing)
     remake = tuple(number for number in surveyed.numbers if number in wrong or ranges[number])
-    return Diagnosis(surveyed, tuple(faults), remake, short)
+    needed = _needed(striping, beyond)
+    # With one file its columns come and go together.
+    any_of_them = striping.count > 1 and tuple(sorted(set().union(*beyond))) in beyond
+    return Diagnosis(surveyed, tuple(faults), remake, needed, any_of_them)
+
+
+def _all_columns(striping: Striping, stripe: int) -> tuple[int, ...]:
+    """The columns that have not ended before a stripe."""
+    data = [column for column in range(striping.columns) if striping.place(column, stripe).size]
+    return (*data, *range(striping.columns, striping.columns + striping.recovery))
+
+
+def _needed(striping: Striping, beyond: Iterable[tuple[int, ...]]) -> tuple[VolumeNumber, ...]:
+    """A few volumes with which no stripe would have lost too much: each time the one that helps most."""
+    chosen: list[VolumeNumber] = []
+    lost = [[_volume_of(striping, column) for column in columns] for columns in beyond]
+    while lost:
+        helps = Counter(number for numbers in lost for number in numbers)
+        best = min(helps, key=lambda number: (-helps[number], number))
+        chosen.append(best)
+        left = ([number for number in numbers if number != best] for numbers in lost)
+        lost = [numbers for numbers in left if len(numbers) > striping.recovery]
+    return tuple(sorted(chosen))
+
+
+def _volume_of(striping: Striping, column: int) -> VolumeNumber:
+    if column < striping.columns:
+        return VolumeNumber(False, striping.place(column, 0).volume)
+    return VolumeNumber(True, column - striping.columns + 1)
+
+
+def _called(descriptor: Descriptor, number: VolumeNumber) -> str:
+    return replace(descriptor, is_recovery=number.is_recovery, index=number.index).number
 
 
 def _note(reader: StripeReader, stripe: Stripe, ranges: dict[VolumeNumber, list[tuple[int, int]]]) -> None:
@@ -120,15 +180,21 @@ def _note(reader: StripeReader, stripe: Stripe, ranges: dict[VolumeNumber, list[
     for column in sorted({*stripe.bad, *stripe.torn}):
         if column < striping.columns:
             place = striping.place(column, stripe.number)
-            span = (place.offset, place.offset + place.size)
-            ranges[VolumeNumber(False, place.volume)].append(span)
+            _add(ranges[VolumeNumber(False, place.volume)], place.offset, place.offset + place.size)
             continue
         start = striping.slice_offset(stripe.number)
         body = start + striping.row_size
         if column not in stripe.torn:
             start = body
         end = body + (striping.parity_size(stripe.number) if column in stripe.bad else 0)
-        ranges[VolumeNumber(True, column - striping.columns + 1)].append((start, end))  # REC-2
+        _add(ranges[VolumeNumber(True, column - striping.columns + 1)], start, end)  # REC-2
+
+
+def _add(spans: list[tuple[int, int]], start: int, end: int) -> None:
+    """One more range; what a missing volume has lost is one range, and not one for each block."""
+    if spans and spans[-1][1] == start:
+        start = spans.pop()[0]
+    spans.append((start, end))
 
 
 def _data_size(reader: StripeReader, batch: range) -> int:

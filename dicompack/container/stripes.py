@@ -16,7 +16,7 @@ import numpy as np
 from dicompack.container import erasure
 from dicompack.container.conditions import TAIL_RULES, read_table
 from dicompack.container.faults import DamagedVolumesError
-from dicompack.container.striping import BLOCK_HASH_SIZE, BLOCK_SIZE, Striping, block_hash
+from dicompack.container.striping import BLOCK_HASH_SIZE, BLOCK_SIZE, HEAD_SIZE, Striping, block_hash
 from dicompack.container.survey import VolumeNumber
 from dicompack.report import Finding
 
@@ -33,12 +33,13 @@ _MEMORY = 1 << 25
 _MOST_STRIPES = 64
 
 
-def batches(striping: Striping) -> Iterator[range]:
-    """The stripes, as many at a time as memory allows."""
+def batches(striping: Striping, end: int | None = None) -> Iterator[range]:
+    """The stripes, or those before `end`, as many at a time as memory allows."""
     width = (striping.columns + striping.recovery) * BLOCK_SIZE
     step = max(1, min(_MOST_STRIPES, _MEMORY // width))
-    for first in range(0, striping.stripes, step):
-        yield range(first, min(first + step, striping.stripes))
+    end = striping.stripes if end is None else end
+    for first in range(0, end, step):
+        yield range(first, min(first + step, end))
 
 
 def marshal_row(description: bytes, stripe: int, hashes: Iterable[bytes]) -> bytes:
@@ -119,6 +120,20 @@ class StripeReader:
         self.striping = descriptor.striping
         self._description = descriptor.set_description
         self._found = found
+
+    @property
+    def reached(self) -> int:
+        """The stripes of which some file has a byte: how many there are is a claim, files are a fact."""
+        striping = self.striping
+        last = 0
+        for number, copies in self._found.items():
+            size = max((volume.file.size for volume in copies), default=0)
+            if number.is_recovery:
+                size, step = size - HEAD_SIZE, striping.row_size + BLOCK_SIZE
+            else:
+                step = BLOCK_SIZE
+            last = max(last, -(-size // step))
+        return min(last, striping.stripes)
 
     def read(self, batch: range) -> list[Stripe]:
         """Consecutive stripes, each block compared with its hash."""

@@ -60,6 +60,12 @@ class Survey:
         """Volumes without a file."""
         return [number for number in self.numbers if number not in self.found]
 
+    @property
+    def unknown(self) -> tuple[Finding, ...]:
+        """Files that may have been volumes."""
+        lost = "not a volume, or nothing of its head and tail is left"
+        return tuple(Finding("not-a-volume", name, lost, "VOL-1") for name in self.strangers)
+
     def faults_of(self, *, recovery: bool) -> tuple[Finding, ...]:
         """The faults of the data volumes, or of the recovery volumes."""
         return tuple(

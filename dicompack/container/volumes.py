@@ -237,9 +237,7 @@ def join_surveyed(surveyed: Survey) -> Package:
     """Put together what was surveyed; see `join`. Faults of recovery volumes are findings here."""
     faults = surveyed.faults_of(recovery=False)
     if faults:
-        lost = "not a volume, or nothing of its head and tail is left"
-        strangers = [Finding("not-a-volume", name, lost, "VOL-1") for name in surveyed.strangers]
-        raise DamagedVolumesError([*faults, *strangers, *surveyed.faults_of(recovery=True)])
+        raise DamagedVolumesError([*faults, *surveyed.unknown, *surveyed.faults_of(recovery=True)])
     sound = [copies[0] for number, copies in surveyed.found.items() if not number.is_recovery]
     layout, crcs = read_structure(sound)
     return Package(sound, layout, crcs, surveyed)

@@ -122,7 +122,8 @@ def _repaired(found: Found, cause: DamagedVolumesError, folder: Path, on_progres
     except BaseException:
         opened.__exit__(None, None, None)
         raise
-    opened.repaired = (*diagnosis.faults, *found.aside)
+    opened.repaired = (*diagnosis.told, *found.aside)
+    opened.how_to_repair = diagnosis.how_to_repair
     made = "made again from the recovery volumes; the files themselves are as they were"
     findings = [Finding("repaired", name, made) for name in names_of(diagnosis, package_name(found))]
     opened.findings = (*diagnosis.survey.findings, *found.aside, *diagnosis.faults, *findings)

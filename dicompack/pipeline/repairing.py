@@ -66,7 +66,7 @@ def _diagnosis(found: Found, tell: OnProgress) -> Diagnosis:
         return diagnosed(found, tell)
     with volumes.find_files(found.paths) as again, again.join() as opened:
         check_frames(opened, tell)
-    return Diagnosis(found.surveyed, (), (), 0)
+    return Diagnosis(found.surveyed, (), (), (), any_of_them=False)
 
 
 def _check_beside(found: Found, diagnosis: Diagnosis, folder: Path) -> None:

@@ -95,7 +95,7 @@ def test(
         sealed = _check_without_key(opened, trust, tell)
         received = _check_receipt(opened, sealed, receipt, trust) if sealed and trust else ()
         if opened.repaired:
-            raise RepairableVolumesError(opened.repaired)
+            raise RepairableVolumesError(opened.repaired, hint=opened.how_to_repair)
         check_recovery(opened)
         return report_of("test", opened, sealed, began, received=received)
 

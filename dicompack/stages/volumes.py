@@ -123,6 +123,8 @@ class Volumes:
         self.findings: tuple[Finding, ...] = (*package.findings, *findings)
         self.repaired: tuple[Finding, ...] = ()
         """What was wrong before it was made whole for this run."""
+        self.how_to_repair = ""
+        """What makes it whole for good."""
         self._paths = paths
         self._files = files
 

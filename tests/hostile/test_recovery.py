@@ -245,7 +245,12 @@ def test_names_that_were_swapped(volumes, sender, recipient, unpacked, tmp_path)
 def test_a_destroyed_file_that_was_named(volumes, whole, sender, recipient, unpacked, tmp_path):
     """Nothing of its head and tail is left: what lies beside it says which package is meant."""
     volumes[1].write_bytes(bytes(len(whole[volumes[1].name])))
-    works(volumes[1], sender, recipient, unpacked, tmp_path / "out")
+    error, _ = works(volumes[1], sender, recipient, unpacked, tmp_path / "out")
+    assert [(one.kind, one.where) for one in error.findings] == [
+        ("missing", ""),
+        ("not-a-volume", volumes[1].name),
+    ]
+    assert "-d DIR" in error.hint  # the file is in the way of the new one
     dicompack.repair(volumes[1], tmp_path / "mended")
     assert tree(tmp_path / "mended") == whole
     volumes[1].rename(tmp_path / "alone.dcmpack.002")
