@@ -23,7 +23,8 @@ from dicompack.pipeline.opening import (
 from dicompack.pipeline.unpacking import check_volumes
 from dicompack.report import Finding, Report
 from dicompack.stages import volumes
-from dicompack.stages.volumes import Found
+from dicompack.stages.seals import CheckedSeal
+from dicompack.stages.volumes import Found, Volumes
 
 _READ_SIZE = 1 << 20
 
@@ -91,6 +92,9 @@ def _check_beside(found: Found, diagnosis: Diagnosis, folder: Path) -> None:
 
 def _write(found: Found, diagnosis: Diagnosis, beside: Path, target: Path | None, tell: OnProgress) -> Report:
     name = package_name(found)
+    if target is None and not diagnosis.remake:  # and the folder may be one that cannot be written
+        with volumes.find_files(found.paths) as again, again.join() as opened:
+            return _report(found, diagnosis, opened, check_volumes(opened, never), (), 0)
     with files.Staging(target or beside / name) as staging:
         folder = staging.folder("volumes")
         paths = made_whole(found, diagnosis, folder, tell)
@@ -105,19 +109,30 @@ def _write(found: Found, diagnosis: Diagnosis, beside: Path, target: Path | None
                 files.publish_folder(folder, target)
             elif written:
                 files.publish_files(written, beside)
-        made = [Finding("repaired", each, "made again") for each in names_of(diagnosis, name)]
-        members = sealed.newest.members if sealed else 0
-        return Report(
-            command="repair",
-            set_id=opened.package.ids.set_id.hex(),
-            instances_in=members,
-            instances_out=members,
-            bytes_in=opened.size,
-            bytes_out=size,
-            volumes=tuple(path.name for path in written),
-            findings=(*diagnosis.survey.findings, *found.aside, *diagnosis.faults, *made),
-            recipients=sealed.newest.recipients if sealed else (),
-        )
+        return _report(found, diagnosis, opened, sealed, tuple(path.name for path in written), size)
+
+
+def _report(
+    found: Found,
+    diagnosis: Diagnosis,
+    opened: Volumes,
+    sealed: CheckedSeal | None,
+    written: tuple[str, ...],
+    size: int,
+) -> Report:
+    made = [Finding("repaired", each, "made again") for each in names_of(diagnosis, package_name(found))]
+    members = sealed.newest.members if sealed else 0
+    return Report(
+        command="repair",
+        set_id=opened.package.ids.set_id.hex(),
+        instances_in=members,
+        instances_out=members,
+        bytes_in=opened.size,
+        bytes_out=size,
+        volumes=written,
+        findings=(*diagnosis.survey.findings, *found.aside, *diagnosis.faults, *made),
+        recipients=sealed.newest.recipients if sealed else (),
+    )
 
 
 def _all_in(folder: Path, paths: dict[str, Path]) -> dict[str, Path]:

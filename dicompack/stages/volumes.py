@@ -294,7 +294,7 @@ def _candidates(
 ) -> tuple[dict[str, tuple[VolumeFile, VolumeCondition | None]], list[Finding]]:
     """Files that are volumes by content, those that only have the name of one (None), and unreadable ones."""
     unreadable: list[Finding] = []
-    folder = path if path.is_dir() else path.parent
+    folder, named = (path, None) if path.is_dir() else (path.parent, path.name)
     allow_many_files()
     found: dict[str, tuple[VolumeFile, VolumeCondition | None]] = {}
     for entry in sorted(folder.iterdir()):
@@ -303,9 +303,9 @@ def _candidates(
         try:
             access = stack.enter_context(VolumeFile(entry))
         except OSError as error:
-            if entry.name == path.name:
+            if entry.name == named:
                 raise
-            if _stem(entry.name) == _stem(path.name) or path.is_dir():
+            if named is None or _stem(entry.name) == _stem(named):
                 unreadable.append(
                     Finding("unreadable", entry.name, f"cannot be read: {error.strerror}", "VOL-17")
                 )
@@ -314,19 +314,28 @@ def _candidates(
             found[entry.name] = (access, examine(access))
         except (FormatError, UnsupportedError) as error:
             error.where = entry.name
-            if entry.name == path.name and error.rule != "VOL-1":
+            if entry.name == named and error.rule != "VOL-1":
                 raise
-            if error.rule != "VOL-1" or entry.name == path.name or ".dcmpack" in entry.name:
+            if entry.name == named or _may_belong(entry.name, named, error):
                 found[entry.name] = (access, None)
             else:
                 access.close()
-    if not any(condition for _, condition in found.values()):
-        raise FormatError("there is no DICOMPack volume in this folder", rule="VOL-1")
-    if path.name in found and found[path.name][1] is None and not _siblings(path, found):
+    if named is None:
+        if not any(condition for _, condition in found.values()):
+            raise FormatError("there is no DICOMPack volume in this folder", rule="VOL-1")
+    elif named not in found or (found[named][1] is None and not _siblings(path, found)):
         raise FormatError(
-            "not a DICOMPack volume, or nothing of its head and tail is left", where=path.name, rule="VOL-1"
+            "not a DICOMPack volume, or nothing of its head and tail is left", where=named, rule="VOL-1"
         )
     return found, unreadable
+
+
+def _may_belong(name: str, named: str | None, error: FormatError | UnsupportedError) -> bool:
+    """Whether a file that is no volume as it should be may be one of the package that was asked for."""
+    if error.rule == "VOL-1":
+        return ".dcmpack" in name
+    # Beside a file that was named lies what else was received: another's newer version is not its fault.
+    return named is None or _stem(name) == _stem(named)
 
 
 def _choose(

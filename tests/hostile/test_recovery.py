@@ -186,6 +186,19 @@ def test_nothing_to_repair(volumes, whole, tmp_path):
     assert tree(tmp_path / "copy") == whole
 
 
+def test_where_nothing_is_to_be_repaired_nothing_is_written(volumes, monkeypatch):
+    """A package may lie on a medium that cannot be written."""
+
+    def read_only(*_):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr("dicompack.files.Staging", read_only)
+    assert dicompack.repair(volumes[0]).volumes == ()
+    volumes[1].unlink()
+    with pytest.raises(OSError, match=os.strerror(errno.EROFS)):
+        dicompack.repair(volumes[0])
+
+
 @pytest.mark.parametrize("settings", [{"recovery": 0}, {"recovery": None, "volume_size": None}])
 def test_without_recovery_volumes(settings, tmp_path, sender, receiver):
     settings = {"volume_size": 100_000, **settings}

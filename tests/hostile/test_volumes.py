@@ -1,13 +1,23 @@
 """Volumes that are lost, cut, mixed up or changed: each is named, and nothing is written."""
 
+import hashlib
 import shutil
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 import dicompack
 from dicompack import Originator
-from dicompack.errors import DamagedError, DicomPackError, FormatError, InputError, UsageError
+from dicompack.container.frames import DESCRIPTOR_OFFSET, HEAD_SIZE
+from dicompack.errors import (
+    DamagedError,
+    DicomPackError,
+    FormatError,
+    InputError,
+    UnsupportedError,
+    UsageError,
+)
 from tests.hostile.forgery import Forgery
 from tests.packages import INSTANCES, packed, tree
 
@@ -135,10 +145,35 @@ def test_the_volume_that_is_named_is_used_vol_13(originator, recipient, tmp_path
     assert [(finding.kind, finding.where) for finding in report.findings] == [("duplicate", "bad.dcmpack")]
 
 
+def newer(data: bytes) -> bytes:
+    """A volume of a format version that is not there yet."""
+    descriptor = bytearray(data[DESCRIPTOR_OFFSET:HEAD_SIZE])
+    descriptor[8] = 2
+    seal = hashlib.sha256(descriptor[:-32]).digest()
+    return data[:DESCRIPTOR_OFFSET] + bytes(descriptor[:-32]) + seal + data[HEAD_SIZE:]
+
+
+def test_a_newer_package_beside_the_one_that_is_named_vol_2(volumes, recipient, refused):
+    first = Path(volumes[0])
+    (first.parent / "other.dcmpack.001").write_bytes(newer(first.read_bytes()))
+    assert not dicompack.test(first, trust=recipient.trust).findings
+    assert refused(first.parent, UnsupportedError).rule == "VOL-2"
+    first.write_bytes(newer(first.read_bytes()))
+    for named in (first, Path(volumes[1])):
+        assert refused(named, UnsupportedError).rule == "VOL-2"
+
+
+def test_a_file_that_has_the_name_of_its_folder(volumes, recipient):
+    folder = Path(volumes[0]).parent
+    (folder / folder.name).write_bytes(b"a note")
+    assert not dicompack.test(folder, trust=recipient.trust).findings
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\3\4 a ZIP file", b"text" * 1000])
 def test_not_a_package_vol_1(tmp_path, refused, content):
     (tmp_path / "x.dcmpack").write_bytes(content)
-    assert refused(tmp_path / "x.dcmpack", FormatError).rule == "VOL-1"
+    error = refused(tmp_path / "x.dcmpack", FormatError)
+    assert (error.rule, error.where) == ("VOL-1", "x.dcmpack")
     (tmp_path / "empty").mkdir()
     assert refused(tmp_path / "empty", FormatError).rule == "VOL-1"
 
