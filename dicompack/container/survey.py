@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from dicompack.container.conditions import RandomAccess, examine
+from dicompack.container.conditions import RandomAccess, check_blocks, examine
 from dicompack.container.names import is_recovery_well_named, is_well_named
 from dicompack.container.structure import FoundVolume
 from dicompack.errors import FormatError, UnsupportedError, UsageError
 from dicompack.report import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from dicompack.container.frames import Descriptor
 
@@ -81,7 +81,7 @@ def number_of(descriptor: Descriptor) -> VolumeNumber:
 
 
 def survey(volumes: Mapping[str, RandomAccess]) -> Survey:
-    """See what the files are, from their heads and tails; no object and no block is read.
+    """See what the files are, from their heads and tails; blocks are read only of copies that differ.
 
     Args:
         volumes: the files by name. Names are for messages only: what a volume is, its content says.
@@ -95,32 +95,58 @@ def survey(volumes: Mapping[str, RandomAccess]) -> Survey:
     _check_one_set(everything)
     everything.sort(key=lambda volume: number_of(volume.condition.descriptor))
     found: dict[VolumeNumber, list[FoundVolume]] = {}
-    faults: list[VolumeFault] = []
     findings: list[Finding] = []
     for volume in everything:
         name, descriptor = volume.file_name, volume.condition.descriptor
-        number = number_of(descriptor)
-        for fault in volume.condition.faults:
-            message = f"{descriptor.number}: {fault.message}"
-            faults.append(VolumeFault(number, Finding(fault.kind, name, message, fault.rule)))
         if not _is_well_named(name, descriptor):  # VOL-16
             message = f"the name does not say that this is {descriptor.number}"
             findings.append(Finding("misnamed", name, message, "VOL-16"))
-        copies = found.setdefault(number, [])
+        copies = found.setdefault(number_of(descriptor), [])
         same = next((other for other in copies if _is_same(other.file, volume.file)), None)
         if same is not None:  # VOL-13
             findings.append(Finding("duplicate", name, f"the same bytes as {same.file_name}", "VOL-13"))
             continue
-        if copies:  # VOL-13
-            what = descriptor.number.partition(" of ")[0]
-            message = f"{what} again, but not the bytes of {copies[0].file_name}"
-            faults.append(VolumeFault(number, Finding("duplicate", name, message, "VOL-13")))
         copies.append(volume)
+    faults: list[VolumeFault] = []
+    for number, copies in found.items():
+        found[number], of_copies = _best(copies)
+        findings += of_copies
+        faults += _faults(number, found[number])
     descriptor = everything[0].condition.descriptor
     faults += missing_faults(descriptor, found)
     message = "this file is no volume of the package and was left aside"
     findings += [Finding("not-a-volume", name, message, "VOL-1") for name in strangers]
     return Survey(descriptor, found, strangers, tuple(faults), tuple(findings))
+
+
+def _best(copies: list[FoundVolume]) -> tuple[list[FoundVolume], list[Finding]]:
+    """Of copies that differ the one that is sound, if it is one alone; else all of them."""
+    sound = [copy for copy in copies if _is_sound(copy)] if len(copies) > 1 else []
+    if len(sound) != 1:
+        return copies, []
+    (used,) = sound
+    what = used.condition.descriptor.number.partition(" of ")[0]
+    message = f"{what} again, and damaged; {used.file_name} is used"
+    others = [copy for copy in copies if copy is not used]
+    return sound, [Finding("duplicate", copy.file_name, message, "VOL-13") for copy in others]  # VOL-13
+
+
+def _is_sound(volume: FoundVolume) -> bool:
+    """Whether a data volume is to the last byte what its own table says; a recovery volume has none."""
+    condition = volume.condition
+    return not (condition.descriptor.is_recovery or condition.faults or check_blocks(volume.file, condition))
+
+
+def _faults(number: VolumeNumber, copies: Sequence[FoundVolume]) -> Iterator[VolumeFault]:
+    for place, volume in enumerate(copies):
+        called = volume.condition.descriptor.number
+        for fault in volume.condition.faults:
+            finding = Finding(fault.kind, volume.file_name, f"{called}: {fault.message}", fault.rule)
+            yield VolumeFault(number, finding)
+        if place:  # VOL-13
+            what = called.partition(" of ")[0]
+            message = f"{what} again, but not the bytes of {copies[0].file_name}"
+            yield VolumeFault(number, Finding("duplicate", volume.file_name, message, "VOL-13"))
 
 
 def _is_well_named(name: str, descriptor: Descriptor) -> bool:

@@ -132,9 +132,13 @@ def test_identical_copy_is_ignored_vol_13(volumes, recipient):
     assert [finding.rule for finding in report.findings if finding.kind == "duplicate"] == ["VOL-13"]
 
 
-def test_copy_that_differs_vol_13(volumes, refused):
+def test_copy_that_differs_vol_13(volumes, refused, recipient):
     copy = shutil.copy(volumes[1], volumes[1].with_name("study.dcmpack.002 (1)"))
     flip(copy, 50_000)
+    report = dicompack.test(volumes[0], trust=recipient.trust)
+    (finding,) = [one for one in report.findings if one.kind == "duplicate"]
+    assert finding.where == copy.name and f"{volumes[1].name} is used" in finding.message
+    flip(volumes[1], 50_001)
     assert "VOL-13" in " ".join(refused(volumes[0], DamagedError).faults)
 
 

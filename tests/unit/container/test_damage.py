@@ -163,9 +163,26 @@ def test_vol_13_identical_duplicate_is_a_finding():
 
 
 @pytest.mark.parametrize("change", [lambda data: flipped(data, 700), lambda data: data[:-1]])
-def test_vol_13_differing_duplicate_is_damage(change):
-    error = refused({**TWO.volumes, "copy.001": change(TWO.volumes[A])})
-    assert f"copy.001: volume 1 again, but not the bytes of {A} [VOL-13]" in error.faults
+@pytest.mark.parametrize("name", ["copy.001", "a copy.001", "zzz.001"])
+def test_vol_13_of_two_that_differ_the_sound_one_is_used(change, name):
+    """Whoever gets a damaged volume again has both."""
+    package = join_bytes({**TWO.volumes, name: change(TWO.volumes[A])})
+    package.check_frames()
+    assert package.volume_names == (A, B)
+    assert [(one.kind, one.where, one.rule) for one in package.findings] == [("duplicate", name, "VOL-13")]
+    assert package.findings[0].message == f"volume 1 again, and damaged; {A} is used"
+
+
+def test_vol_13_differing_duplicate_is_damage():
+    """None of them is sound, or more than one: nothing says which to use."""
+    data = TWO.volumes[A]
+    error = refused({**TWO.volumes, A: flipped(data, 800), "copy.001": flipped(data, 700)})
+    assert f"{A}: volume 1 again, but not the bytes of copy.001 [VOL-13]" in error.faults or (
+        f"copy.001: volume 1 again, but not the bytes of {A} [VOL-13]" in error.faults
+    )
+    other = make([150, 2500], 4096, seed=2)
+    both = {**TWO.volumes, "copy.001": other.volumes[A]}
+    assert f"copy.001: volume 1 again, but not the bytes of {A} [VOL-13]" in refused(both).faults
 
 
 def test_vol_11_two_sets_are_listed():
