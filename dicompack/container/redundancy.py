@@ -16,6 +16,9 @@ from dicompack.report import Finding
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_STEP = 1024
+"""Bytes that sizes in a hint are whole multiples of: they are typed by people."""
+
 _COUNT = re.compile(r"[0-9]{1,3}", re.ASCII)
 _SHARE = re.compile(r"([0-9]{1,5}(?:\.[0-9]{1,3})?) ?%", re.ASCII)
 
@@ -130,11 +133,10 @@ class Fitting:
             if self._asked is None:
                 raise UsageError(error.message, rule=error.rule, hint="ask for less") from None
             size = _size_that_does(objects, ids, self._redundancy, max(error.needed, self._asked + 1))
-            raise UsageError(
-                error.message,
-                rule=error.rule,
-                hint=f"ask for volumes of at least {size} bytes, or for less recovery",
-            ) from None
+            hint = "ask for less recovery"
+            if size is not None:
+                hint = f"ask for volumes of at least {size} bytes, or for less recovery"
+            raise UsageError(error.message, rule=error.rule, hint=hint) from None
 
     def _lay_out(self, objects: Sequence[StoredObject], ids: SetIds) -> Layout:
         too_small = (
@@ -148,9 +150,11 @@ class Fitting:
         try:
             layout = lay_out(objects, ids, self._size, self.recovery)
         except VolumeSizeError as error:
-            if not is_reduced:
+            if not self._redundancy.volumes(1):
                 raise
-            raise _NoFitError(too_small, "VOL-14", recovery_volume_size(error.needed, self._width)) from None
+            # In the first round nothing is known of recovery yet, and it needs room, too.
+            needed = recovery_volume_size(error.needed, self._width) if is_reduced else error.needed
+            raise _NoFitError(too_small, "VOL-14", needed) from None
         columns = layout.volumes[0].descriptor.striping.columns
         recovery = self._redundancy.volumes(columns)
         if recovery and columns + recovery > MAXIMUM_COLUMNS and not self._redundancy.is_default:  # REC-1
@@ -196,15 +200,35 @@ class _NoFitError(Exception):
         self.needed = needed
 
 
-def _size_that_does(objects: Sequence[StoredObject], ids: SetIds, redundancy: Redundancy, size: int) -> int:
-    """A volume size from `size` on with which the recovery can be had."""
-    while True:
-        size = -(-size // 1024) * 1024
-        fitting = Fitting(redundancy, size)
-        try:
-            for _ in range(MAXIMUM_ROUNDS):
-                if fitting.is_settled(fitting._lay_out(objects, ids)):  # of this class
-                    return size
-        except (_NoFitError, VolumeSizeError):
-            pass  # larger, then
-        size += max(1024, size // 64)
+def _size_that_does(
+    objects: Sequence[StoredObject], ids: SetIds, redundancy: Redundancy, size: int
+) -> int | None:
+    """A volume size from `size` on with which the recovery can be had; None where there is none."""
+    low = high = _rounded(size)
+    one_volume = lay_out(objects, ids, None).total  # whatever is above that
+    while not _does(objects, ids, redundancy, high):
+        if high > 2 * one_volume:
+            return None
+        low, high = high, _rounded(high + high // 2)  # of two volumes it makes no single one
+    while high - low > max(_STEP, high // 64):
+        middle = _rounded((low + high) // 2)
+        if _does(objects, ids, redundancy, middle):
+            high = middle
+        else:
+            low = middle
+    return high + _STEP  # the SEAL has as many digits as the numbers in it
+
+
+def _rounded(size: int) -> int:
+    return -(-size // _STEP) * _STEP
+
+
+def _does(objects: Sequence[StoredObject], ids: SetIds, redundancy: Redundancy, size: int) -> bool:
+    fitting = Fitting(redundancy, size)
+    try:
+        for _ in range(MAXIMUM_ROUNDS):
+            if fitting.is_settled(fitting._lay_out(objects, ids)):  # of this class
+                return True
+    except (_NoFitError, VolumeSizeError):
+        pass
+    return False

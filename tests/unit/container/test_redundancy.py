@@ -112,6 +112,28 @@ def test_vol_14_a_size_that_is_too_small_because_of_recovery():
         assert layout.recovery == 2 and max(sizes(layout)) <= needed
 
 
+@pytest.mark.parametrize("wish", [DEFAULT_RECOVERY, parse_recovery("10%"), parse_recovery("40")])
+@pytest.mark.parametrize(
+    ("members", "asked"), [([30_000] * 5, 4096), ([50] * 300, 15_000), ([9_000] * 90, 5000)]
+)
+def test_vol_14_the_first_size_that_is_named_does(members, asked, wish):
+    """Whoever asks for what he was told to ask for is not refused again."""
+    with pytest.raises(UsageError) as caught:
+        fit(members, asked, wish)
+    needed = int(caught.value.hint.split("at least ")[1].split()[0])
+    layout, _ = fit(members, needed, wish)
+    assert max(sizes(layout)) <= needed < 10 * asked
+
+
+@pytest.mark.parametrize(
+    ("members", "asked", "wish"), [([200_000] * 3, 100_000, "254"), ([5_000_000], 10_000_000, "240")]
+)
+def test_rec_1_where_no_size_does_none_is_named(members, asked, wish):
+    with pytest.raises(UsageError) as caught:
+        fit(members, asked, parse_recovery(wish))
+    assert (caught.value.rule, caught.value.hint) == ("REC-1", "ask for less recovery")
+
+
 def test_one_file_with_recovery():
     layout, _ = fit([5_000_000, 3_000_000], None, parse_recovery("10%"))
     assert (layout.count, layout.recovery) == (1, 2)
