@@ -6,6 +6,7 @@ import hashlib
 import lzma
 import shutil
 import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -411,10 +412,20 @@ class TestNames:
             ("con", "_con"), ("x/AUX.dcm", "x/_AUX.dcm"), ("dot.", "dot_"), ("blank ", "blank_"),
             ("a\nb", "a_b"), ("\u202egnp.exe", "_gnp.exe"), ("a\x1b[31m", "a_[31m"), (" lead", "lead_"),
             ("x" * 300, "x" * 240), ("\udc80", "_"), ("...", "_"), ("-rf", "-rf"), ("a*?.dcm", "a__.dcm"),
+            ("CON .dcm", "_CON .dcm"), ("com¹", "_com¹"), ("LPT³.x.y", "_LPT³.x.y"), ("conin$", "_conin$"),
+            ("CONOUT$.txt", "_CONOUT$.txt"), ("console", "console"), ("con1.dcm", "con1.dcm"),
         ],
     )  # fmt: skip
     def test_the_nearest_that_every_system_takes(self, name, written):
         assert "/".join(RestoredNames().components(name)) == written
+
+    def test_thousands_of_one_name(self):
+        """Of many discs in one package each has its DICOM/IM000001."""
+        names = RestoredNames()
+        began = time.monotonic()
+        written = {"/".join(names.components("x/IM1.dcm")) for _ in range(20_000)}
+        assert time.monotonic() - began < 10
+        assert written == {"x/IM1.dcm", *(f"x/IM1 ({number}).dcm" for number in range(2, 20_001))}
 
     def test_no_two_are_the_same_on_any_system(self):
         names = RestoredNames()

@@ -14,7 +14,8 @@ from dicompack.errors import UsageError
 LONGEST_NAME = 64
 # Names that Windows takes for devices, whatever follows the first dot.
 _DEVICES = frozenset(
-    ["con", "prn", "aux", "nul"] + [f"{port}{number}" for port in ("com", "lpt") for number in range(10)]
+    ["con", "prn", "aux", "nul"]
+    + [f"{port}{number}" for port in ("com", "lpt") for number in "0123456789¹²³"]
 )
 
 

@@ -13,8 +13,8 @@ _MAX_COMPONENT = 240  # bytes in UTF-8: systems take 255, and a number may have 
 # What some system does not take in a name, or takes for something else.
 _FORBIDDEN = frozenset('<>:"/\\|?*')
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # controls, marks of direction, halves of characters
-# Windows gives these names to devices, with any extension.
-_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
+# Windows gives these names to devices, with any extension and with blanks before it.
+_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\..*)?", re.DOTALL)
 
 
 def member_path(folder: Path, components: Iterable[str]) -> Path:
@@ -52,26 +52,34 @@ class RestoredNames:
     def __init__(self) -> None:
         self._files: set[str] = set()
         self._folders: set[str] = set()
+        # The number that was given last: thousands of files of one name do not each begin with 2.
+        self._numbers_of_files: dict[str, int] = {}
+        self._numbers_of_folders: dict[str, int] = {}
 
     def components(self, name: str) -> tuple[str, ...]:
         """The name to write, component by component, for a relative path with ``/`` in it."""
         *folders, last = (_safe(component) for component in name.split("/"))
         path: list[str] = []
         for component in folders:
-            path.append(_free(path, component, (self._files,)))
+            path.append(_free(path, component, (self._files,), self._numbers_of_folders))
             self._folders.add(_key(path))
-        path.append(_free(path, last, (self._files, self._folders)))
+        path.append(_free(path, last, (self._files, self._folders), self._numbers_of_files))
         self._files.add(_key(path))
         return tuple(path)
 
 
-def _free(folder: list[str], component: str, taken: Iterable[set[str]]) -> str:
+def _free(folder: list[str], component: str, taken: Iterable[set[str]], numbers: dict[str, int]) -> str:
     """The component, with a number where something else has that name."""
+    wanted = _key([*folder, component])
+    if not any(wanted in names for names in taken):
+        return component
     stem, dot, ending = component.rpartition(".")
-    number, name = 1, component
+    number = numbers.get(wanted, 1)
+    name = component
     while any(_key([*folder, name]) in names for names in taken):
         number += 1
         name = f"{stem} ({number}).{ending}" if dot and stem else f"{component} ({number})"
+    numbers[wanted] = number
     return name
 
 

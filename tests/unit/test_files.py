@@ -258,6 +258,7 @@ class TestPublish:
     [
         "", ".", "..", "a/b", "a\\b", "/etc", "con", "aux.dcm", "LPT1", "a:b", "a\0", "x.", "x ", " x",
         "a" * 250, "ä" * 130, "\u202e", "a\u202eb", "\udc80", "a\nb", "a?", "COM1.txt", "nul",
+        "con .dcm", "COM².dcm", "conin$",
     ],
 )  # fmt: skip
 def test_names_that_are_not_safe(tmp_path, component):
