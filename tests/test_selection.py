@@ -147,6 +147,29 @@ def test_damage_of_what_is_wanted_is_damage_and_elsewhere_it_is_not_looked_at(
     assert dicompack.unpack(package, tmp_path / "out", recipient=recipient, select=other).instances_out == 1
 
 
+def test_damaged_local_headers_are_findings_vol_10(package, members, recipient, tmp_path):
+    """The directory says what lies where; what is read of it has a digest."""
+    with volumes.unpack(package) as opened:
+        extents = [opened.extents(member_name(one.number))[0] for one in members]
+    for extent in extents:
+        path = Path(extent.path)
+        kept = path.read_bytes()
+        data = bytearray(kept)
+        data[extent.offset - 20] ^= 1
+        path.write_bytes(data)
+        for member in members:
+            out = tmp_path / f"out-{extent.volume}-{extent.offset}-{member.number}"
+            mine = [f"SOPInstanceUID={member.sop_instance_uid}"]
+            report = dicompack.unpack(package, out, recipient=recipient, select=mine)
+            assert report.instances_out == 1
+            assert ("damaged", path.name, "VOL-10") in {
+                (one.kind, one.where, one.rule) for one in report.findings
+            }
+        with pytest.raises(DamagedError):
+            dicompack.unpack(package, tmp_path / "whole", recipient=recipient)
+        path.write_bytes(kept)
+
+
 def test_recovery_volumes_make_what_is_wanted_again(tmp_path, originator, recipient):
     first, _ = packed(tmp_path, originator, SOURCES, volume_size=VOLUME, recovery=2)
     files = parts(tmp_path)

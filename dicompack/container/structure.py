@@ -72,8 +72,15 @@ class FoundVolume:
         return data
 
 
-def read_structure(volumes: Sequence[FoundVolume]) -> tuple[Layout, dict[str, int]]:
+def read_structure(
+    volumes: Sequence[FoundVolume], damaged: list[Finding] | None = None
+) -> tuple[Layout, dict[str, int]]:
     """The layout of a set of sound volumes, the last among them, and the CRC-32 of each entry by its name.
+
+    Args:
+        volumes: those at hand.
+        damaged: takes the damage of local headers, which is no error then: they say nothing that the
+            directory does not.
 
     Raises:
         FormatError: the bytes are not those that a writer makes; the rules are in the module's text.
@@ -106,8 +113,14 @@ def read_structure(volumes: Sequence[FoundVolume]) -> tuple[Layout, dict[str, in
     expected = list(_expected_entries(layout))
     _check_directory(last, layout, directory, expected, entries)  # 4
     for entry, (number, name, size, position) in zip(entries, expected, strict=True):  # 5
-        if number + 1 in at_hand:
+        if number + 1 not in at_hand:
+            continue
+        try:
             _check_local_header(at_hand[number + 1], name, size, entry.crc, position)
+        except DamagedVolumesError as error:
+            if damaged is None:
+                raise
+            damaged += [finding for finding in error.findings if finding not in damaged]
     return layout, {entry.name: entry.crc for entry in entries}
 
 

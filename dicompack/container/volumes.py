@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dicompack.container.conditions import (
@@ -258,5 +259,6 @@ def join_present(surveyed: Survey) -> Package:
     ]
     if not sound or sound[-1].index != surveyed.descriptor.count:
         return join_surveyed(surveyed)  # which says what is wrong
-    layout, crcs = read_structure(sound)
-    return Package(sound, layout, crcs, surveyed)
+    damaged: list[Finding] = []
+    layout, crcs = read_structure(sound, damaged)
+    return Package(sound, layout, crcs, replace(surveyed, findings=(*surveyed.findings, *damaged)))
