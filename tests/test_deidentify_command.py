@@ -134,6 +134,20 @@ class TestMaps:
         assert written <= set(mapped.values())
         assert not any(uid.startswith("1.2.840.10008.") for uid in mapped)
 
+    def test_an_identifier_is_no_formula_cli_35(self, tmp_path, source):
+        for number, text in enumerate(("=cmd|'/C calc'!A1", "@SUM(1)", "a\nb")):
+            data_set = pydicom.dcmread(source / "CT_small.dcm")
+            data_set.PatientID = data_set.PatientName = text
+            data_set.SOPInstanceUID = data_set.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{number}"
+            data_set.save_as(source / f"{number}.dcm")
+        dicompack.deidentify([source], tmp_path / "out", map_out=tmp_path / "m.csv", burned_in="vouch")
+        assert run(["plan", str(source), "--csv", str(tmp_path / "p.csv"), "--show-identifiers"]) == 0
+        old = {row[0] for row in csv.reader(io.StringIO((tmp_path / "m-patients.csv").read_text()))}
+        assert {"'=cmd|'/C calc'!A1", "'@SUM(1)", "a\\x0ab"} <= old
+        for name in ("m-patients.csv", "p.csv"):
+            for line in (tmp_path / name).read_text().splitlines():
+                assert not any(cell.startswith(("=", "@")) for row in csv.reader([line]) for cell in row)
+
     def test_not_in_the_package_and_only_with_it_cli_13(self, tmp_path, originator, recipient):
         first, report = packed(tmp_path, originator, map_out=tmp_path / "maps.csv")
         assert report.volumes == ("study.dcmpack",)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +15,7 @@ from dicompack.cli.outcome import Outcome, plural, say_findings, say_skipped
 from dicompack.cli.system_errors import system_errors
 from dicompack.cli.terminal import Terminal, size_text
 from dicompack.errors import OutputError
+from dicompack.plain_text import csv_table
 
 if TYPE_CHECKING:
     from dicompack.dicom.confidentiality import SiteProfile
@@ -134,13 +133,11 @@ def _document(one: PlannedAttribute, show_identifiers: bool) -> dict[str, object
 def _write(path: Path, attributes: Sequence[PlannedAttribute], show_identifiers: bool) -> None:
     from dicompack import files
 
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow((*_CSV_HEAD, "before", "after") if show_identifiers else _CSV_HEAD)
+    rows: list[Sequence[object]] = [(*_CSV_HEAD, "before", "after") if show_identifiers else _CSV_HEAD]
     for one in attributes:
         fields = [getattr(one, key) for key in _CSV_HEAD]
         if show_identifiers:
-            writer.writerows([*fields, *example] for example in one.examples)
+            rows += [[*fields, *example] for example in one.examples]
         else:
-            writer.writerow(fields)
-    files.write_new(path, [text.getvalue().encode("utf-8")])
+            rows.append(fields)
+    files.write_new(path, [csv_table(rows)])

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from dicompack.errors import DicomPackError, OutputError, UsageError
+from dicompack.plain_text import escaped as safe
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -31,36 +32,11 @@ if TYPE_CHECKING:
 
     from dicompack.report import Progress
 
-# Categories of characters that draw something of their own; all others are shown by their code.
-_VISIBLE = frozenset("LMNPS")
 # Redrawing more often than this only costs time.
 _REDRAW_SECONDS = 0.1
 _FITTED = 2_000
 """Rows of a table that is fitted to the terminal: each takes a millisecond, and more of them nobody reads."""
 _UNITS = ("KB", "MB", "GB", "TB")
-
-
-def safe(text: str) -> str:
-    """Text that a terminal shows as it is: characters that are neither visible nor a blank are escaped.
-
-    These are control characters (C0, C1), line and paragraph separators, format characters, among them those
-    that turn the reading direction, surrogates of undecodable bytes, private and unassigned code points.
-    """
-    # CLI-5
-    if text.isascii() and text.isprintable():  # of a hundred thousand cells nearly all
-        return text
-    return "".join(character if _is_plain(character) else _escaped(character) for character in text)
-
-
-def _is_plain(character: str) -> bool:
-    return character == " " or unicodedata.category(character)[0] in _VISIBLE
-
-
-def _escaped(character: str) -> str:
-    number = ord(character)
-    if number < 0x100:
-        return f"\\x{number:02x}"
-    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
 class Terminal:

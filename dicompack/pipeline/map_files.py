@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
 from dicompack import files
 from dicompack.errors import OutputError
 from dicompack.pipeline.source_instances import Maps
+from dicompack.plain_text import csv_table
 
 _HEAD = ("id_old", "id_new")
 
@@ -56,7 +55,7 @@ class MapFiles:
         for path, pairs in zip(self._paths(), (uids, patients), strict=False):
             if self._force:
                 path.unlink(missing_ok=True)
-            files.write_new(path, [_table(sorted(pairs))])
+            files.write_new(path, [csv_table([_HEAD, *sorted(pairs)])])
             self._made.append(path)
 
     def keep(self) -> None:
@@ -67,9 +66,3 @@ class MapFiles:
         if self._path is None:
             return ()
         return self._path, self._path.with_name(f"{self._path.stem}-patients{self._path.suffix}")
-
-
-def _table(pairs: Iterable[tuple[str, str]]) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows([_HEAD, *pairs])
-    return text.getvalue().encode("utf-8")
