@@ -150,9 +150,12 @@ class _Demonstration:
 
     @contextmanager
     def _step(self, name: str) -> Iterator[Callable[[Progress], None] | None]:
+        from dicompack.files import begin_anew
+
         start = time.monotonic()
         with self._terminal.progress() as on_progress:
             yield on_progress
+        begin_anew()  # the results of a step are no reason not to interrupt the next one
         self._seconds[name] = time.monotonic() - start
 
     def _show(self, lines: Sequence[Compared], members: Sequence[Member], packed: Report) -> None:

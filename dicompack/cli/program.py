@@ -112,8 +112,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     open_streams()
     terminal = Terminal(json="--json" in options)
     started = time.monotonic()
-    with interruptible():
+    with interruptible() as interruption:
         outcome = _outcome(terminal, None if arguments is None else words)
+    if interruption.came and outcome is not None and outcome.error is not None:
+        outcome = _interrupted(outcome)
     if outcome is None:
         return ExitCode.SUCCESS
     if outcome.error is not None:
@@ -144,6 +146,13 @@ def _outcome(terminal: Terminal, arguments: list[str] | None) -> Outcome | None:
         return _failed(terminal.command, InterruptedRunError("interrupted before anything was done"))
     except Exception as error:  # noqa: BLE001  # the outermost frame; what else comes is a bug
         return _failed(terminal.command, _internal_error(terminal, error))
+
+
+def _interrupted(outcome: Outcome) -> Outcome:
+    """Whatever it ended with: a clean-up that is cut short may end with an error that means nothing."""
+    if isinstance(outcome.error, InterruptedRunError):
+        return outcome
+    return _failed(outcome.report.command, InterruptedRunError("interrupted; nothing was left behind"))
 
 
 def _failed(command: str, error: DicomPackError) -> Outcome:

@@ -8,11 +8,20 @@ it gives the same result; only the promise for a power cut is weaker there.
 
 from __future__ import annotations
 
+from dicompack.files.finality import begin_anew, is_too_late
 from dicompack.files.mapping import MAPPED_ABOVE, give_back_mapped, map_for_reading
 from dicompack.files.names import RestoredNames, member_path
-from dicompack.files.publishing import check_target_folder, publish_files, publish_folder
+from dicompack.files.publishing import check_target_folder, publish_files, publish_folder, withdraw_files
 from dicompack.files.reading import FileAccess, SourceBytes, allow_many_files, sha256
-from dicompack.files.staging import STAGING_SUFFIX, VOLUMES, Staging, remove_dead, take_back, temporary_target
+from dicompack.files.staging import (
+    STAGING_SUFFIX,
+    VOLUMES,
+    Staging,
+    end_interrupted,
+    remove_dead,
+    take_back,
+    temporary_target,
+)
 from dicompack.files.writing import (
     GrowingFile,
     NewFile,
@@ -37,9 +46,12 @@ __all__ = [
     "UnnamedFile",
     "VOLUMES",
     "allow_many_files",
+    "begin_anew",
     "check_room",
     "check_target_folder",
+    "end_interrupted",
     "give_back_mapped",
+    "is_too_late",
     "make_folders",
     "map_for_reading",
     "member_path",
@@ -51,6 +63,7 @@ __all__ = [
     "sync_folder",
     "take_back",
     "temporary_target",
+    "withdraw_files",
     "write_again",
     "write_new",
 ]

@@ -1,46 +1,78 @@
-"""Final names: for files one by one without replacing anything, for a folder all at once."""
+"""Final names: for files one by one without replacing anything, for a folder all at once.
+
+Before the first name is given, what gets it is on the medium: contents, and every folder on the way.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
+import stat
 import sys
 from pathlib import Path
 
 from dicompack.errors import OutputError
-from dicompack.files.writing import sync_folder
+from dicompack.files.finality import begin_giving_names
+from dicompack.files.writing import sync_folder, sync_tree
+
+MOVING = "moving"
+"""What a result is called in staging while it is moved into its target, entry by entry."""
 
 
-def publish_files(staged: list[Path], folder: Path, *, replace: bool = False) -> None:
+def publish_files(staged: list[Path], folder: Path, *, replace: bool = False, final: bool = True) -> None:
     """Give finished files of the same file system their final names, the first one last.
 
     Of several files that are replaced the first old one goes first: nobody takes a mixture for a package.
+    A power cut finds the first name only where it finds all others, and the names in staging.
+
+    Args:
+        staged: the files, in a folder of staging.
+        folder: where they go.
+        replace: whatever has their names.
+        final: they are the result; from then on nothing interrupts the run.
 
     Raises:
         OutputError: a name is taken; then none of the new files stays.
     """
-    done: list[Path] = []
-    if replace and len(staged) > 1:
-        (folder / staged[0].name).unlink(missing_ok=True)
+    first, *others = staged
+    for one in {first.parent: None, first.parent.parent: None, folder: None}:
+        sync_folder(one)
+    if final:
+        begin_giving_names()
+    if replace and others:
+        (folder / first.name).unlink(missing_ok=True)
+        sync_folder(folder)
+    give = _name_over if replace else _name_new
     try:
-        for path in reversed(staged):
-            _make_public(path)
-            final = folder / path.name
-            if replace:
-                _name_over(path, final)
-            else:
-                _name_new(path, final)
-            done.append(final)
+        for path in reversed(others):
+            give(path, folder / path.name)
+        if others:
+            sync_folder(folder)
+        give(first, folder / first.name)
+        sync_folder(folder)
     except BaseException:
         if not replace:
-            for final in done:
-                final.unlink(missing_ok=True)
+            withdraw_files(staged, folder)
         raise
-    sync_folder(folder)
+
+
+def withdraw_files(staged: list[Path], folder: Path) -> None:
+    """Take final names away again, from files that have got them and from no others."""
+    for path in staged:
+        final = folder / path.name
+        moved = not os.path.lexists(path)  # where there are no hard links
+        if moved or is_same(path, final):
+            final.unlink(missing_ok=True)
+
+
+def is_same(path: Path, final: Path) -> bool:
+    """Whether a final name is that of this very file in staging."""
+    return final.is_file() and not final.is_symlink() and path.exists() and path.samefile(final)
 
 
 def _name_new(path: Path, final: Path) -> None:
     """Give the final name without replacing anything; the one in staging goes with the staging folder."""
+    make_public(path)
     try:
         os.link(path, final)
     except FileExistsError as error:
@@ -53,6 +85,7 @@ def _name_new(path: Path, final: Path) -> None:
 
 def _name_over(path: Path, final: Path) -> None:
     """Give the final name to a file, whatever had it; the one in staging stays, and tells which is ours."""
+    make_public(path)
     other = path.with_name(f".{path.name}")
     try:
         os.link(path, other)
@@ -64,17 +97,23 @@ def _name_over(path: Path, final: Path) -> None:
 def publish_folder(staged: Path, target: Path) -> None:
     """Give a finished folder its final name; the target is absent or an empty folder.
 
+    All of it is on the medium before. Where the target is there, its mode stays.
+
     Raises:
         OutputError: the target is in use.
     """
+    mode = stat.S_IMODE(target.stat().st_mode) if target.is_dir() else None
     for path in [staged, *staged.rglob("*")]:
-        _make_public(path)
-    sync_folder(staged)
+        make_public(path)
+    if mode is not None:
+        staged.chmod(mode | stat.S_IRWXU)  # to move a folder one has to write in it
+    sync_tree(staged)
+    sync_folder(staged.parent)
+    begin_giving_names()
     try:
         if target.is_dir() and target.samefile(Path.cwd()):
             # Nobody's shell should stand in a folder that was replaced under it.
-            for entry in sorted(staged.iterdir()):
-                entry.rename(target / entry.name)
+            _move_into(staged, target)
             return
         if sys.platform == "win32" and target.is_dir():
             target.rmdir()
@@ -83,7 +122,45 @@ def publish_folder(staged: Path, target: Path) -> None:
         if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EBUSY, errno.EACCES):
             raise OutputError("the target folder is in use", hint="name a new folder") from error
         raise
-    sync_folder(target.parent)
+    try:
+        if mode is not None:
+            target.chmod(mode)
+        sync_folder(target.parent)
+    except BaseException:
+        target.rename(staged)
+        if mode is not None:
+            target.mkdir(mode)
+        raise
+
+
+def _move_into(staged: Path, target: Path) -> None:
+    """Move what is in a folder into an empty one. Where this run dies the next one goes on."""
+    moving = staged.with_name(MOVING)
+    staged.rename(moving)
+    sync_folder(moving.parent)
+    names = sorted(entry.name for entry in moving.iterdir())
+    try:
+        for name in names:
+            if os.path.lexists(target / name):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target / name))
+            (moving / name).rename(target / name)
+        sync_folder(target)
+    except BaseException:
+        for name in names:
+            if not os.path.lexists(moving / name):
+                (target / name).rename(moving / name)
+        moving.rename(staged)
+        raise
+
+
+def finish_moving(staging: Path, target: Path) -> None:
+    """What a run left that died while it moved its result into the folder that it was called in."""
+    moving = staging / MOVING
+    if moving.is_dir() and not moving.is_symlink() and target.is_dir():
+        for entry in sorted(moving.iterdir()):
+            if not os.path.lexists(target / entry.name):
+                entry.rename(target / entry.name)
+        sync_folder(target)
 
 
 def check_target_folder(target: Path) -> None:
@@ -107,6 +184,6 @@ def _umask() -> int:
 _UMASK = _umask()  # once, at import: it cannot be read without setting it
 
 
-def _make_public(path: Path) -> None:
+def make_public(path: Path) -> None:
     """What the person's umask would have given; staging had taken it away."""
     path.chmod((0o777 if path.is_dir() else 0o666) & ~_UMASK)

@@ -13,6 +13,9 @@ from pathlib import Path
 from types import TracebackType
 
 from dicompack.errors import OutputError
+from dicompack.files.finality import begin_anew
+from dicompack.files.publishing import finish_moving, is_same
+from dicompack.files.writing import sync_folder
 
 STAGING_SUFFIX = ".dcmpack-staging"
 VOLUMES = "volumes"
@@ -38,40 +41,63 @@ class Staging:
         """Whether it is left as it is, for the next run."""
         self._goes_on = goes_on
         self.path = target.parent / f".{target.name}{STAGING_SUFFIX}"
-        self._lock = -1
+        self._descriptor = -1
+        self._locked = False
 
     def __enter__(self) -> Staging:
         if not self.target.parent.is_dir():
             raise OutputError("the folder to write into does not exist", hint="create it first")
+        _begun.append(self)
+        try:
+            self._take()
+        except BaseException as error:
+            if not isinstance(error, KeyboardInterrupt):  # which may have come at any place
+                self._give_lock_back()
+                _begun.remove(self)
+            raise
+        begin_anew()
+        return self
+
+    def _take(self) -> None:
+        """Make the folder, and lock it; or lock what a run has left that died."""
         for _ in range(_ATTEMPTS):
             with contextlib.suppress(FileNotFoundError):  # a run that ends just now takes its folder away
-                try:
-                    self.path.mkdir(mode=0o700)
-                except FileExistsError:
-                    self._check_folder()
-                self._lock = _lock_file(self.path / _LOCK)
+                self._make_folder()
+                self._descriptor = _open_lock(self.path / _LOCK)
+                self._locked = _lock(self._descriptor, self.path / _LOCK)
                 break
-        if self._lock < 0:
+            self._give_lock_back()
+        if not self._locked:
+            self._give_lock_back()
             raise OutputError("busy: another run works on this target", hint="wait for it to end")
         if not self._goes_on:
             self.clear()
-        return self
+
+    def _give_lock_back(self) -> None:
+        descriptor, self._descriptor, self._locked = self._descriptor, -1, False
+        if descriptor >= 0:
+            os.close(descriptor)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._end(kind)
+        if self in _begun:
+            _begun.remove(self)
+
+    def _end(self, kind: type[BaseException] | None) -> None:
         if self.stays:
-            os.close(self._lock)
+            self._give_lock_back()
             return
         stays = self.outlasts_errors or (kind is not None and issubclass(kind, KeyboardInterrupt))
         if self.outlasts and kind is not None and stays:
             self.clear(self.outlasts)
-            os.close(self._lock)
+            self._give_lock_back()
             return
         self.clear((VOLUMES,))  # last what tells `take_back` that all names were given
         self.clear()
         if sys.platform == "win32":  # no open file can be removed there
-            os.close(self._lock)
+            self._give_lock_back()
             _remove_tree(self.path)
             return
         try:
@@ -79,7 +105,17 @@ class Staging:
             with contextlib.suppress(FileNotFoundError):
                 _remove_unless_taken(self.path)
         finally:
-            os.close(self._lock)
+            self._give_lock_back()
+
+    def abandon(self) -> None:
+        """End what an interruption has cut short, at whatever place."""
+        if self._locked:
+            self._end(KeyboardInterrupt)
+            return
+        self._give_lock_back()
+        if os.path.lexists(self.path):
+            self._take()
+            self._end(KeyboardInterrupt)
 
     def folder(self, name: str) -> Path:
         """A new folder in here."""
@@ -87,8 +123,16 @@ class Staging:
         path.mkdir(mode=0o700)
         return path
 
-    def _check_folder(self) -> None:
-        facts = self.path.lstat()
+    def _make_folder(self) -> None:
+        """Make it, or see that what has its name is what a run of this person has left."""
+        try:
+            self.path.mkdir(mode=0o700)
+        except FileExistsError:
+            facts = self.path.lstat()
+        except FileNotFoundError as error:  # beside the target nobody can make anything, as in /proc
+            raise OutputError("nothing can be made beside the target", hint="name another folder") from error
+        else:
+            return
         ours = sys.platform == "win32" or (facts.st_uid == os.geteuid() and not facts.st_mode & 0o077)
         if not stat.S_ISDIR(facts.st_mode) or not ours:
             raise OutputError("the staging folder's name is taken by something else", hint="remove it")
@@ -98,6 +142,22 @@ class Staging:
         for entry in self.path.iterdir():
             if entry.name not in (_LOCK, *keep):
                 _remove_tree(entry)
+
+
+_begun: list[Staging] = []
+"""Those whose ``with`` block has begun, and has not ended."""
+
+
+def end_interrupted() -> None:
+    """Remove what is left of runs in this process that were interrupted while they began or ended.
+
+    Python raises `KeyboardInterrupt` between any two steps, so that even a ``finally`` may be cut short.
+    Whoever turns signals into it calls this at the very end, when no further one can come.
+    """
+    while _begun:
+        staging = _begun.pop()
+        with contextlib.suppress(OSError, OutputError):
+            staging.abandon()
 
 
 def take_back(target: Path) -> None:
@@ -115,24 +175,27 @@ def take_back(target: Path) -> None:
         return
     with staging:
         staged = list((staging.path / VOLUMES).glob("*"))
-        published = [path for path in staged if _is_same(path, target.parent / path.name)]
+        published = [path for path in staged if is_same(path, target.parent / path.name)]
         if staged and len(published) == len(staged):
             return
         for path in published:
             (target.parent / path.name).unlink()
+        sync_folder(target.parent)  # before nothing tells any more that they were ours
         staging.stays = any(entry.name not in (_LOCK, VOLUMES) for entry in staging.path.iterdir())
 
 
 def remove_dead(target: Path) -> None:
-    """Remove what a run left that died while it made the folder `target`.
+    """Remove what a run left that died while it made the folder `target`, or finish what it had all but done.
 
     Raises:
-        OutputError: the run lives.
+        OutputError: the run lives; or there can be no such folder.
     """
-    staging = Staging(target)
+    if not target.name:  # the root of a file system
+        raise OutputError("the target folder is in use", hint="name a new folder")
+    staging = Staging(target, goes_on=True)
     if os.path.lexists(staging.path):
         with staging:
-            pass
+            finish_moving(staging.path, target)
 
 
 def temporary_target() -> Path:
@@ -148,10 +211,6 @@ def _remove_unless_taken(folder: Path) -> None:
             raise
 
 
-def _is_same(path: Path, final: Path) -> bool:
-    return final.is_file() and not final.is_symlink() and path.samefile(final)
-
-
 def _remove_tree(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
@@ -159,37 +218,36 @@ def _remove_tree(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def _open_lock(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+
+
 if sys.platform == "win32":
     import msvcrt
 
-    def _lock_file(path: Path) -> int:
-        """An open descriptor that holds the lock, or -1 where somebody else does."""
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    def _lock(descriptor: int, path: Path) -> bool:  # noqa: ARG001  # nobody can remove it while it is open
+        """Lock an open file, unless somebody else does."""
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except OSError:
-            os.close(descriptor)
-            return -1
-        return descriptor
+            return False
+        return True
 
 else:
     import fcntl
 
-    def _lock_file(path: Path) -> int:
-        """An open descriptor that holds the lock, or -1 where somebody else does."""
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    def _lock(descriptor: int, path: Path) -> bool:
+        """Lock an open file, unless somebody else does.
+
+        Raises:
+            FileNotFoundError: whoever had it has just removed it, and others would not meet us here.
+        """
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            os.close(descriptor)
             if error.errno in (errno.EACCES, errno.EAGAIN):
-                return -1
+                return False
             raise
-        try:
-            same = os.path.samestat(os.fstat(descriptor), path.lstat())
-        except FileNotFoundError:
-            same = False
-        if not same:  # whoever had it has just removed it, and others would not meet us here
-            os.close(descriptor)
+        if not os.path.samestat(os.fstat(descriptor), path.lstat()):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
-        return descriptor
+        return True

@@ -20,6 +20,9 @@ from dicompack.files.reading import read_at
 from dicompack.files.refusals import named
 
 _OPEN_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+# Windows flushes only what is open for writing.
+_OPEN_WRITTEN = (os.O_RDWR if sys.platform == "win32" else os.O_RDONLY) | getattr(os, "O_NOFOLLOW", 0)
+_SYNCED_AT_ONCE = 8  # threads, which do nothing but wait
 _OPEN_GROWING = os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -199,12 +202,42 @@ def sync_folder(folder: Path) -> None:
     """Make names in a folder last through a power cut, where the system can."""
     if sys.platform == "win32":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # a folder to drop files in, which nobody reads
+        return
     try:
         with named(folder):
             os.fsync(descriptor)
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network and FUSE file systems
             raise
+    finally:
+        os.close(descriptor)
+
+
+def sync_tree(folder: Path) -> None:
+    """Wait until everything in a folder is on the medium: contents, and names in all its folders."""
+    found = list(folder.rglob("*"))
+    contents = [path for path in found if path.is_file()]
+    if len(contents) <= _SYNCED_AT_ONCE:
+        for path in contents:
+            _sync_file(path)
+    else:
+        from concurrent.futures import ThreadPoolExecutor
+
+        # The system can write several at once; one after the other each would wait for its own turn.
+        with ThreadPoolExecutor(_SYNCED_AT_ONCE) as threads:
+            for _ in threads.map(_sync_file, contents):
+                pass
+    for path in [*(path for path in reversed(found) if path.is_dir()), folder]:
+        sync_folder(path)
+
+
+def _sync_file(path: Path) -> None:
+    descriptor = os.open(path, _OPEN_WRITTEN)
+    try:
+        with _named(path):
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)

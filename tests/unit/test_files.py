@@ -4,6 +4,7 @@ import errno
 import multiprocessing
 import os
 import stat
+import sys
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from dicompack import files
 from dicompack.errors import InputError, OutputError
 from dicompack.files import mapping, publishing
+from dicompack.files import staging as staging_module
 
 
 class TestStaging:
@@ -59,6 +61,27 @@ class TestStaging:
         planted.chmod(0o777)
         with pytest.raises(OutputError, match="taken"), files.Staging(tmp_path / "x"):
             pass
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="a folder in which nobody can make anything")
+    def test_where_nothing_can_be_made_nobody_is_busy(self):
+        with pytest.raises(OutputError, match="nothing can be made"), files.Staging(Path("/proc/x")):
+            pass
+
+    def test_a_root_is_no_target(self):
+        with pytest.raises(OutputError, match="in use"):
+            files.remove_dead(Path(Path.cwd().anchor))
+
+    def test_one_that_was_interrupted_while_it_began_is_removed(self, tmp_path, monkeypatch):
+        def interrupt(*arguments):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as during:
+            during.setattr(staging_module, "_lock", interrupt)
+            with pytest.raises(KeyboardInterrupt), files.Staging(tmp_path / "x"):
+                pass
+        assert [path.name for path in tmp_path.iterdir()] == [".x.dcmpack-staging"]
+        files.end_interrupted()
+        assert list(tmp_path.iterdir()) == []
 
     def test_no_folder_to_write_into(self, tmp_path):
         with pytest.raises(OutputError, match="does not exist"), files.Staging(tmp_path / "no" / "x"):
@@ -245,6 +268,56 @@ class TestPublish:
         with pytest.raises(OutputError, match="in use"):
             files.publish_folder(tmp_path / "in", tmp_path / "out")
         assert [path.name for path in (tmp_path / "out").iterdir()] == ["out"]
+
+    @pytest.mark.parametrize("mode", [0o700, 0o750, 0o500])
+    def test_an_empty_folder_keeps_its_mode(self, tmp_path, mode):
+        (tmp_path / "in").mkdir()
+        (tmp_path / "in" / "x").write_bytes(b"x")
+        (tmp_path / "out").mkdir(mode)
+        files.publish_folder(tmp_path / "in", tmp_path / "out")
+        assert stat.S_IMODE((tmp_path / "out").stat().st_mode) == mode
+        assert (tmp_path / "out" / "x").read_bytes() == b"x"
+
+    def test_the_folder_that_it_was_called_in_gets_all_or_nothing(self, tmp_path, monkeypatch):
+        for name in ("a", "b", "c"):
+            (tmp_path / "in" / name).mkdir(parents=True)
+        target = tmp_path / "out"
+        (target / "b").mkdir(parents=True)  # somebody else's, meanwhile
+        monkeypatch.chdir(target)
+        with pytest.raises(OutputError, match="in use"):
+            files.publish_folder(tmp_path / "in", target)
+        assert [path.name for path in target.iterdir()] == ["b"]
+        (target / "b").rmdir()
+        files.publish_folder(tmp_path / "in", target)
+        assert sorted(path.name for path in target.iterdir()) == ["a", "b", "c"]
+
+    def test_a_run_that_died_while_it_filled_the_folder_is_finished(self, tmp_path):
+        target = tmp_path / "out"
+        target.mkdir()
+        with files.Staging(target) as staging:
+            moving = staging.folder("moving")
+            (moving / "b").mkdir()
+            (moving / "c").mkdir()
+            (target / "a").mkdir()
+            staging.stays = True
+        files.remove_dead(target)
+        assert sorted(path.name for path in target.iterdir()) == ["a", "b", "c"]
+        assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+    def test_a_result_without_its_last_sync_is_none(self, tmp_path, monkeypatch):
+        """What may be gone after a power cut must not be there when the run says that it failed."""
+        sync = publishing.sync_folder
+
+        def refuse(folder):
+            if folder == tmp_path and (tmp_path / "out").exists():
+                raise OSError(errno.EIO, "Input/output error", str(folder))
+            sync(folder)
+
+        monkeypatch.setattr(publishing, "sync_folder", refuse)
+        (tmp_path / "in").mkdir()
+        with pytest.raises(OSError, match="Input/output"):
+            files.publish_folder(tmp_path / "in", tmp_path / "out")
+        assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
     @pytest.mark.parametrize("make", [lambda p: p.write_bytes(b"x"), lambda p: p.symlink_to(p.parent)])
     def test_target_that_is_no_folder(self, tmp_path, make):

@@ -235,3 +235,23 @@ def test_what_the_caller_ignores_stays_ignored():
         "assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=20)
+
+
+def test_a_signal_that_comes_when_names_are_given_comes_too_late():
+    """CLI-4: the result is there, and the exit code says so."""
+    code = (
+        "import os, signal\n"
+        "from dicompack import files\n"
+        "from dicompack.cli.interruption import interruptible\n"
+        "with interruptible() as interruption:\n"
+        "    files.finality.begin_giving_names()\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    assert not interruption.came\n"
+        "    files.begin_anew()\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "        raise SystemExit('not interrupted')\n"
+        "    except KeyboardInterrupt:\n"
+        "        assert interruption.came\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=20)
