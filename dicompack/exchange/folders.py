@@ -21,13 +21,21 @@ class Found(NamedTuple):
     """Nobody knows what is in it."""
 
 
+def real_path(path: Path) -> str:
+    """Where a path leads; empty where the system does not let anybody look, as in parts of /proc."""
+    try:
+        return os.path.realpath(path)
+    except OSError:
+        return ""
+
+
 def walk(folder: Path) -> Iterator[Found]:
     """Every file below a folder, each folder once; symbolic links to folders are followed last."""
     seen: set[str] = set()
     waiting = [folder]
     while waiting:
         start = waiting.pop(0)
-        if os.path.realpath(start) in seen:
+        if real_path(start) in seen:
             yield Found(start, "a link to a folder that is read already")
         else:
             yield from _walk(start, seen, waiting)
@@ -35,7 +43,7 @@ def walk(folder: Path) -> Iterator[Found]:
 
 def _walk(folder: Path, seen: set[str], waiting: list[Path]) -> Iterator[Found]:
     """The tree below a real folder in the order of names; linked folders are left to wait."""
-    seen.add(os.path.realpath(folder))
+    seen.add(real_path(folder))
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,8 @@ from typing import TypeAlias
 
 from dicompack.dicom.dicom_file import DICOMDIR_CLASS, HEAD_SIZE, looks_like_dicom
 from dicompack.errors import InputError
-from dicompack.exchange.folders import Found, walk
+from dicompack.exchange.folders import Found, real_path, walk
+from dicompack.files import start_of
 from dicompack.report import Skipped
 
 _SAYS_DIRECTORY = re.compile(re.escape(DICOMDIR_CLASS).encode("ascii") + rb"(?![0-9.])")
@@ -64,10 +64,10 @@ def find(sources: Sequence[Path], exclude: Iterable[str] = ()) -> Iterator[Entry
             if any(fnmatch(name, pattern) or fnmatch(path.name, pattern) for pattern in patterns):
                 yield Skipped(name, dicom=False, reason="excluded")
                 continue
-            place = os.path.realpath(path)
-            if problem:
+            place = real_path(path)
+            if problem or not place:
                 # Nobody can tell what is in there; it counts as an instance so that the exit code speaks.
-                yield Skipped(name, dicom=unreadable, reason=problem)
+                yield Skipped(name, dicom=unreadable or not problem, reason=problem or "cannot be read")
             elif place in seen:
                 yield Skipped(name, dicom=False, reason="a file that was found already")
             else:
@@ -82,7 +82,7 @@ def find(sources: Sequence[Path], exclude: Iterable[str] = ()) -> Iterator[Entry
 def _is_inside(place: str, source: Path) -> bool:
     """Whether a real path lies in a source: what is no DICOM travels only from where a person pointed at."""
     folder = source if source.is_dir() else source.parent
-    return place == os.path.realpath(source) or Path(place).is_relative_to(os.path.realpath(folder))
+    return place == real_path(source) or Path(place).is_relative_to(real_path(folder))
 
 
 def _files(source: Path, several: bool) -> Iterator[tuple[str, Found]]:
@@ -99,8 +99,7 @@ def _files(source: Path, several: bool) -> Iterator[tuple[str, Found]]:
 def _is_directory_file(source: Path) -> bool:
     """Whether a file is a DICOMDIR, by its File Meta Information."""
     try:
-        with source.open("rb") as file:
-            head = file.read(_META_SIZE)
+        head = start_of(source, _META_SIZE)
     except OSError:
         return False  # a folder; or whatever is wrong with it is said when it is looked at
     return looks_like_dicom(head[:HEAD_SIZE]) and _SAYS_DIRECTORY.search(head) is not None
@@ -108,8 +107,7 @@ def _is_directory_file(source: Path) -> bool:
 
 def _look(name: str, path: Path) -> Entry:
     try:
-        with path.open("rb") as file:
-            head = file.read(HEAD_SIZE)
+        head = start_of(path, HEAD_SIZE)
     except OSError as error:
         return Skipped(name, dicom=True, reason=f"cannot be read: {error.strerror}")
     if not head:

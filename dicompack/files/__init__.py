@@ -12,7 +12,7 @@ from dicompack.files.finality import begin_anew, is_too_late
 from dicompack.files.mapping import MAPPED_ABOVE, give_back_mapped, map_for_reading
 from dicompack.files.names import RestoredNames, member_path
 from dicompack.files.publishing import check_target_folder, publish_files, publish_folder, withdraw_files
-from dicompack.files.reading import FileAccess, SourceBytes, allow_many_files, sha256
+from dicompack.files.reading import FileAccess, SourceBytes, allow_many_files, sha256, start_of
 from dicompack.files.staging import (
     STAGING_SUFFIX,
     VOLUMES,
@@ -60,6 +60,7 @@ __all__ = [
     "remove_dead",
     "replace_file",
     "sha256",
+    "start_of",
     "sync_folder",
     "take_back",
     "temporary_target",

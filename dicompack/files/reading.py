@@ -17,13 +17,33 @@ from dicompack.files.mapping import map_for_reading
 from dicompack.files.refusals import named
 
 _MANY_FILES = 10_240  # the most volumes there can be, and some; macOS takes no more than this
-_OPEN_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+# To open a pipe would wait for whoever writes to it; it is refused once it is open.
+_OPEN_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+def open_regular(path: Path) -> int:
+    """A descriptor of what is a regular file when it is opened, whatever it was when somebody looked.
+
+    Raises:
+        IsADirectoryError: it is a folder, a pipe, a device.
+    """
+    descriptor = os.open(path, _OPEN_READ)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise IsADirectoryError(errno.EISDIR, "not a regular file", str(path))
+    return descriptor
 
 
 def sha256(path: Path) -> bytes:
     """Of a whole file."""
-    with path.open("rb") as file:
+    with os.fdopen(open_regular(path), "rb") as file:
         return hashlib.file_digest(file, "sha256").digest()
+
+
+def start_of(path: Path, size: int) -> bytes:
+    """The first bytes of a file."""
+    with os.fdopen(open_regular(path), "rb") as file:
+        return file.read(size)
 
 
 class SourceBytes:
@@ -34,7 +54,7 @@ class SourceBytes:
     """
 
     def __init__(self, path: Path, limit: int) -> None:
-        with path.open("rb") as file:
+        with os.fdopen(open_regular(path), "rb") as file:
             facts = os.fstat(file.fileno())
             if facts.st_size > limit:
                 raise InputError(f"{facts.st_size} bytes, and this version packs files up to {limit}")
@@ -63,12 +83,8 @@ class FileAccess:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._descriptor = os.open(path, _OPEN_READ)
-        facts = os.fstat(self._descriptor)
-        if not stat.S_ISREG(facts.st_mode):
-            os.close(self._descriptor)
-            raise IsADirectoryError(errno.EISDIR, "not a regular file")
-        self.size = facts.st_size
+        self._descriptor = open_regular(path)
+        self.size = os.fstat(self._descriptor).st_size
 
     def read_at(self, offset: int, size: int) -> bytes:
         """`size` bytes from `offset`; fewer only where the file ends."""

@@ -359,9 +359,13 @@ class TestReading:
         monkeypatch.delattr(os, "pread")
         self.test_at_any_place(tmp_path)
 
-    def test_folders_and_pipes_are_no_files(self, tmp_path):
+    @pytest.mark.parametrize("read", [files.FileAccess, files.sha256, lambda p: files.SourceBytes(p, 9)])
+    @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+    def test_folders_pipes_and_devices_are_no_files(self, tmp_path, read, make):
+        """Whatever they were when somebody looked: nobody waits for a pipe, or reads a device to its end."""
+        make(tmp_path / "x")
         with pytest.raises(OSError, match="not a regular file"):
-            files.FileAccess(tmp_path)
+            read(tmp_path / "x")
 
     def test_a_source_that_grows_is_noticed(self, tmp_path, monkeypatch):
         path = tmp_path / "x"
@@ -371,7 +375,7 @@ class TestReading:
 
         def grow(descriptor):
             calls.append(descriptor)
-            if len(calls) == 2:
+            if len(calls) == 3:  # it was opened, and read
                 with open(path, "ab") as file:
                     file.write(b"more")
             return real(descriptor)

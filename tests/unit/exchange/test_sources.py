@@ -69,16 +69,36 @@ def test_what_is_no_file(tmp_path):
     assert found(tmp_path) == ([], {"pipe": "neither a file nor a folder"})
 
 
+def test_a_pipe_by_itself_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert list(find([tmp_path / "pipe"])) == [Skipped("pipe", False, "neither a file nor a folder")]
+
+
+def test_a_link_that_nobody_may_read_is_no_end(tmp_path, monkeypatch):
+    """As in /proc: its target has facts, and no name."""
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(bundled("CT_small.dcm").read_bytes())
+    real = os.path.realpath
+
+    def refuse(path):
+        if os.fspath(path) == os.fspath(tmp_path / "a"):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return real(path)
+
+    monkeypatch.setattr(os.path, "realpath", refuse)
+    assert list(find([tmp_path])) == [Skipped("a", True, "cannot be read"), SourceFile("b", tmp_path / "b")]
+
+
 def test_unreadable_counts_as_an_instance(tmp_path, monkeypatch):
     (tmp_path / "x").write_bytes(CT)
-    real = Path.open
+    real = os.open
 
-    def refuse(self, *arguments, **keywords):
-        if self.name == "x":
+    def refuse(path, *arguments, **keywords):
+        if Path(path).name == "x":
             raise PermissionError(13, "Permission denied")
-        return real(self, *arguments, **keywords)
+        return real(path, *arguments, **keywords)
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     (only,) = find([tmp_path])
     assert isinstance(only, Skipped)
     assert (only.dicom, only.reason) == (True, "cannot be read: Permission denied")
