@@ -11,7 +11,13 @@ from __future__ import annotations
 from dicompack.files.finality import begin_anew, is_too_late
 from dicompack.files.mapping import MAPPED_ABOVE, give_back_mapped, map_for_reading
 from dicompack.files.names import RestoredNames, member_path
-from dicompack.files.publishing import check_target_folder, publish_files, publish_folder, withdraw_files
+from dicompack.files.publishing import (
+    check_target_folder,
+    is_filled,
+    publish_files,
+    publish_folder,
+    withdraw_files,
+)
 from dicompack.files.reading import FileAccess, SourceBytes, allow_many_files, sha256, start_of
 from dicompack.files.staging import (
     STAGING_SUFFIX,
@@ -51,6 +57,7 @@ __all__ = [
     "check_target_folder",
     "end_interrupted",
     "give_back_mapped",
+    "is_filled",
     "is_too_late",
     "make_folders",
     "map_for_reading",

@@ -19,7 +19,7 @@ MOVING = "moving"
 """What a result is called in staging while it is moved into its target, entry by entry."""
 
 
-def publish_files(staged: list[Path], folder: Path, *, replace: bool = False, final: bool = True) -> None:
+def publish_files(staged: list[Path], folder: Path, *, replace: bool = False, aside: bool = False) -> None:
     """Give finished files of the same file system their final names, the first one last.
 
     Of several files that are replaced the first old one goes first: nobody takes a mixture for a package.
@@ -29,7 +29,7 @@ def publish_files(staged: list[Path], folder: Path, *, replace: bool = False, fi
         staged: the files, in a folder of staging.
         folder: where they go.
         replace: whatever has their names.
-        final: they are the result; from then on nothing interrupts the run.
+        aside: they only go with the result: they stay private, and an interruption still comes in time.
 
     Raises:
         OutputError: a name is taken; then none of the new files stays.
@@ -37,7 +37,9 @@ def publish_files(staged: list[Path], folder: Path, *, replace: bool = False, fi
     first, *others = staged
     for one in {first.parent: None, first.parent.parent: None, folder: None}:
         sync_folder(one)
-    if final:
+    if not aside:
+        for path in staged:
+            make_public(path)
         begin_giving_names()
     if replace and others:
         (folder / first.name).unlink(missing_ok=True)
@@ -72,7 +74,6 @@ def is_same(path: Path, final: Path) -> bool:
 
 def _name_new(path: Path, final: Path) -> None:
     """Give the final name without replacing anything; the one in staging goes with the staging folder."""
-    make_public(path)
     try:
         os.link(path, final)
     except FileExistsError as error:
@@ -85,7 +86,6 @@ def _name_new(path: Path, final: Path) -> None:
 
 def _name_over(path: Path, final: Path) -> None:
     """Give the final name to a file, whatever had it; the one in staging stays, and tells which is ours."""
-    make_public(path)
     other = path.with_name(f".{path.name}")
     try:
         os.link(path, other)
@@ -163,6 +163,11 @@ def finish_moving(staging: Path, target: Path) -> None:
         sync_folder(target)
 
 
+def is_filled(target: Path) -> bool:
+    """Whether it is a folder that holds something."""
+    return target.is_dir() and any(target.iterdir())
+
+
 def check_target_folder(target: Path) -> None:
     """See that a folder can be made of this name.
 
@@ -171,7 +176,7 @@ def check_target_folder(target: Path) -> None:
     """
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise OutputError("the target exists and is not a folder", hint="name a new folder")
-    if target.is_dir() and any(target.iterdir()):
+    if is_filled(target):
         raise OutputError("the target folder is not empty", hint="name a new or an empty folder")
 
 

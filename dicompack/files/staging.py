@@ -160,12 +160,16 @@ def end_interrupted() -> None:
             staging.abandon()
 
 
-def take_back(target: Path) -> None:
+def take_back(target: Path, *, stands: bool | None = None) -> None:
     """VOL-18: settle what a run left that died while it gave files their final names, or just after.
 
     A staged file keeps its name until all have their final ones, so that it tells which of these are ours. If
     all have, the result stands; otherwise none keeps its name, and what staging holds can be gone on with.
     Without hard links nothing can be told, and nothing is done.
+
+    Args:
+        target: what the run was to make.
+        stands: whether it stands, for files that go with something else; None: if all have their names.
 
     Raises:
         OutputError: the run lives.
@@ -176,7 +180,7 @@ def take_back(target: Path) -> None:
     with staging:
         staged = list((staging.path / VOLUMES).glob("*"))
         published = [path for path in staged if is_same(path, target.parent / path.name)]
-        if staged and len(published) == len(staged):
+        if stands or (stands is None and staged and len(published) == len(staged)):
             return
         for path in published:
             (target.parent / path.name).unlink()

@@ -237,7 +237,7 @@ def sync_tree(folder: Path) -> None:
 def _sync_file(path: Path) -> None:
     descriptor = os.open(path, _OPEN_WRITTEN)
     try:
-        with _named(path):
+        with named(path):
             os.fsync(descriptor)
     finally:
         os.close(descriptor)

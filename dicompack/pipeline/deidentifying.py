@@ -16,7 +16,7 @@ from dicompack.dicom.encoding import gathered, sha256_of
 from dicompack.exchange import sources as exchange
 from dicompack.pipeline.demands import about_limits, demand_of
 from dicompack.pipeline.intake import Intake
-from dicompack.pipeline.map_files import MapFiles
+from dicompack.pipeline.map_files import MapFiles, settle_maps
 from dicompack.pipeline.opening import OnProgress, never
 from dicompack.pipeline.policies import policy_of, with_vocabularies
 from dicompack.pipeline.source_instances import Refused, Source, SourceFacts, SourceTask, guarded
@@ -142,7 +142,9 @@ def deidentify(
     began, tell = time.monotonic(), on_progress or never
     place = Processes(jobs, max_memory)
     policy = policy_of(deidentify, burned_in, profile)
+    target = Path(target).absolute()  # of "." nothing lies beside
     files.remove_dead(target)
+    settle_maps(map_out, stands=files.is_filled(target))
     files.check_target_folder(target)
     with MapFiles(map_out) as maps, files.Staging(target) as staging:
         raw = staging.folder("raw")
@@ -169,7 +171,7 @@ def deidentify(
             path = files.member_path(folder, components)
             files.make_folders(folder, path.parent)
             (raw / one.facts.ticket).rename(path)
-        maps.write([one.facts.maps for one in members])
+        maps.publish([one.facts.maps for one in members])
         files.check_target_folder(target)
         files.publish_folder(folder, target)
         maps.keep()

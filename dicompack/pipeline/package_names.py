@@ -19,9 +19,19 @@ def check_output(output: Path, *, force: bool) -> None:
     """
     if output.suffix != ".dcmpack":
         raise UsageError("the name of a package ends in .dcmpack", hint=f"try {output.name}.dcmpack")
-    files.take_back(output)
-    if not force and (taken := _volumes_of(output)):
+    taken = settled(output)
+    if taken and not force:
         raise OutputError(f"{taken[0].name} exists", hint="choose another name, or --force")
+
+
+def settled(output: Path) -> list[Path]:
+    """Volumes of this package, after what a run left that died was settled.
+
+    Raises:
+        OutputError: another run works on it.
+    """
+    files.take_back(output)
+    return _volumes_of(output)
 
 
 def _volumes_of(output: Path) -> list[Path]:

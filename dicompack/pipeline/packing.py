@@ -33,9 +33,9 @@ from dicompack.pipeline.instances import (
     start_packing,
 )
 from dicompack.pipeline.intake import Intake
-from dicompack.pipeline.map_files import MapFiles
+from dicompack.pipeline.map_files import MapFiles, settle_maps
 from dicompack.pipeline.opening import OnProgress, never
-from dicompack.pipeline.package_names import check_output, remove_stale
+from dicompack.pipeline.package_names import check_output, remove_stale, settled
 from dicompack.pipeline.policies import AS_IS, policy_of, with_vocabularies
 from dicompack.pipeline.remote_packing import (
     KeyPaths,
@@ -187,6 +187,7 @@ def pack(
     if timestamp_instances and stamp is None:
         raise UsageError("nobody is named who gives instances their time-stamps", hint="--timestamp URL")
     stamping = timestamp if timestamp_instances else None
+    settle_maps(map_out, stands=bool(settled(output)))
     _check_settings(output, originator, volume_size, force)
     check_originals(
         originator,
@@ -296,7 +297,7 @@ def pack(
         written = write(ready, objects, folder, output.name, tell)
         del ready
         check_written(folder, tell)
-        maps.write(told.maps)
+        maps.publish(told.maps)
         files.publish_files(written, output.parent, replace=force)
         maps.keep()
         if force:

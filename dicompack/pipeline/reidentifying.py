@@ -67,6 +67,7 @@ def reidentify(
         BadSignatureError: something is not what was encrypted, or is another instance's.
     """
     began, tell = time.monotonic(), on_progress or never
+    target = Path(target).absolute()  # of "." nothing lies beside
     files.remove_dead(target)
     files.check_target_folder(target)
     found = list(exchange.find(sources))

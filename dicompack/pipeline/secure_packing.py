@@ -37,7 +37,7 @@ from dicompack.pipeline.instances import (
     start_packing,
 )
 from dicompack.pipeline.intake import Intake
-from dicompack.pipeline.map_files import MapFiles
+from dicompack.pipeline.map_files import MapFiles, settle_maps
 from dicompack.pipeline.opening import OnProgress
 from dicompack.pipeline.policies import with_vocabularies
 from dicompack.pipeline.reports import outside_the_standard
@@ -136,6 +136,7 @@ def pack_file_set(
     secure_files.check(originator)
     output = output.absolute()
     files.remove_dead(output)
+    settle_maps(settings.map_out, stands=files.is_filled(output))
     files.check_target_folder(output)
     at = datetime.now(UTC).replace(microsecond=0)
     with MapFiles(settings.map_out) as maps, files.Staging(output) as staging:
@@ -169,7 +170,7 @@ def pack_file_set(
         sealed = secure_files.pack([directory], len(directory), originator, at)
         total = files.write_new(folder / DIRECTORY_NAME, sealed) + sum(one.sealed_size for one in members)
         _check_written(folder, described)
-        maps.write([one.facts.maps for one in members])
+        maps.publish([one.facts.maps for one in members])
         files.check_target_folder(output)
         files.publish_folder(folder, output)
         maps.keep()

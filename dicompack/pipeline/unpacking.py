@@ -211,6 +211,8 @@ def unpack(
     if receipt_signer is not None:
         check_signer_validity(receipt_signer, datetime.now(UTC))
     target = Path(target).absolute()  # of "." nothing lies beside
+    if receipt is not None and Path(receipt).absolute() == target:
+        raise UsageError("the receipt would have the name of the folder", hint="choose another name for it")
     files.remove_dead(target)
     files.remove_dead(target.with_name(f"{target.name}.volumes"))
     if receipt is not None:

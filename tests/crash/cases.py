@@ -72,6 +72,18 @@ class Case:
             output = ["-o", self.out / "x.dcmpack"]
             signer = ["--signer", me, "--recipient", me / "contact.pem"]
             return ["pack", self.place / "source", *output, *signer, *settings, *more]
+        if self.command == "deidentify":
+            target = ["-d", self.out / "files", "--map-out", self.out / "map.csv"]
+            return [
+                "deidentify",
+                self.place / "source",
+                *target,
+                "--burned-in",
+                "vouch",
+                "--jobs",
+                "1",
+                *more,
+            ]
         package = self.place / "package" / "x.dcmpack.001"
         if self.command == "repair":
             return ["repair", package, "-d", self.out / "whole", *more]
@@ -103,7 +115,7 @@ class Case:
         for path in sorted(self.out.rglob("*")):
             private = STAGING_SUFFIX in path.relative_to(self.out).parts[0]
             if path.is_file() and any(one in path.read_bytes() for one in PLAIN):
-                assert self.command in ("unpack", "open", "receipt"), path
+                assert self.command in ("unpack", "open", "receipt", "deidentify"), path
             if private and path.parent == self.out:
                 assert stat.S_IMODE(path.stat().st_mode) == 0o700
         if self.has_result():
@@ -119,6 +131,8 @@ class Case:
 
     def has_result(self) -> bool:
         """Whether somebody would take what is there for the result."""
+        if self.command == "deidentify":  # its maps come before it, and mean nothing without it
+            return (self.out / "files").exists()
         return any(not path.name.endswith((".002", ".r01", ".r02")) for path in self.finals())
 
     def check_result(self) -> None:
@@ -129,6 +143,12 @@ class Case:
             assert verified.instances_out == len(NAMES) - self.left_out
             held = [f"DICOM/{number:08d}" for number in range(1, verified.instances_out + 1)]
             assert sorted(tree(self.out / "set")) == [*held, "DICOMDIR"]
+            return
+        if self.command == "deidentify":
+            assert len(tree(self.out / "files")) == len(NAMES) - self.left_out
+            for path in (self.out / "map.csv", self.out / "map-patients.csv"):
+                assert path.read_bytes().startswith(b"id_old,id_new\n")
+                assert stat.S_IMODE(path.stat().st_mode) == 0o600
             return
         if self.command in ("unpack", "open", "receipt"):
             names = sorted(path.name for path in (self.out / "files").rglob("*") if path.is_file())

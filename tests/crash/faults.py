@@ -31,7 +31,7 @@ _LINE = re.compile(r"(\d+) +(\w+)\((.*)")
 _SERVER = """
 import json, os, signal, sys
 from dicompack.cli import program
-from dicompack.cli import pack, repair, unpack, terminal
+from dicompack.cli import deidentify, pack, repair, unpack, terminal
 from dicompack.dicom import independent_check
 from dicompack.pipeline import instances, packing, repairing, unpacking
 for line in sys.stdin:

@@ -8,7 +8,7 @@ from tests.crash.cases import Case
 from tests.crash.faults import KILLED, Point, Program, sample
 
 IN_CI_ALL = 22
-COMMANDS = ("pack", "unpack", "repair", "seal", "open", "rewrap", "force", "receipt")
+COMMANDS = ("pack", "unpack", "repair", "seal", "open", "rewrap", "force", "receipt", "deidentify")
 
 
 DIED_TWICE = {10, 21}

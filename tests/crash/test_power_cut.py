@@ -10,7 +10,7 @@ from tests.crash.faults import Program
 from tests.crash.power_cut import Recording, State, record
 
 IN_CI_ALL = 14
-COMMANDS = ("pack", "unpack", "repair", "seal", "open", "rewrap", "force", "receipt")
+COMMANDS = ("pack", "unpack", "repair", "seal", "open", "rewrap", "force", "receipt", "deidentify")
 
 
 def states(tracer: Program, case: Case, *more: str) -> dict[tuple[object, ...], tuple[str, State]]:
