@@ -5,14 +5,17 @@ One that comes when results are getting their final names comes too late: the ru
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FrameType
 
+_A_MOMENT = 0.01  # seconds
 # Not every system has all of them.
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
@@ -22,11 +25,18 @@ class Interruption:
     """Whether a signal has ended the run."""
 
     came: bool = False
+    number: int = 0
+    """Which one."""
 
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[Interruption]:
-    """Turn the first signal into `KeyboardInterrupt`, so that every ``finally`` runs; ignore further ones."""
+def interruptible(*, is_last: bool = False) -> Iterator[Interruption]:
+    """Turn the first signal into `KeyboardInterrupt`, so that every ``finally`` runs; ignore further ones.
+
+    Args:
+        is_last: the process ends after this, and its exit code says how the run ended: signals that come
+            after the first one, or after there is a result, are ignored to the very end.
+    """
     # CLI-4
     from dicompack.files import end_interrupted, is_too_late
 
@@ -44,7 +54,7 @@ def interruptible() -> Iterator[Interruption]:
             return
         if is_too_late():
             return
-        interruption.came = True
+        interruption.came, interruption.number = True, number
         for each in previous:
             signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt
@@ -53,10 +63,24 @@ def interruptible() -> Iterator[Interruption]:
     previous = {each: signal.getsignal(each) for each in _SIGNALS if signal.getsignal(each) != signal.SIG_IGN}
     for each in previous:
         signal.signal(each, interrupt)
+    hook = sys.unraisablehook
+
+    def again(unraisable: sys.UnraisableHookArgs) -> None:
+        # Where Python itself calls back, as at a fork, it drops what is raised: once more, a moment later.
+        if not issubclass(unraisable.exc_type, KeyboardInterrupt) or not interruption.came:
+            hook(unraisable)
+            return
+        for each in previous:
+            signal.signal(each, interrupt)
+        threading.Timer(_A_MOMENT, _thread.interrupt_main, [interruption.number]).start()
+
+    sys.unraisablehook = again
     try:
         yield interruption
     finally:
+        sys.unraisablehook = hook
         if interruption.came:
             end_interrupted()
+        too_late = is_last and (interruption.came or is_too_late())
         for each, handler in previous.items():
-            signal.signal(each, handler)
+            signal.signal(each, signal.SIG_IGN if too_late else handler)

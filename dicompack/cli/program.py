@@ -112,7 +112,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     open_streams()
     terminal = Terminal(json="--json" in options)
     started = time.monotonic()
-    with interruptible() as interruption:
+    with interruptible(is_last=arguments is None) as interruption:
         outcome = _outcome(terminal, None if arguments is None else words)
     if interruption.came and outcome is not None and outcome.error is not None:
         outcome = _interrupted(outcome)

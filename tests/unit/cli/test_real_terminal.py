@@ -223,6 +223,53 @@ def test_a_signal_ends_the_run_after_its_clean_up(waiting, number):
     assert len(out.splitlines()) == 1
 
 
+@pytest.mark.parametrize("interrupted", [True, False])
+def test_nothing_changes_the_exit_code_of_what_has_ended(interrupted):
+    """CLI-4: neither an impatient second signal nor one that comes after the result."""
+    code = (
+        "import os, signal, sys\n"
+        "import dicompack\n"
+        "from dicompack.files import finality\n"
+        "from dicompack.report import Report\n"
+        "def test(package, *, trust, receipt, on_progress):\n"
+        f"    if {interrupted}:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    finality.begin_giving_names()\n"
+        "    return Report('test')\n"
+        "dicompack.test = test\n"
+        "sys.argv = ['dicompack', 'test', 'p', '--integrity-only', '--json']\n"
+        "from dicompack.cli.program import run\n"
+        "code = run()\n"
+        "for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):\n"
+        "    os.kill(os.getpid(), each)\n"
+        "sys.exit(code)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20)
+    assert ran.returncode == (130 if interrupted else 0), ran.stderr
+    assert json.loads(ran.stdout)["exit_code"] == ran.returncode
+
+
+def test_a_signal_that_python_drops_comes_again():
+    """CLI-4: as in what it calls at a fork, where it writes that an exception was ignored."""
+    code = (
+        "import os, signal, time\n"
+        "from dicompack.cli.interruption import interruptible\n"
+        "class Dropped:\n"
+        "    def __del__(self):\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        time.sleep(0)\n"
+        "with interruptible():\n"
+        "    try:\n"
+        "        Dropped()\n"
+        "        time.sleep(10)\n"
+        "        raise SystemExit('not interrupted')\n"
+        "    except KeyboardInterrupt:\n"
+        "        pass\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
 def test_what_the_caller_ignores_stays_ignored():
     """CLI-4: as under nohup."""
     code = (
