@@ -122,6 +122,22 @@ def test_volumes_that_hold_nothing_wanted_may_be_missing_vol_15(package, members
     assert any(lost not in where[one.number] for lost in range(1, len(files)) for one in members)
 
 
+def test_a_list_needs_no_volume_that_holds_members_only_vol_15(package, members, recipient, tmp_path):
+    """Nothing is made again for it either: it does not read what it does not need."""
+    files = parts(tmp_path)
+    with volumes.unpack(package) as opened:
+        others = [name for name in opened.package.names if not name.startswith("DICOM/")]
+        needed = {extent.volume for name in others for extent in opened.extents(name)}
+    lost = [path for number, path in enumerate(files, start=1) if number not in needed]
+    assert lost
+    for path in lost:
+        path.unlink()
+    report = dicompack.inspect(files[-1], recipient=recipient)
+    assert report.members == members
+    assert [one.kind for one in report.findings] == ["missing"]
+    assert report.complete == "not-checked"
+
+
 def test_without_the_last_volume_nothing_is_known(package, recipient, tmp_path):
     parts(tmp_path)[-1].unlink()
     with pytest.raises(DamagedError):

@@ -146,16 +146,28 @@ def check_whole(
 def inspect(path: Path | str, *, recipient: Recipient) -> Report:
     """List the members: SEAL, DIGESTS and MANIFEST are checked whole, the members are not touched.
 
+    Volumes may be missing that hold members only.
+
     Raises:
         DicomPackError: see `unpack`.
     """
     began = time.monotonic()
     if file_set := file_sets.find(Path(path)):
         return secure_unpacking.inspect(file_set, recipient, began)
-    with open_package(Path(path), files.temporary_target(), never, every_byte=False) as opened:
+
+    def listed(opened: Volumes) -> Report:
         sealed = _checked_seals(opened, recipient.trust, recipient.keys)
         content = check_manifest(opened.package, sealed, recipient.keys, _judge(recipient.trust))
         return report_of("list", opened, sealed, began, content, complete="not-checked")
+
+    spare = files.temporary_target()
+    try:
+        with open_package(Path(path), spare, never, every_byte=False, present=True) as opened:
+            return listed(opened)
+    except (BadSignatureError, DamagedError, FormatError):
+        pass  # damage is judged before signatures, and repaired
+    with open_package(Path(path), spare, never, every_byte=False) as opened:
+        return listed(opened)
 
 
 def unpack(

@@ -164,7 +164,6 @@ def test_too_much_is_lost_rec_4(volumes, sender, recipient, tmp_path):
         lambda: dicompack.test(volumes[0], trust=trusting(sender)),
         lambda: dicompack.verify(volumes[0], recipient=recipient),
         lambda: dicompack.unpack(volumes[0], tmp_path / "out", recipient=recipient),
-        lambda: dicompack.inspect(volumes[0], recipient=recipient),
         lambda: dicompack.repair(volumes[0]),
         lambda: dicompack.repair(volumes[0], tmp_path / "out"),
     ):
