@@ -31,13 +31,14 @@ IN_CI = bool(os.environ.get("CI"))
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run tests that take minutes, too")
-    parser.addoption("--exhaustive", action="store_true", help="run tests that take an hour, too")
+    parser.addoption("--exhaustive", action="store_true", help="run all tests, also those that take an hour")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    everything = config.getoption("--exhaustive")
     for item in items:
         for marker in ("slow", "exhaustive"):
-            if marker in item.keywords and not config.getoption(f"--{marker}"):
+            if marker in item.keywords and not everything and not config.getoption(f"--{marker}"):
                 item.add_marker(pytest.mark.skip(reason=f"{marker}: run with --{marker}"))
 
 

@@ -349,13 +349,17 @@ def _choose(
     if own is None and not path.is_dir():
         # Nothing of its head and tail is left: the volumes of its name say what it belongs to.
         own = _siblings(path, found)[0]
+    stems = {_stem(path.name)}
+    if own is not None:
+        ours = ((name, its) for name, (_, its) in found.items() if its and its.volume_set == own.volume_set)
+        stems |= {_stem(name) for name, _ in ours}
     wanted: dict[str, VolumeFile] = {}
     aside: list[Finding] = []
     for name, (access, condition) in found.items():
         if own is None or condition is None or name == path.name:
             wanted[name] = access
         elif condition.volume_set != own.volume_set:
-            if _stem(name) == _stem(path.name):
+            if _stem(name) in stems:
                 aside.append(Finding("foreign", name, "a volume of another set", "VOL-11"))
         elif (
             number_of(condition.descriptor) == number_of(own.descriptor)

@@ -178,22 +178,27 @@ def test_rec_3_a_row_says_which_stripe_and_set_it_is_of():
 # -- T1, T2: every byte, every length
 
 
-def flips(volumes, positions):
+def flips(volumes, positions, bits=lambda position: (position % 8,)):
     """Each flip is repaired byte for byte, and named; gives the number of flips."""
     done = 0
-    for name, data in volumes.items():
-        for position in positions(data):
-            damaged = {**volumes, name: flipped(data, position, position % 8)}
-            try:
-                diagnosis, made = repaired(damaged)
-            except DicomPackError as error:
-                assert name in str(error) or any(name in fault for fault in error.faults)
-                continue
-            assert made == {name: data}, (name, position)
-            assert any(fault.where == name for fault in diagnosis.faults)
-            with pytest.raises(RepairableVolumesError):
-                diagnosis.check_sound()
-            done += 1
+    flipped_bits = (
+        (name, data, position, bit)
+        for name, data in volumes.items()
+        for position in positions(data)
+        for bit in bits(position)
+    )
+    for name, data, position, bit in flipped_bits:
+        damaged = {**volumes, name: flipped(data, position, bit)}
+        try:
+            diagnosis, made = repaired(damaged)
+        except DicomPackError as error:
+            assert name in str(error) or any(name in fault for fault in error.faults)
+            continue
+        assert made == {name: data}, (name, position)
+        assert any(fault.where == name for fault in diagnosis.faults)
+        with pytest.raises(RepairableVolumesError):
+            diagnosis.check_sound()
+        done += 1
     return done
 
 
@@ -211,6 +216,19 @@ def test_t1_one_flipped_bit():
 def test_t1_one_flipped_bit_at_every_byte():
     volumes = small()
     assert flips(volumes, lambda data: range(len(data))) == sum(map(len, volumes.values()))
+
+
+@pytest.mark.slow
+def test_t1_every_bit_of_what_is_no_object():
+    """All eight bits of frames, directory and end records."""
+    volumes = small()
+
+    def around(data):
+        return [*range(HEAD_SIZE), *range(len(data) - 1200, len(data))]
+
+    assert flips(volumes, around, bits=lambda _: range(8)) == 8 * sum(
+        len(around(data)) for data in volumes.values()
+    )
 
 
 def truncations(volumes, lengths):
@@ -231,6 +249,27 @@ def test_t2_truncated():
 @pytest.mark.slow
 def test_t2_truncated_at_every_length():
     truncations(small(), lambda data: range(len(data)))
+
+
+@pytest.mark.slow
+def test_t2_another_length_of_a_large_set_10_000_times():
+    """50 MB in ten volumes and one for recovery: each that is shorter or longer is named, and how."""
+    volumes = of(10, 1, 5_000_000)
+    files = {name: Memory(data) for name, data in volumes.items()}
+    chance = random.Random(3)
+    for _ in range(10_000):
+        name = chance.choice(list(volumes))
+        data = volumes[name]
+        length = chance.choice((chance.randrange(len(data)), len(data) + chance.randint(1, 70_000)))
+        changed = data[:length] + chance.randbytes(max(0, length - len(data)))
+        surveyed = survey({**files, name: Memory(changed)})
+        found = {(one.finding.kind, one.finding.where) for one in surveyed.faults}
+        if length > len(data):
+            assert found == {("overlong", name)}
+        elif length >= HEAD_SIZE:
+            assert found == {("truncated", name)}
+        else:
+            assert found == {("missing", "")} and [*surveyed.strangers] == [name]
 
 
 def test_t2_longer_than_it_was():
@@ -269,6 +308,10 @@ def lost_at_random(volumes, recovery, trials, seed):
         left = {name: volume for name, volume in volumes.items() if name not in gone}
         _, made = check(volumes, left)
         assert set(made) == gone
+    for _ in range(trials // 10):
+        gone = set(chance.sample(names, recovery + chance.randint(1, 3)))
+        left = {name: volume for name, volume in volumes.items() if name not in gone}
+        assert all("missing" in fault for fault in refused(left, short=len(gone) - recovery)[:-1])
 
 
 @pytest.mark.parametrize(("data", "recovery", "trials"), [(100, 10, 3), (200, 55, 2)])
