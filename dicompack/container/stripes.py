@@ -147,8 +147,8 @@ class StripeReader:
             for volume in self._found.get(VolumeNumber(True, index), ()):
                 for number, (raw, block) in enumerate(self._slices(volume, batch)):
                     hashes = parse_row(self._description, batch[number], raw)
-                    whole[number] |= hashes is not None
                     rows[number] = rows[number] or hashes
+                    whole[number] |= hashes is not None and hashes == rows[number]  # REC-7
                     parity[number].setdefault(column, []).append(block)
             for number, is_whole in enumerate(whole):
                 if not is_whole:

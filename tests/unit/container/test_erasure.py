@@ -153,3 +153,12 @@ def test_without_pyeclib_there_is_the_other_kernel(monkeypatch):
     data = columns(30, 64)
     assert erasure_kernels.isa_l_encode(data, 20) is None
     assert np.array_equal(erasure.encode(data, 20), erasure.combine(erasure.parity_matrix(30, 20), data))
+
+
+def test_a_kernel_that_is_wrong_is_not_used(monkeypatch):
+    """The hashes of what it gives would be right, and nobody would notice before a repair fails."""
+    monkeypatch.setattr(
+        erasure_kernels, "isa_l_encode", lambda data, parity: np.zeros((parity, data.shape[1]), np.uint8)
+    )
+    data = columns(29, 64)
+    assert np.array_equal(erasure.encode(data, 19), erasure.combine(erasure.parity_matrix(29, 19), data))

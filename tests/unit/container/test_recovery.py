@@ -22,7 +22,7 @@ from dicompack.container.frames import (
 )
 from dicompack.container.layout import StoredObject, lay_out
 from dicompack.container.repairing import diagnose, recovery_descriptor, remake
-from dicompack.container.stripes import parse_row
+from dicompack.container.stripes import marshal_row, parse_row
 from dicompack.container.striping import BLOCK_SIZE, Striping, largest_data_volume, recovery_volume_size
 from dicompack.container.survey import VolumeNumber, survey
 from dicompack.errors import DicomPackError, FormatError, UsageError
@@ -558,6 +558,23 @@ def test_t5_two_sets():
 @pytest.mark.slow
 def test_t5_two_sets_1000_times():
     assert mixes(1000, 2) == 0
+
+
+def test_rec_7_rows_that_differ_are_damage():
+    """Somebody has made a row anew: a package is not called sound until the other recovery volume is lost."""
+    volumes = of(4, 2)
+    name = "study.dcmpack.r02"
+    data = bytearray(volumes[name])
+    descriptor = parse_descriptor(bytes(data[DESCRIPTOR_OFFSET:HEAD_SIZE]))
+    striping = descriptor.striping
+    start = striping.slice_offset(1)
+    hashes = parse_row(descriptor.set_description, 1, bytes(data[start : start + striping.row_size]))
+    data[start : start + striping.row_size] = marshal_row(
+        descriptor.set_description, 1, (bytes(16), *hashes[1:])
+    )
+    diagnosis, made = check(volumes, {**volumes, name: bytes(data)})
+    assert set(made) == {name}
+    assert [(fault.where, fault.rule) for fault in diagnosis.faults] == [(name, "REC-2")]
 
 
 def test_rec_5_a_forged_row_makes_a_repair_fail():
