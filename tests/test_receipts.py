@@ -145,6 +145,14 @@ def test_a_receipt_is_never_overwritten(tmp_path, package, sender, receiver):
     assert [path.name for path in tmp_path.iterdir()] == ["receipt"]
 
 
+def test_a_link_that_leads_nowhere_has_the_receipts_name(tmp_path, package, sender, receiver):
+    """It is met before the instances get their names, not after."""
+    (tmp_path / "receipt").symlink_to("nowhere")
+    with pytest.raises(OutputError, match="receipt exists"):
+        unpack(package, tmp_path, sender, receiver)
+    assert [one.name for one in tmp_path.iterdir()] == ["receipt"]
+
+
 def test_calls_that_make_no_sense(tmp_path, package, made, sender, receiver):
     with pytest.raises(UsageError):
         unpack(package, tmp_path, sender, receiver, receipt_signer=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -67,7 +68,7 @@ def plan_command(
     import dicompack
 
     key = project_key_of(project_key, terminal)
-    if table is not None and table.exists():
+    if table is not None and os.path.lexists(table):
         raise OutputError(f"{table.name} exists", hint="choose another name")
     with system_errors(table), terminal.progress() as on_progress:
         planned = dicompack.plan(

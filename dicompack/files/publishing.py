@@ -77,10 +77,10 @@ def _name_new(path: Path, final: Path) -> None:
     try:
         os.link(path, final)
     except FileExistsError as error:
-        raise OutputError(f"{final.name} exists", hint="choose another name, or --force") from error
+        raise OutputError(f"{final.name} exists", hint="choose another name") from error
     except OSError:  # no hard links here: FAT, some network shares
         if os.path.lexists(final):
-            raise OutputError(f"{final.name} exists", hint="choose another name, or --force") from None
+            raise OutputError(f"{final.name} exists", hint="choose another name") from None
         path.rename(final)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -41,7 +42,7 @@ class MapFiles:
         for path in self._paths():
             if not path.parent.is_dir():
                 raise OutputError("the folder for the maps does not exist", hint="create it first")
-            if path.exists() and not self._force:
+            if os.path.lexists(path) and not self._force:
                 raise OutputError(f"{path.name} exists", hint="choose another name for the maps")
         if self._path is not None:
             staging = self._stack.enter_context(files.Staging(self._path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -27,7 +28,7 @@ class ReceiptFile:
 
     def __enter__(self) -> ReceiptFile:
         if self._path is not None:
-            if self._path.exists():
+            if os.path.lexists(self._path):  # a link that leads nowhere would be met when all is done
                 raise OutputError(f"{self._path.name} exists", hint="choose another name for the receipt")
             self._staging = self._stack.enter_context(files.Staging(self._path))
         return self
