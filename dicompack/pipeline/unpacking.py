@@ -63,6 +63,9 @@ from dicompack.workers import Place, Processes, Workers, frames_of_large
 MANY = 10_000
 """Members whose MANIFEST takes so much memory that no worker should have a copy of it: some 20 MB."""
 
+_MAY_BE_DAMAGE = (BadSignatureError, DamagedError, FormatError)
+"""What bytes that were not compared with their hashes first may end in, where they are damaged."""
+
 UnpackingWorkers: TypeAlias = Workers[UnpackingSettings, UnpackTask | OtherTask, Unpacked | DicomPackError]
 
 
@@ -164,10 +167,9 @@ def inspect(path: Path | str, *, recipient: Recipient) -> Report:
     try:
         with open_package(Path(path), spare, never, every_byte=False, present=True) as opened:
             return listed(opened)
-    except (BadSignatureError, DamagedError, FormatError):
-        pass  # damage is judged before signatures, and repaired
-    with open_package(Path(path), spare, never, every_byte=False) as opened:
-        return listed(opened)
+    except _MAY_BE_DAMAGE:
+        with open_package(Path(path), spare, never) as opened:
+            return listed(opened)
 
 
 def unpack(
@@ -273,7 +275,7 @@ def unpack(
         try:
             with open_package(Path(path), spare, tell, every_byte=False, present=True) as opened:
                 return deliver(opened)
-        except (BadSignatureError, DamagedError, FormatError):
+        except _MAY_BE_DAMAGE:
             pass  # damage is judged before signatures, and repaired: once more, with every byte
     with open_package(Path(path), spare, tell) as opened:
         return deliver(opened)

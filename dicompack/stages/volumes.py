@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -51,9 +52,16 @@ def object_bytes(extents: Sequence[Extent]) -> Buffer:
 
 
 def _pieces(extent: Extent, size: int) -> Iterator[bytes]:
-    with FileAccess(Path(extent.path)) as access:
-        for start in range(0, extent.size, size):
-            yield access.read_at(extent.offset + start, min(size, extent.size - start))
+    path = Path(extent.path)
+    with FileAccess(path) as access:
+        for start in range(extent.offset, extent.offset + extent.size, size):
+            end = min(start + size, extent.offset + extent.size)
+            try:
+                yield access.read_at(start, end - start)
+            except OSError as error:
+                if error.errno != errno.EIO:
+                    raise
+                raise DamagedVolumesError(unreadable(path.name, [(start, end)])) from error
 
 
 def pack(

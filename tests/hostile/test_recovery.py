@@ -28,6 +28,7 @@ from dicompack.errors import (
 )
 from dicompack.pipeline import repairing
 from dicompack.stages import recovery
+from dicompack.stages import volumes as stored
 from tests.conftest import trusting
 from tests.hostile.forgery import Forgery
 from tests.packages import INSTANCES, packed, tree
@@ -300,6 +301,29 @@ def bad_sector(monkeypatch):
 
     monkeypatch.setattr(os, "pread", pread)
     return bad
+
+
+@pytest.mark.parametrize("name", ["MANIFEST", "DIGESTS", "SEAL0001"])
+def test_list_repairs_what_it_reads(original, volumes, recipient, name):
+    with stored.unpack(volumes[0]) as opened:
+        extent = opened.extents(name)[0]
+    damage(Path(extent.path), extent.offset + extent.size // 2)
+    report = dicompack.inspect(volumes[0], recipient=recipient)
+    assert len(report.members) == len(INSTANCES)
+    assert {"damaged", "repaired"} <= set(kinds(report.findings))
+
+
+def test_vol_17_an_object_that_cannot_be_read_is_damage(volumes, monkeypatch):
+    with stored.unpack(volumes[0]) as opened:
+        extents = opened.extents("DICOM/00000001")
+
+    def fails(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr("dicompack.files.FileAccess.read_at", fails)
+    with pytest.raises(DamagedVolumesError) as caught:
+        stored.object_bytes(extents)
+    assert caught.value.rule == "VOL-17" and volumes[0].name in caught.value.faults[0]
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="Linux")
