@@ -95,6 +95,8 @@ class Staging:
             self._give_lock_back()
             return
         self.clear((VOLUMES,))  # last what tells `take_back` that all names were given
+        if (self.path / VOLUMES).exists():
+            sync_folder(self.path)
         self.clear()
         if sys.platform == "win32":  # no open file can be removed there
             self._give_lock_back()

@@ -62,6 +62,7 @@ def replace_file(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
     beside.unlink(missing_ok=True)  # of a run that died
     write_new(beside, pieces)
     try:
+        sync_folder(path.parent)  # nobody finds the new ones where what was made before them is lost
         beside.replace(path)
     except BaseException:
         beside.unlink(missing_ok=True)

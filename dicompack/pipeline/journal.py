@@ -97,11 +97,10 @@ class Journal:
     def create(
         cls, path: Path, run: Run, settings: bytes, signing: SigningKey, own: DecryptionKey
     ) -> Journal:
-        """A journal with no record; it is there whole or not at all."""
+        """A journal with no record; it is there whole or not at all, and after a power cut, too."""
         header = envelope.pack(signed.sign(run.marshal(settings), signing, run.at), [own.certificate]).whole
-        unfinished = path.with_suffix(".new")
-        files.write_again(unfinished, [MAGIC, len(header).to_bytes(_SIZE, "little"), header])
-        unfinished.replace(path)
+        files.replace_file(path, [MAGIC, len(header).to_bytes(_SIZE, "little"), header])
+        files.sync_folder(path.parent.parent)  # where it lies lasts as long as it does
         return cls(files.GrowingFile(path), run.staging_key, 0)
 
     def note(self, record: object) -> None:

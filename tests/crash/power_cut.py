@@ -1,7 +1,7 @@
 """What a power cut may leave of a run: every call of it is recorded, and what was not synced may be lost.
 
 The model is that of a careful system and a careless medium. What a file holds is sure when it was synced,
-and before that may be anything that was written, nothing, or zeros. A name is sure when its folder was
+and before that may have all that was written, nothing, a part, or zeros. A name is sure when its folder was
 synced, and before that each change of a name may be there or not, whatever came before or after it. A rename
 is one change.
 """
@@ -139,9 +139,10 @@ class Recording:
             yield State(self._root, names, whole)
             if unsure:
                 yield State(self._root, names, whole | {one: bytes(one.data) for one in unsure})
-                yield State(self._root, names, whole | {one: bytes(len(one.data)) for one in unsure})
+                yield State(self._root, names, whole | {one: _zeros_for(one) for one in unsure})
                 one = chance.choice(unsure)
-                yield State(self._root, names, whole | {one: bytes(one.data[: len(one.data) // 2])})
+                cut = (len(one.sure) + len(one.data)) // 2
+                yield State(self._root, names, whole | {one: bytes(one.data[:cut])})
 
     def _names_with(self, chosen: list[_Change]) -> dict[_Node, dict[str, _Node]]:
         """The names in each folder, if these changes are there beside those that are sure; in a file none."""
@@ -294,6 +295,13 @@ def _node_of(path: Path) -> _Node:
         names = {one.name: _node_of(one) for one in path.iterdir()}
         return _Node(mode, is_folder=True, names=names, sure_names=dict(names))
     return _Node(mode, data=bytearray(path.read_bytes()), sure=path.read_bytes())
+
+
+def _zeros_for(node: _Node) -> bytes:
+    """As long as it is, and nothing in it but what was there already when it was synced."""
+    size = len(node.data)
+    start = node.sure if node.data.startswith(node.sure) else b""
+    return start + bytes(size - len(start))
 
 
 def _below(node: _Node) -> Iterator[_Node]:

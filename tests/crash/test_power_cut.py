@@ -43,7 +43,7 @@ def survives(tracer: Program, case: Case, call: str, state: State, *more: str) -
 
 
 def run_all(tracer: Program, case: Case, some: int = 0) -> None:
-    for more in ((), ("--resume",)) if case.command == "pack" and not some else ((),):
+    for more in ((), ("--resume",)) if case.command == "pack" else ((),):
         found = [*states(tracer, case).values()]
         # Those in which something has its final name, or had it before, are the interesting ones.
         found.sort(key=lambda one: one[1].has_final())

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.crash.cases import Case
 
-COMMANDS = ("pack", "unpack", "repair", "seal", "open")
+COMMANDS = ("pack", "unpack", "repair", "seal", "open", "rewrap", "receipt", "deidentify")
 _CALL = "import sys; from dicompack.cli import main; sys.exit(main())"
 
 
