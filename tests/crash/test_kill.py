@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dicompack.errors import DicomPackError
 from tests.crash.cases import Case
 from tests.crash.faults import KILLED, Point, Program, sample
 
@@ -38,7 +39,7 @@ def run_all(tracer: Program, case: Case, points: list[Point]) -> None:
         for more in ((), ("--resume",)) if case.command == "pack" else ((),):
             try:
                 survives(tracer, case, point, *more)
-            except (AssertionError, OSError) as error:
+            except (AssertionError, OSError, DicomPackError) as error:
                 broken.append(f"{point} {' '.join(more)}: {error}")
     print(f"{case.command}: {len(points)} points, {len(broken)} broken")
     assert not broken, "\n\n".join(broken)

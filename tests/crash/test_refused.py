@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import pytest
 
+from dicompack.errors import DicomPackError
 from tests.crash.cases import Case
 from tests.crash.faults import Point, Program, sample
 
 IN_CI_ALL = 8
-COMMANDS = ("pack", "unpack", "repair", "seal", "open", "rewrap", "force", "receipt")
+COMMANDS = ("pack", "unpack", "repair", "seal", "open", "rewrap", "force", "receipt", "deidentify")
 # What the system says, at which calls, and whether it says so from then on.
 FAULTS = {
     "full": ("error=ENOSPC", ("write", "fsync", "mkdir", "link", "rename"), "+"),
@@ -53,7 +54,7 @@ def run_all(tracer: Program, case: Case, name: str, some: int = 0) -> None:
     for point in points:
         try:
             fails_well(tracer, case, point, fault, on)
-        except (AssertionError, OSError) as error:
+        except (AssertionError, OSError, DicomPackError) as error:
             broken.append(f"{point}: {error}")
     print(f"{case.command} {name}: {len(points)} points, {len(broken)} broken")
     assert not broken, "\n\n".join(broken)
