@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 
 from dicompack.container.digests import ObjectDigest
 from dicompack.container.limits import PART_SIZE
@@ -40,7 +41,9 @@ class Sealing:
 def pack(content: bytes, recipients: Sequence[Addressee]) -> Sealed:
     """Seal for the recipients, under a fresh key."""
     sealing = Sealing([content], len(content), recipients)
-    return Sealed(b"".join(sealing), sealing.digest)
+    whole = BytesIO()  # which, other than a join of pieces, needs the room for them once
+    whole.writelines(sealing)
+    return Sealed(whole.getvalue(), sealing.digest)
 
 
 def pack_parts(content: Iterable[Buffer], size: int, recipients: Sequence[Addressee]) -> Iterator[Sealing]:
