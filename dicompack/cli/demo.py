@@ -150,7 +150,7 @@ class _Demonstration:
 
     @contextmanager
     def _step(self, name: str) -> Iterator[Callable[[Progress], None] | None]:
-        from dicompack.files import begin_anew
+        from dicompack.finality import begin_anew
 
         start = time.monotonic()
         with self._terminal.progress() as on_progress:

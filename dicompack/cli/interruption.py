@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FrameType
 
+from dicompack.finality import end_interrupted, is_too_late
+
 _A_MOMENT = 0.01  # seconds
 # Not every system has all of them.
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -38,8 +40,6 @@ def interruptible(*, is_last: bool = False) -> Iterator[Interruption]:
             after the first one, or after there is a result, are ignored to the very end.
     """
     # CLI-4
-    from dicompack.files import end_interrupted, is_too_late
-
     interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield interruption

@@ -8,7 +8,6 @@ it gives the same result; only the promise for a power cut is weaker there.
 
 from __future__ import annotations
 
-from dicompack.files.finality import begin_anew, is_too_late
 from dicompack.files.mapping import MAPPED_ABOVE, give_back_mapped, map_for_reading
 from dicompack.files.names import RestoredNames, member_path
 from dicompack.files.publishing import (
@@ -23,7 +22,6 @@ from dicompack.files.staging import (
     STAGING_SUFFIX,
     VOLUMES,
     Staging,
-    end_interrupted,
     remove_dead,
     take_back,
     temporary_target,
@@ -52,13 +50,10 @@ __all__ = [
     "UnnamedFile",
     "VOLUMES",
     "allow_many_files",
-    "begin_anew",
     "check_room",
     "check_target_folder",
-    "end_interrupted",
     "give_back_mapped",
     "is_filled",
-    "is_too_late",
     "make_folders",
     "map_for_reading",
     "member_path",

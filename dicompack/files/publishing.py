@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 from dicompack.errors import OutputError
-from dicompack.files.finality import begin_giving_names
 from dicompack.files.writing import sync_folder, sync_tree
+from dicompack.finality import begin_giving_names
 
 MOVING = "moving"
 """What a result is called in staging while it is moved into its target, entry by entry."""

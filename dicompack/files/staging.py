@@ -13,9 +13,9 @@ from pathlib import Path
 from types import TracebackType
 
 from dicompack.errors import OutputError
-from dicompack.files.finality import begin_anew
 from dicompack.files.publishing import finish_moving, is_same
 from dicompack.files.writing import sync_folder
+from dicompack.finality import begin_anew, unfinished
 
 STAGING_SUFFIX = ".dcmpack-staging"
 VOLUMES = "volumes"
@@ -47,13 +47,13 @@ class Staging:
     def __enter__(self) -> Staging:
         if not self.target.parent.is_dir():
             raise OutputError("the folder to write into does not exist", hint="create it first")
-        _begun.append(self)
+        unfinished.append(self)
         try:
             self._take()
         except BaseException as error:
             if not isinstance(error, KeyboardInterrupt):  # which may have come at any place
                 self._give_lock_back()
-                _begun.remove(self)
+                unfinished.remove(self)
             raise
         begin_anew()
         return self
@@ -82,8 +82,8 @@ class Staging:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._end(kind)
-        if self in _begun:
-            _begun.remove(self)
+        if self in unfinished:
+            unfinished.remove(self)
 
     def _end(self, kind: type[BaseException] | None) -> None:
         if self.stays:
@@ -110,13 +110,13 @@ class Staging:
             self._give_lock_back()
 
     def abandon(self) -> None:
-        """End what an interruption has cut short, at whatever place."""
-        if self._locked:
-            self._end(KeyboardInterrupt)
-            return
-        self._give_lock_back()
-        if os.path.lexists(self.path):
-            self._take()
+        """End what an interruption has cut short; what cannot be ended is left for the next run."""
+        with contextlib.suppress(OSError, OutputError):
+            if not self._locked:
+                self._give_lock_back()
+                if not os.path.lexists(self.path):
+                    return
+                self._take()
             self._end(KeyboardInterrupt)
 
     def folder(self, name: str) -> Path:
@@ -144,22 +144,6 @@ class Staging:
         for entry in self.path.iterdir():
             if entry.name not in (_LOCK, *keep):
                 _remove_tree(entry)
-
-
-_begun: list[Staging] = []
-"""Those whose ``with`` block has begun, and has not ended."""
-
-
-def end_interrupted() -> None:
-    """Remove what is left of runs in this process that were interrupted while they began or ended.
-
-    Python raises `KeyboardInterrupt` between any two steps, so that even a ``finally`` may be cut short.
-    Whoever turns signals into it calls this at the very end, when no further one can come.
-    """
-    while _begun:
-        staging = _begun.pop()
-        with contextlib.suppress(OSError, OutputError):
-            staging.abandon()
 
 
 def take_back(target: Path, *, stands: bool | None = None) -> None:

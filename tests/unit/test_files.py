@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dicompack import files
+from dicompack import files, finality
 from dicompack.errors import InputError, OutputError
 from dicompack.files import mapping, publishing
 from dicompack.files import staging as staging_module
@@ -80,7 +80,7 @@ class TestStaging:
             with pytest.raises(KeyboardInterrupt), files.Staging(tmp_path / "x"):
                 pass
         assert [path.name for path in tmp_path.iterdir()] == [".x.dcmpack-staging"]
-        files.end_interrupted()
+        finality.end_interrupted()
         assert list(tmp_path.iterdir()) == []
 
     def test_no_folder_to_write_into(self, tmp_path):
