@@ -282,7 +282,7 @@ class Recording:
 def record(tracer: Program, arguments: list[object], folder: Path, log: Path) -> list[str]:
     """Every call of a sound run; one line each."""
     trace = ",".join((*_RECORDED, *_UNKNOWN))
-    options = ["-y", "-xx", "-s", str(1 << 24), "-o", str(log), "-e", f"trace={trace}"]
+    options = ["-f", "-y", "-xx", "-s", str(1 << 24), "-o", str(log), "-e", f"trace={trace}"]
     ended = tracer.call(arguments, options)
     assert ended.code == 0, ended.said
     return log.read_text("ascii").splitlines(keepends=True)
