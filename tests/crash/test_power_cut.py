@@ -9,7 +9,7 @@ from tests.crash.cases import Case
 from tests.crash.faults import Program
 from tests.crash.power_cut import Recording, State, record
 
-IN_CI_ALL = 14
+IN_CI_ALL = 8
 COMMANDS = ("pack", "unpack", "repair", "seal", "open", "rewrap", "force", "receipt", "deidentify")
 
 
