@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from dicompack import files
 from dicompack.container.digests import ObjectDigest
-from dicompack.container.faults import RepairableVolumesError
+from dicompack.container.faults import RepairableVolumesError, line_of
 from dicompack.container.manifest import Manifest
 from dicompack.container.originals import Custody
 from dicompack.crypto.keys import SigningKey
@@ -95,8 +95,12 @@ def test(
     if file_set := file_sets.find(Path(path)):
         return secure_unpacking.test(file_set)
     with open_package(Path(path), files.temporary_target(), tell) as opened:
-        sealed = _check_without_key(opened, trust, tell)
-        received = _check_receipt(opened, sealed, receipt, trust) if sealed and trust else ()
+        try:
+            sealed = _check_without_key(opened, trust, tell)
+            received = _check_receipt(opened, sealed, receipt, trust) if sealed and trust else ()
+        except DicomPackError as error:  # which is graver, and the volumes are told of all the same
+            error.faults = (*error.faults, *map(line_of, opened.repaired))
+            raise
         if opened.repaired:
             raise RepairableVolumesError(opened.repaired, hint=opened.how_to_repair)
         check_recovery(opened)

@@ -124,6 +124,13 @@ def test_lost_volumes(volumes, whole, lost, sender, recipient, unpacked, tmp_pat
     assert not dicompack.test(path, trust=trusting(sender)).findings
 
 
+def test_what_is_graver_than_damage_does_not_hide_it(volumes, receiver):
+    volumes[2].unlink()
+    with pytest.raises(UntrustedError) as caught:
+        dicompack.test(volumes[0], trust=trusting(receiver))
+    assert any("volume 3 of" in line and "[VOL-15]" in line for line in caught.value.faults)
+
+
 def test_damaged_volumes(volumes, whole, sender, recipient, unpacked, tmp_path):
     damage(volumes[1])
     damage(volumes[2], 100, 3)
