@@ -266,10 +266,10 @@ def find(path: Path) -> Found:
 
 def _what_there_is(path: Path) -> str:
     """A hint for somebody who named a volume that is not there, or the package and not a volume."""
-    if not path.parent.is_dir() or ".dcmpack" not in path.name:
+    if not path.parent.is_dir() or ".dcmpack" not in path.name.lower():
         return "check the path"
     stem = f"{_stem(path.name)}.dcmpack"
-    there = sorted(each.name for each in path.parent.iterdir() if each.name.startswith(stem))
+    there = sorted(each.name for each in path.parent.iterdir() if each.name.lower().startswith(stem))
     return f"there is {there[0]}: name a volume that is there, or the folder" if there else "check the path"
 
 
@@ -341,7 +341,7 @@ def _candidates(
 def _may_belong(name: str, named: str | None, error: FormatError | UnsupportedError) -> bool:
     """Whether a file that is no volume as it should be may be one of the package that was asked for."""
     if error.rule == "VOL-1":
-        return ".dcmpack" in name
+        return ".dcmpack" in name.lower()
     # Beside a file that was named lies what else was received: another's newer version is not its fault.
     return named is None or _stem(name) == _stem(named)
 
@@ -391,4 +391,4 @@ def _siblings(
 
 
 def _stem(name: str) -> str:
-    return name.partition(".dcmpack")[0]
+    return name.lower().partition(".dcmpack")[0]  # some media know capital letters only

@@ -250,6 +250,13 @@ def test_any_names_in_any_folder(volumes, whole, sender, recipient, unpacked, tm
     assert {name.replace("package.dcmpack", "study.dcmpack"): data for name, data in mended.items()} == whole
 
 
+def test_a_medium_that_knows_capital_letters_only(volumes, whole, sender, recipient, unpacked, tmp_path):
+    """A destroyed file is found by the volumes of its name there, too."""
+    volumes[2].write_bytes(bytes(len(whole[volumes[2].name])))
+    capital = [volume.rename(volume.with_name(volume.name.upper())) for volume in volumes]
+    works(capital[2], sender, recipient, unpacked, tmp_path / "out")
+
+
 def test_names_that_were_swapped(volumes, sender, recipient, unpacked, tmp_path):
     """The missing volume's name is that of another volume: nothing is overwritten, REC-6."""
     volumes[1].unlink()
