@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 
 from dicompack.cli.exit_codes import ExitCode, exit_code_of
 from dicompack.cli.terminal import Terminal, size_text
+from dicompack.container.faults import DamagedVolumesError, RepairableVolumesError
 from dicompack.errors import DicomPackError
 from dicompack.report import Finding, Report, SignatureVerdict, Skipped
 
@@ -40,6 +41,13 @@ class Outcome:
         return self.report.skipped if self.error is None else self.error.skipped
 
     @property
+    def _findings(self) -> Sequence[Finding]:
+        """Of an error about volumes what is wrong with each, by kind, for scripts."""
+        if isinstance(self.error, DamagedVolumesError | RepairableVolumesError):
+            return self.error.findings
+        return self.report.findings
+
+    @property
     def _left_out(self) -> int:
         return sum(skipped.dicom for skipped in self._skipped)
 
@@ -58,7 +66,7 @@ class Outcome:
             "bytes_in": report.bytes_in,
             "bytes_out": report.bytes_out,
             "volumes": list(report.volumes),
-            "findings": [asdict(finding) for finding in report.findings],
+            "findings": [asdict(finding) for finding in self._findings],
             "signatures": [asdict(verdict) for verdict in report.signatures],
             "recipients": list(report.recipients),
             "members": list(report.members),  # 100 000 of them are not there twice: `terminal` writes each

@@ -485,6 +485,7 @@ def test_the_command_line(volumes, whole, tmp_path, capsys):
     volumes[1].unlink()
     code, document = run("test", volumes[0], "--integrity-only", "--json", capsys=capsys)
     assert (code, document["error"]["kind"], document["ok"]) == (30, "repairable", False)
+    assert [(one["kind"], one["rule"]) for one in document["findings"]] == [("missing", "VOL-15")]
     code, document = run("repair", volumes[0], "--json", capsys=capsys)
     assert (code, document["command"], document["volumes"]) == (0, "repair", [volumes[1].name])
     assert document["set_id"] and document["bytes_out"] == volumes[1].stat().st_size
