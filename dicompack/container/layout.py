@@ -30,6 +30,9 @@ from dicompack.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+SIZE_STEP = 1024
+"""Bytes that sizes in a hint are whole multiples of: they are typed by people."""
+
 _PIECE_DIGITS = 4
 _FRAME_NAME_SIZE = len(names.head_name(1))
 
@@ -121,29 +124,20 @@ class Layout:
 
 
 class _TooSmallError(Exception):
-    """The volume size does not do.
-
-    Attributes:
-        needed: a size to try instead.
-    """
-
-    def __init__(self, needed: int) -> None:
-        super().__init__()
-        self.needed = needed
+    """The volume size does not do."""
 
 
 class VolumeSizeError(UsageError):
-    """The volume size does not do.
-
-    Attributes:
-        needed: a size in bytes that does.
-    """
-
-    needed = 0
+    """The volume size does not do."""
 
 
 def lay_out(
-    objects: Sequence[StoredObject], ids: SetIds, volume_size: int | None, recovery: int = 0
+    objects: Sequence[StoredObject],
+    ids: SetIds,
+    volume_size: int | None,
+    recovery: int = 0,
+    *,
+    suggest: bool = True,
 ) -> Layout:
     """Give every object its place; sizes only.
 
@@ -152,6 +146,7 @@ def lay_out(
         ids: the two ids of the package.
         volume_size: bytes of every volume but the last; None for one volume of any size.
         recovery: number of recovery volumes, which stands in the descriptors.
+        suggest: whether to look for a volume size that does, where this one does not.
 
     Raises:
         UsageError: ZIP-2 names out of order, ZIP-3 an impossible object size, VOL-14 a volume size out of
@@ -165,21 +160,21 @@ def lay_out(
     check_volume_size(volume_size)
     try:
         return _fill(objects, ids, MAXIMUM_VOLUME_SIZE if volume_size is None else volume_size, recovery)
-    except _TooSmallError as error:
+    except _TooSmallError:
         if volume_size is None:
             raise UsageError(
                 f"the package is larger than {MAXIMUM_VOLUME_SIZE} bytes",
                 rule="VOL-14",
                 hint="ask for volumes",
             ) from None
-        needed = _size_that_does(objects, ids, error.needed)
-    too_small = VolumeSizeError(
+    hint = None
+    if suggest:
+        hint = f"ask for volumes of at least {_size_that_does(objects, ids, volume_size)} bytes"
+    raise VolumeSizeError(
         f"the volume size of {volume_size} bytes is too small for {len(objects)} objects",
         rule="VOL-14",
-        hint=f"ask for volumes of at least {needed} bytes",
+        hint=hint,
     )
-    too_small.needed = needed
-    raise too_small
 
 
 def check_volume_size(volume_size: int | None) -> None:
@@ -197,14 +192,28 @@ def check_volume_size(volume_size: int | None) -> None:
 
 
 def _size_that_does(objects: Sequence[StoredObject], ids: SetIds, volume_size: int) -> int:
-    while True:
-        volume_size = -(-volume_size // 1024) * 1024
-        try:
-            _fill(objects, ids, volume_size, 0)
-        except _TooSmallError as error:
-            volume_size = max(error.needed, volume_size + volume_size // 64)
-        else:
-            return volume_size
+    """About the smallest that does, when `volume_size` does not. Large volumes have a small directory."""
+    high = rounded_size(volume_size)
+    low = high - SIZE_STEP
+    while not _fits(objects, ids, high):
+        low, high = high, rounded_size(high + high // 2)
+    while high - low > max(SIZE_STEP, high // 64):
+        middle = rounded_size((low + high) // 2)
+        low, high = (low, middle) if _fits(objects, ids, middle) else (middle, high)
+    return high
+
+
+def rounded_size(size: int) -> int:
+    """The next size that people are told to ask for."""
+    return -(-size // SIZE_STEP) * SIZE_STEP
+
+
+def _fits(objects: Sequence[StoredObject], ids: SetIds, volume_size: int) -> bool:
+    try:
+        _fill(objects, ids, volume_size, 0)
+    except _TooSmallError:
+        return False
+    return True
 
 
 def _fill(objects: Sequence[StoredObject], ids: SetIds, volume_size: int, recovery: int) -> Layout:
@@ -224,8 +233,7 @@ def _fill(objects: Sequence[StoredObject], ids: SetIds, volume_size: int, recove
         directory += central_header_size(_FRAME_NAME_SIZE, start)
         entries, position = [], HEAD_SIZE
         if len(contents) >= MAXIMUM_VOLUMES:
-            everything = sum(item.size for item in objects)
-            raise _TooSmallError(max(volume_size + 1, everything // MAXIMUM_VOLUMES))
+            raise _TooSmallError
 
     for name, size in ((item.name, item.size) for item in objects):
         name_size = len(name)
@@ -257,7 +265,7 @@ def _fill(objects: Sequence[StoredObject], ids: SetIds, volume_size: int, recove
         close()
     size_of_last, directory = last_size()
     if size_of_last > volume_size:
-        raise _TooSmallError(size_of_last)
+        raise _TooSmallError
     contents.append((tuple(entries), position))
     return _describe(objects, ids, volume_size, contents, size_of_last, directory, recovery)
 

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from dicompack.container.layout import Layout, SetIds, StoredObject, VolumeSizeError, lay_out
+from dicompack.container.layout import (
+    SIZE_STEP,
+    Layout,
+    SetIds,
+    StoredObject,
+    VolumeSizeError,
+    lay_out,
+    rounded_size,
+)
 from dicompack.container.limits import MAXIMUM_COLUMNS, MINIMUM_VOLUME_SIZE
 from dicompack.container.striping import largest_data_volume, recovery_volume_size
 from dicompack.errors import UsageError
@@ -15,9 +23,6 @@ from dicompack.report import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_STEP = 1024
-"""Bytes that sizes in a hint are whole multiples of: they are typed by people."""
 
 _COUNT = re.compile(r"[0-9]{1,3}", re.ASCII)
 _SHARE = re.compile(r"([0-9]{1,5}(?:\.[0-9]{1,3})?) ?%", re.ASCII)
@@ -147,14 +152,14 @@ class Fitting:
             raise _NoFitError(
                 too_small, "VOL-14", recovery_volume_size(MINIMUM_VOLUME_SIZE, self._width)
             )  # VOL-14
+        wants = self._redundancy.volumes(1) > 0
         try:
-            layout = lay_out(objects, ids, self._size, self.recovery)
-        except VolumeSizeError as error:
-            if not self._redundancy.volumes(1):
+            layout = lay_out(objects, ids, self._size, self.recovery, suggest=not wants)
+        except VolumeSizeError:
+            if not wants:
                 raise
             # In the first round nothing is known of recovery yet, and it needs room, too.
-            needed = recovery_volume_size(error.needed, self._width) if is_reduced else error.needed
-            raise _NoFitError(too_small, "VOL-14", needed) from None
+            raise _NoFitError(too_small, "VOL-14", 0) from None
         columns = layout.volumes[0].descriptor.striping.columns
         recovery = self._redundancy.volumes(columns)
         if recovery and columns + recovery > MAXIMUM_COLUMNS and not self._redundancy.is_default:  # REC-1
@@ -190,7 +195,7 @@ class _NoFitError(Exception):
     """Volume size and recovery do not go together.
 
     Attributes:
-        needed: a size to try instead, in bytes.
+        needed: bytes below which no size does; 0 where that is not known.
     """
 
     def __init__(self, message: str, rule: str, needed: int) -> None:
@@ -204,23 +209,20 @@ def _size_that_does(
     objects: Sequence[StoredObject], ids: SetIds, redundancy: Redundancy, size: int
 ) -> int | None:
     """A volume size from `size` on with which the recovery can be had; None where there is none."""
-    low = high = _rounded(size)
+    high = rounded_size(size)
+    low = high - SIZE_STEP
     one_volume = lay_out(objects, ids, None).total  # whatever is above that
     while not _does(objects, ids, redundancy, high):
         if high > 2 * one_volume:
             return None
-        low, high = high, _rounded(high + high // 2)  # of two volumes it makes no single one
-    while high - low > max(_STEP, high // 64):
-        middle = _rounded((low + high) // 2)
+        low, high = high, rounded_size(high + high // 2)  # of two volumes it makes no single one
+    while high - low > max(SIZE_STEP, high // 64):
+        middle = rounded_size((low + high) // 2)
         if _does(objects, ids, redundancy, middle):
             high = middle
         else:
             low = middle
-    return high + _STEP  # the SEAL has as many digits as the numbers in it
-
-
-def _rounded(size: int) -> int:
-    return -(-size // _STEP) * _STEP
+    return high + SIZE_STEP  # the SEAL has as many digits as the numbers in it
 
 
 def _does(objects: Sequence[StoredObject], ids: SetIds, redundancy: Redundancy, size: int) -> bool:

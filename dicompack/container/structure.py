@@ -97,7 +97,8 @@ def read_structure(
         if sum(item.size for item in objects) > descriptor.total:  # ZIP-3
             raise FormatError("the objects are larger than the volumes", rule="ZIP-3")
         ids = SetIds(descriptor.set_id, descriptor.volume_set)
-        layout = lay_out(objects, ids, descriptor.volume_size or None, descriptor.recovery)  # 2
+        size = descriptor.volume_size or None
+        layout = lay_out(objects, ids, size, descriptor.recovery, suggest=False)  # 2
     except FormatError as error:
         error.where = f"{last.file_name}, directory" + (f", {error.where}" if error.where else "")
         raise
