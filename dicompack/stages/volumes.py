@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -260,8 +260,36 @@ def find(path: Path) -> Found:
         found, unreadable = _candidates(path, stack)
         wanted, aside = _choose(path, found)
         folder = path if path.is_dir() else path.parent
+        surveyed = survey(wanted)
+        if sizes := _sizes_of_missing(surveyed):
+            wanted |= _of_sizes(folder, sizes, found, stack)
+            surveyed = survey(wanted)
         paths = {name: folder / name for name in wanted}
-        return Found(survey(wanted), paths, [*aside, *unreadable], wanted, stack.pop_all())
+        return Found(surveyed, paths, [*aside, *unreadable], wanted, stack.pop_all())
+
+
+def _sizes_of_missing(surveyed: Survey) -> set[int]:
+    """How large the missing volumes are of a set whose recovery volumes have the hashes of their blocks."""
+    striping = surveyed.descriptor.striping
+    if not any(number.is_recovery for number in surveyed.found):
+        return set()
+    return {
+        striping.recovery_size if number.is_recovery else striping.size_of(number.index)
+        for number in surveyed.missing
+    }
+
+
+def _of_sizes(
+    folder: Path, sizes: Collection[int], found: Collection[str], stack: ExitStack
+) -> dict[str, VolumeFile]:
+    """Files with any name that may be volumes whose head and tail are destroyed."""
+    accesses: dict[str, VolumeFile] = {}
+    for entry in sorted(folder.iterdir()):
+        if entry.name in found or not entry.is_file() or entry.stat().st_size not in sizes:
+            continue
+        with suppress(OSError):
+            accesses[entry.name] = stack.enter_context(VolumeFile(entry))
+    return accesses
 
 
 def _what_there_is(path: Path) -> str:

@@ -250,6 +250,30 @@ def test_any_names_in_any_folder(volumes, whole, sender, recipient, unpacked, tm
     assert {name.replace("package.dcmpack", "study.dcmpack"): data for name, data in mended.items()} == whole
 
 
+def test_a_destroyed_file_of_any_name_is_found_by_its_blocks(tmp_path, sender, receiver, recipient):
+    """One volume is lost, and of another one nothing tells what it was but its blocks."""
+    folder = tmp_path / "set"
+    folder.mkdir()
+    originator = Originator(sender.signing, (receiver.contact,))
+    first, report = packed(folder, originator, INSTANCES, volume_size=220_000, recovery=1)
+    shutil.rmtree(folder / "source")
+    whole = tree(folder)
+    dicompack.unpack(first, tmp_path / "before", recipient=recipient)
+    destroyed = bytearray(first.read_bytes())
+    destroyed[:600] = destroyed[-600:] = bytes(600)
+    first.unlink()
+    (folder / "IMG_0001.JPG").write_bytes(destroyed)
+    (folder / "other.bin").write_bytes(bytes(len(destroyed)))
+    (folder / "note.txt").write_bytes(b"note")
+    second = folder / report.volumes[1]
+    damage(second, 100_000)  # in a block that is whole in the other
+    error, report = works(second, sender, recipient, tree(tmp_path / "before"), tmp_path / "out")
+    assert ("headless", "IMG_0001.JPG") in {(one.kind, one.where) for one in error.findings}
+    assert not any("note.txt" in one.where for one in report.findings)
+    dicompack.repair(second, tmp_path / "mended")
+    assert tree(tmp_path / "mended") == whole
+
+
 def test_a_medium_that_knows_capital_letters_only(volumes, whole, sender, recipient, unpacked, tmp_path):
     """A destroyed file is found by the volumes of its name there, too."""
     volumes[2].write_bytes(bytes(len(whole[volumes[2].name])))
