@@ -35,7 +35,8 @@ def write_again(path: Path, pieces: Iterable[bytes | memoryview]) -> int:
 def write_new(path: Path, pieces: Iterable[bytes | memoryview], *, durable: bool = True) -> int:
     """Write a file that must not exist yet, mode 0600; return its size in bytes.
 
-    With `durable` it is on the medium when this returns. A file that could not be finished is removed.
+    With `durable` it is on the medium when this returns, and so is its name. A file that could not be
+    finished is removed.
     """
     descriptor = os.open(path, _OPEN_NEW, 0o600)
     try:
@@ -50,6 +51,8 @@ def write_new(path: Path, pieces: Iterable[bytes | memoryview], *, durable: bool
         finally:
             with named(path):
                 os.close(descriptor)
+        if durable:
+            sync_folder(path.parent)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
@@ -60,9 +63,9 @@ def replace_file(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
     """Put new contents, mode 0600, in the place of a small file: always the old ones or the new ones."""
     beside = path.with_name(f".{path.name}.new")
     beside.unlink(missing_ok=True)  # of a run that died
+    # With it all names in the folder are on the medium: where this is found, what was made before is, too.
     write_new(beside, pieces)
     try:
-        sync_folder(path.parent)  # nobody finds the new ones where what was made before them is lost
         beside.replace(path)
     except BaseException:
         beside.unlink(missing_ok=True)

@@ -155,6 +155,14 @@ class TestWriteNew:
             files.write_new(tmp_path / "x", pieces())
         assert not list(tmp_path.iterdir())
 
+    def test_it_lasts_with_its_name(self, tmp_path, monkeypatch):
+        """A key that was made is not gone after a power cut."""
+        synced = []
+        sync = os.fsync
+        monkeypatch.setattr(os, "fsync", lambda one: (synced.append(os.fstat(one).st_ino), sync(one)))
+        files.write_new(tmp_path / "x", [b"key"])
+        assert synced == [(tmp_path / "x").stat().st_ino, tmp_path.stat().st_ino]
+
     def test_short_writes_go_on(self, tmp_path, monkeypatch):
         real = os.write
         monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:2]))

@@ -27,7 +27,7 @@ from dicompack.cli.system_errors import system_errors
 from dicompack.cli.terminal import Terminal
 from dicompack.crypto.tokens import is_token
 from dicompack.errors import UnsupportedError, UsageError
-from dicompack.files import check_target_folder, replace_file, write_new
+from dicompack.files import check_target_folder, replace_file, sync_folder, write_new
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -107,6 +107,8 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
         for name, data in files.items():
             write_new(folder / name, [data])
             written.append(folder / name)
+        if made:
+            sync_folder(folder.parent)
     except BaseException:
         for path in written:
             path.unlink(missing_ok=True)
