@@ -11,6 +11,7 @@ from __future__ import annotations
 from dicompack.files.mapping import MAPPED_ABOVE, give_back_mapped, map_for_reading
 from dicompack.files.names import RestoredNames, member_path
 from dicompack.files.publishing import (
+    VOLUMES,
     check_target_folder,
     is_filled,
     publish_files,
@@ -20,7 +21,6 @@ from dicompack.files.publishing import (
 from dicompack.files.reading import FileAccess, SourceBytes, allow_many_files, sha256, start_of
 from dicompack.files.staging import (
     STAGING_SUFFIX,
-    VOLUMES,
     Staging,
     remove_dead,
     take_back,

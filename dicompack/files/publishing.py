@@ -15,6 +15,10 @@ from dicompack.errors import OutputError
 from dicompack.files.writing import sync_folder, sync_tree
 from dicompack.finality import begin_giving_names
 
+VOLUMES = "volumes"
+"""The folder in staging for files that get their final names beside the target."""
+REPLACING = "replacing"
+"""What it is called while they get names that others have."""
 MOVING = "moving"
 """What a result is called in staging while it is moved into its target, entry by entry."""
 
@@ -22,8 +26,9 @@ MOVING = "moving"
 def publish_files(staged: list[Path], folder: Path, *, replace: bool = False, aside: bool = False) -> None:
     """Give finished files of the same file system their final names, the first one last.
 
-    Of several files that are replaced the first old one goes first: nobody takes a mixture for a package.
-    A power cut finds the first name only where it finds all others, and the names in staging.
+    Several files that replace others are in the folder `VOLUMES` of staging; once the first of them is
+    replaced, the next run goes on with that where this one dies. A power cut finds the first name only where
+    it finds all others, and the names in staging.
 
     Args:
         staged: the files, in a folder of staging.
@@ -41,9 +46,13 @@ def publish_files(staged: list[Path], folder: Path, *, replace: bool = False, as
         for path in staged:
             make_public(path)
         begin_giving_names()
-    if replace and others:
-        (folder / first.name).unlink(missing_ok=True)
-        sync_folder(folder)
+    if replace and others and not aside:
+        # What is replaced cannot be had back: from here on all ways lead forward, for the next run, too.
+        replacing = first.parent.with_name(REPLACING)
+        first.parent.rename(replacing)
+        sync_folder(replacing.parent)
+        finish_replacing(replacing.parent, folder)
+        return
     give = _name_over if replace else _name_new
     try:
         for path in reversed(others):
@@ -56,6 +65,25 @@ def publish_files(staged: list[Path], folder: Path, *, replace: bool = False, as
         if not replace:
             withdraw_files(staged, folder)
         raise
+
+
+def finish_replacing(staging: Path, folder: Path) -> None:
+    """Give new files the names of old ones; what a run left that died meanwhile is gone on with.
+
+    The first old one goes first, and the first new one comes last: nobody takes a mixture for a package.
+    """
+    replacing = staging / REPLACING
+    # Those with a dot are second names, on their way; without hard links those that have arrived are gone.
+    names = sorted(path.name for path in replacing.iterdir() if not path.name.startswith("."))
+    if names:
+        (folder / names[0]).unlink(missing_ok=True)
+        sync_folder(folder)
+        for name in reversed(names[1:]):
+            _name_over(replacing / name, folder / name)
+        sync_folder(folder)
+        _name_over(replacing / names[0], folder / names[0])
+        sync_folder(folder)
+    replacing.rename(staging / VOLUMES)
 
 
 def withdraw_files(staged: list[Path], folder: Path) -> None:

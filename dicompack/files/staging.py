@@ -13,13 +13,11 @@ from pathlib import Path
 from types import TracebackType
 
 from dicompack.errors import OutputError
-from dicompack.files.publishing import finish_moving, is_same
+from dicompack.files.publishing import REPLACING, VOLUMES, finish_moving, finish_replacing, is_same
 from dicompack.files.writing import sync_folder
 from dicompack.finality import begin_anew, unfinished
 
 STAGING_SUFFIX = ".dcmpack-staging"
-VOLUMES = "volumes"
-"""The folder in staging for files that get their final names beside the target."""
 _LOCK = "lock"
 _ATTEMPTS = 5  # to take a staging folder that another run is just removing
 
@@ -86,7 +84,7 @@ class Staging:
             unfinished.remove(self)
 
     def _end(self, kind: type[BaseException] | None) -> None:
-        if self.stays:
+        if self.stays or (self.path / REPLACING).is_dir():  # which the next run goes on with
             self._give_lock_back()
             return
         stays = self.outlasts_errors or (kind is not None and issubclass(kind, KeyboardInterrupt))
@@ -151,7 +149,7 @@ def take_back(target: Path, *, stands: bool | None = None) -> None:
 
     A staged file keeps its name until all have their final ones, so that it tells which of these are ours. If
     all have, the result stands; otherwise none keeps its name, and what staging holds can be gone on with.
-    Without hard links nothing can be told, and nothing is done.
+    Without hard links nothing can be told, and nothing is done. Where others had these names, all get them.
 
     Args:
         target: what the run was to make.
@@ -164,6 +162,9 @@ def take_back(target: Path, *, stands: bool | None = None) -> None:
     if not os.path.lexists(staging.path):
         return
     with staging:
+        if (staging.path / REPLACING).is_dir():
+            finish_replacing(staging.path, target.parent)
+            return
         staged = list((staging.path / VOLUMES).glob("*"))
         published = [path for path in staged if is_same(path, target.parent / path.name)]
         if stands or (stands is None and staged and len(published) == len(staged)):

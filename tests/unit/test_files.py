@@ -259,6 +259,35 @@ class TestPublish:
         files.publish_files(self.staged(tmp_path), tmp_path, replace=True)
         assert (tmp_path / "v.001").read_bytes() == b"v.001"
 
+    @pytest.mark.parametrize("at", [1, 2, 3])
+    @pytest.mark.parametrize("dies", [True, False])
+    def test_what_is_replaced_in_part_is_replaced_whole_by_the_next_run(
+        self, tmp_path, links, monkeypatch, at, dies
+    ):
+        """Old and new would be lost otherwise."""
+        names = ["v.001", "v.002", "v.r01"]
+        for name in names:
+            (tmp_path / name).write_bytes(b"old")
+        name_over, done = publishing._name_over, []
+
+        def refuse(path, final):
+            done.append(final)
+            if len(done) == at:
+                raise OSError(errno.EIO, "Input/output error", str(final))
+            name_over(path, final)
+
+        with monkeypatch.context() as during:
+            during.setattr(publishing, "_name_over", refuse)
+            with pytest.raises(OSError, match="Input/output"), files.Staging(tmp_path / "v") as staging:
+                folder = staging.folder(files.VOLUMES)
+                for name in names:
+                    files.write_new(folder / name, [f"new {name}".encode()])
+                staging.stays = dies
+                files.publish_files([folder / name for name in names], tmp_path, replace=True)
+        assert not (tmp_path / "v.001").exists()
+        files.take_back(tmp_path / "v")
+        assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {n: f"new {n}" for n in names}
+
     @pytest.mark.parametrize("exists", [True, False])
     def test_folder(self, tmp_path, exists):
         (tmp_path / "in" / "deep").mkdir(parents=True)
