@@ -6,16 +6,19 @@ import os
 import shutil
 import time
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 
 import dicompack
 from dicompack import files
 from dicompack.container import manifest
+from dicompack.container.faults import DamagedVolumesError
 from dicompack.container.manifest import objects_for
 from dicompack.dicom import dicom_file
-from dicompack.errors import BadSignatureError, InputError
+from dicompack.errors import BadSignatureError, InputError, OutputError
 from dicompack.files import mapping
+from dicompack.pipeline import assembling, packing, unpacking
 from dicompack.stages import envelope, volumes
 from tests.conftest import trusting
 from tests.hostile.forgery import Forgery
@@ -101,6 +104,28 @@ def test_what_is_not_in_memory_comes_out_the_same(
         small[folder] = sorted(tree(tmp_path / folder / "out").values())
         assert not [path for path in (tmp_path / folder).rglob("*") if "staging" in path.name]
     assert small["mapped"] == small["read"]
+
+
+def test_a_volume_that_is_cut_while_it_is_tested(tmp_path, originator, sender, small_memory, monkeypatch):
+    """VOL-6, where a mapped file would end the process."""
+    package, _ = packed(tmp_path, originator, INSTANCES)
+
+    read = unpacking.check_object
+    monkeypatch.setattr(
+        unpacking, "check_object", lambda *arguments: (os.truncate(package, 4096), read(*arguments))
+    )
+    with pytest.raises(DamagedVolumesError) as caught:
+        dicompack.test(package, trust=trusting(sender))
+    assert caught.value.rule == "VOL-6"
+
+
+def test_that_the_volumes_will_not_fit_is_told_when_the_members_are_sealed(tmp_path, originator, monkeypatch):
+    monkeypatch.setattr(assembling, "_LOOKED_EVERY", 1)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: SimpleNamespace(free=1000))
+    monkeypatch.setattr(packing, "put_together", lambda *_: pytest.fail("too late"))
+    with pytest.raises(OutputError, match="not enough room"):
+        packed(tmp_path, originator, INSTANCES)
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
 
 
 def test_large_sources_are_planned_and_deidentified(tmp_path, small_memory):

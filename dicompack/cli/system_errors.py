@@ -23,7 +23,7 @@ def translated(error: OSError, outputs: tuple[Path, ...] = ()) -> InputError | O
     text = error.strerror or "the system refused it"
     message = text[:1].lower() + text[1:]
     file = Path(error.filename) if isinstance(error.filename, str) else None
-    where = file.name if file else None
+    where = _shown(file) if file else None
     if error.errno in _OUTPUT or (file is not None and any(_belongs_to(file, output) for output in outputs)):
         return OutputError(message, where=where, rule="CLI-3")
     return InputError(message, where=where, rule="CLI-3")
@@ -41,6 +41,13 @@ def system_errors(*outputs: Path | None) -> Iterator[None]:
         yield
     except OSError as error:
         raise translated(error, tuple(output for output in outputs if output is not None)) from error
+
+
+def _shown(file: Path) -> str | None:
+    """Its name; what is in staging has names of ours, which tell a person nothing."""
+    from dicompack.files import STAGING_SUFFIX  # not before something has gone wrong
+
+    return None if any(part.endswith(STAGING_SUFFIX) for part in file.parts) else file.name
 
 
 def _belongs_to(file: Path, output: Path) -> bool:

@@ -31,6 +31,8 @@ from dicompack.stages.seals import Packed
 from dicompack.workers import Place, Workers
 
 _READ_SIZE = 1 << 20
+_LOOKED_EVERY = 1 << 24
+"""Bytes of sealed objects after which the disk is looked at again."""
 
 
 def pack_others(
@@ -49,6 +51,29 @@ def pack_others(
         # It was to travel: so it counts as something that was left out.
         intake.skipped.append(Skipped(task.name, dicom=True, reason=reason))
     return sorted(packed, key=lambda one: one.original.name)
+
+
+class RoomForVolumes:
+    """Sees while members are sealed that the volumes will fit, too: not only when all of them are.
+
+    Args:
+        folder: where the volumes will be.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._sealed = self._checked = 0
+
+    def note(self, done: PackedInstance) -> None:
+        """One more member is sealed.
+
+        Raises:
+            OutputError: there is no room for volumes with what is sealed so far.
+        """
+        self._sealed += sum(one.size for one in done.member.objects)
+        if self._sealed - self._checked >= _LOOKED_EVERY:
+            self._checked = self._sealed
+            files.check_room(self._folder, self._sealed)
 
 
 @dataclass(frozen=True)

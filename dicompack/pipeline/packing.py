@@ -22,7 +22,7 @@ from dicompack.errors import UsageError
 from dicompack.exchange import sources as exchange
 from dicompack.parties import Originator
 from dicompack.pipeline.asking_authorities import stamping_by
-from dicompack.pipeline.assembling import pack_others, put_together, write
+from dicompack.pipeline.assembling import RoomForVolumes, pack_others, put_together, write
 from dicompack.pipeline.contradictions import check_originals, check_secure
 from dicompack.pipeline.demands import about_limits, demand_of
 from dicompack.pipeline.instances import (
@@ -252,6 +252,12 @@ def pack(
         intake: Intake[PackedInstance] = Intake(keeps_others=include_other)
         load_ahead([codec])
         everywhere: Place = stack.enter_context(Cluster(scheduler)) if scheduler else place
+        room = RoomForVolumes(staging.path)
+
+        def note(done: PackedInstance) -> None:
+            room.note(done)
+            work.note(done)
+
         entries = exchange.find([Path(source) for source in sources], exclude)
         found = with_vocabularies(entries, policy, everywhere, tell)
         known: PackingSettings | RemoteSettings = settings
@@ -267,7 +273,7 @@ def pack(
             tell,
             "packing",
             earlier=work.earlier,
-            note=work.note,
+            note=note,
             first_ticket=work.first_ticket,
         )
         intake.check(skip_suspect, "packed")

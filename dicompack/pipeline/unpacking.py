@@ -16,7 +16,6 @@ from dicompack.container.originals import Custody
 from dicompack.crypto.keys import SigningKey
 from dicompack.crypto.recipients import Opener
 from dicompack.crypto.trust import TrustStore
-from dicompack.dicom.dataset import Buffer
 from dicompack.errors import (
     BadSignatureError,
     DamagedError,
@@ -51,6 +50,7 @@ from dicompack.stages.judging import Judge
 from dicompack.stages.package import check_custody, check_manifest
 from dicompack.stages.seals import (
     CheckedSeal,
+    Stored,
     check_digests_alone,
     check_object,
     check_seals,
@@ -368,11 +368,10 @@ def _check_objects(opened: Volumes, rows: Mapping[str, ObjectDigest], on_progres
     """Step 3 for every sealed object."""
     for number, (name, due) in enumerate(rows.items(), start=1):
         if opened.package.size(name) <= files.MAPPED_ABOVE:
-            data: Buffer = opened.package.read(name)
+            check_object(opened.package.read(name), due, name)
         else:
             opened.package.check_crc(name)
-            data = volumes.object_bytes(opened.extents(name))
-        check_object(data, due, name)
+            check_object(Stored(opened.package, name), due, name)
         on_progress(Progress("checking", number, len(rows), "instances"))
 
 

@@ -17,7 +17,7 @@ from dicompack.container.layout import Layout, SetIds, StoredObject
 from dicompack.container.redundancy import MAXIMUM_ROUNDS, Fitting
 from dicompack.container.seal import Seal
 from dicompack.container.volumes import Package
-from dicompack.crypto import enveloped, signed, time_stamps
+from dicompack.crypto import der, enveloped, signed, time_stamps
 from dicompack.crypto.keys import SigningKey
 from dicompack.crypto.recipients import Addressee, Opener
 from dicompack.crypto.signed import Signed
@@ -28,6 +28,9 @@ from dicompack.errors import BadSignatureError, FormatError, UntrustedError
 from dicompack.report import Finding
 from dicompack.stages import envelope
 from dicompack.stages.judging import Judge, Proven, proven_times
+
+_PIECE_SIZE = 1 << 20
+"""Bytes of an object at a time."""
 
 
 @dataclass(frozen=True)
@@ -233,14 +236,36 @@ def check_digests_alone(package: Package) -> dict[str, ObjectDigest]:
     return _digests_of(package)[1]
 
 
-def check_object(sealed: Buffer, due: ObjectDigest, where: str) -> None:
+def check_object(sealed: Buffer | der.Source, due: ObjectDigest, where: str) -> None:
     """Step 3 for one sealed object: its digests, its content type, algorithms and one representation.
 
     Raises:
         BadSignatureError: it is not the object that the SEAL covers.
     """
-    if hashlib.sha256(sealed).digest() != due.whole:  # PKG-13
+    source = der.InMemory(sealed) if isinstance(sealed, bytes | bytearray | memoryview) else sealed
+    if _sha256(source, 0) != due.whole:  # PKG-13
         raise BadSignatureError("not the object that the SEAL covers", where=where, rule="PKG-13")
-    offset = enveloped.inspect(sealed).content_offset
-    if hashlib.sha256(memoryview(sealed)[offset:]).digest() != due.content:
+    if _sha256(source, enveloped.inspect(source).content_offset) != due.content:
         raise BadSignatureError("DIGESTS contradict the object", where=where, rule="PKG-13")
+
+
+def _sha256(source: der.Source, start: int) -> bytes:
+    digest = hashlib.sha256()
+    for offset in range(start, source.size, _PIECE_SIZE):
+        digest.update(source.read_at(offset, min(_PIECE_SIZE, source.size - offset)))
+    return digest.digest()
+
+
+class Stored:
+    """An object of a package, read where it lies.
+
+    It is not mapped: of a mapped file that somebody cuts, nothing but the end of the process would be told.
+    """
+
+    def __init__(self, package: Package, name: str) -> None:
+        self._package, self._name = package, name
+        self.size = package.size(name)
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Some of its bytes."""
+        return self._package.read_at(self._name, offset, size)

@@ -183,6 +183,13 @@ def test_a_source_beside_the_output_is_still_input(tmp_path, name, kind):
     assert translated(error, (tmp_path / "n.dcmpack",)).kind == kind
 
 
+def test_what_is_in_staging_has_no_name_for_a_person(tmp_path):
+    output = tmp_path / "n.dcmpack"
+    inside = tmp_path / ".n.dcmpack.dcmpack-staging" / "objects" / "00000003-40517b90-1"
+    error = translated(OSError(errno.ENOSPC, "No space left on device", str(inside)), (output,))
+    assert (error.kind, str(error)) == ("output", "no space left on device [CLI-3]")
+
+
 def test_a_bug_tells_its_type_and_never_its_values(library, call):
     """CLI-3."""
     library.answers["test"] = ValueError("Jane Doe")
