@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import dicompack
 from dicompack import Recipient
 from dicompack.container.conditions import examine
+from dicompack.errors import DicomPackError
 from dicompack.files import STAGING_SUFFIX, FileAccess
 from tests.conftest import Party, trusting
 from tests.packages import bundled, tree
@@ -182,6 +183,19 @@ def _expected(case: Case) -> dict[str, bytes]:
         source = "file-set" if case.command == "open" else "whole/x.dcmpack.001"
         dicompack.unpack(case.folder / source, made, recipient=recipient, jobs=1)
     return tree(made)
+
+
+def try_each(what: str, attempts: Sequence[tuple[str, Callable[[], None]]]) -> None:
+    """Attempts with their names; all that fail are told together."""
+    assert attempts
+    broken = []
+    for name, attempt in attempts:
+        try:
+            attempt()
+        except (AssertionError, OSError, DicomPackError) as error:
+            broken.append(f"{name}: {error}")
+    print(f"{what}: {len(attempts)} tried, {len(broken)} broken")
+    assert not broken, "\n\n".join(broken)
 
 
 def prepare(folder: Path, me: Party, save: Callable[[Path], None]) -> None:

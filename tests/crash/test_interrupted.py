@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
-from dicompack.errors import DicomPackError
-from tests.crash.cases import Case
+from tests.crash.cases import Case, try_each
 from tests.crash.faults import Point, Program, sample
 
 IN_CI_ALL = 12
@@ -34,15 +35,7 @@ def ends_clean(tracer: Program, case: Case, point: Point) -> None:
 
 
 def run_all(tracer: Program, case: Case, points: list[Point]) -> None:
-    assert points
-    broken = []
-    for point in points:
-        try:
-            ends_clean(tracer, case, point)
-        except (AssertionError, OSError, DicomPackError) as error:
-            broken.append(f"{point}: {error}")
-    print(f"{case.command}: {len(points)} points, {len(broken)} broken")
-    assert not broken, "\n\n".join(broken)
+    try_each(case.command, [(str(point), partial(ends_clean, tracer, case, point)) for point in points])
 
 
 @pytest.mark.interop

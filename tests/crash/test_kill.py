@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
-from dicompack.errors import DicomPackError
-from tests.crash.cases import Case
+from tests.crash.cases import Case, try_each
 from tests.crash.faults import KILLED, Point, Program, sample
 
 IN_CI_ALL = 12
@@ -33,16 +34,12 @@ def survives(tracer: Program, case: Case, point: Point, *more: str) -> None:
 
 
 def run_all(tracer: Program, case: Case, points: list[Point]) -> None:
-    assert points
-    broken = []
-    for point in points:
-        for more in ((), ("--resume",)) if case.command == "pack" else ((),):
-            try:
-                survives(tracer, case, point, *more)
-            except (AssertionError, OSError, DicomPackError) as error:
-                broken.append(f"{point} {' '.join(more)}: {error}")
-    print(f"{case.command}: {len(points)} points, {len(broken)} broken")
-    assert not broken, "\n\n".join(broken)
+    ways: list[tuple[str, ...]] = [(), ("--resume",)] if case.command == "pack" else [()]
+    each = [(point, more) for point in points for more in ways]
+    try_each(
+        case.command,
+        [(f"{point} {more}", partial(survives, tracer, case, point, *more)) for point, more in each],
+    )
 
 
 @pytest.mark.interop

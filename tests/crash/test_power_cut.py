@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
-from dicompack.errors import DicomPackError
-from tests.crash.cases import Case
+from tests.crash.cases import Case, try_each
 from tests.crash.faults import Program
 from tests.crash.power_cut import Recording, State, record
 
@@ -48,14 +49,10 @@ def run_all(tracer: Program, case: Case, some: int = 0) -> None:
         # Those in which something has its final name, or had it before, are the interesting ones.
         found.sort(key=lambda one: one[1].has_final())
         chosen = [found[-1 - number * len(found) // some] for number in range(some)] if some else found
-        broken = []
-        for call, state in chosen:
-            try:
-                survives(tracer, case, call, state, *more)
-            except (AssertionError, OSError, DicomPackError) as error:
-                broken.append(f"{call}: {error}")
-        print(f"{case.command}: {len(chosen)} states of {len(found)}, {len(broken)} broken")
-        assert not broken, "\n\n".join(broken)
+        try_each(
+            f"{case.command}, {len(found)} states",
+            [(call, partial(survives, tracer, case, call, state, *more)) for call, state in chosen],
+        )
 
 
 @pytest.mark.interop

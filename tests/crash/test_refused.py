@@ -6,10 +6,11 @@ written is lost.
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
-from dicompack.errors import DicomPackError
-from tests.crash.cases import Case
+from tests.crash.cases import Case, try_each
 from tests.crash.faults import Point, Program, sample
 
 IN_CI_ALL = 5
@@ -49,15 +50,10 @@ def run_all(tracer: Program, case: Case, name: str, some: int = 0) -> None:
     fault, calls, on = FAULTS[name]
     points = [one for one in tracer.points(case.arguments("--quiet"), case.place) if one.call in calls]
     points = sample(points, some) if some else points
-    assert points
-    broken = []
-    for point in points:
-        try:
-            fails_well(tracer, case, point, fault, on)
-        except (AssertionError, OSError, DicomPackError) as error:
-            broken.append(f"{point}: {error}")
-    print(f"{case.command} {name}: {len(points)} points, {len(broken)} broken")
-    assert not broken, "\n\n".join(broken)
+    try_each(
+        f"{case.command} {name}",
+        [(str(point), partial(fails_well, tracer, case, point, fault, on)) for point in points],
+    )
 
 
 @pytest.mark.interop
