@@ -53,7 +53,7 @@ _PIXEL_CARRIERS = (
     tags.SPECTROSCOPY_DATA,
     tags.PIXEL_DATA_PROVIDER_URL,
 )
-LARGE = 128 << 20
+LARGE = 64 << 20
 """Bytes of a file that is not held in memory as a whole."""
 _SAMPLES = (tags.PIXEL_DATA, tags.FLOAT_PIXEL_DATA, tags.DOUBLE_FLOAT_PIXEL_DATA)
 _COMPARED = 1 << 20  # bytes at a time
