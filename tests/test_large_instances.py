@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import time
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -16,6 +18,9 @@ from dicompack.container import manifest
 from dicompack.container.faults import DamagedVolumesError
 from dicompack.container.manifest import objects_for
 from dicompack.dicom import dicom_file
+from dicompack.dicom.dataset import DataSet, Encapsulated, string_element
+from dicompack.dicom.encoding import PIXEL_DATA
+from dicompack.dicom.transfer_syntaxes import JPEG_2000_LOSSLESS
 from dicompack.errors import BadSignatureError, InputError, OutputError
 from dicompack.files import mapping
 from dicompack.pipeline import assembling, packing, unpacking
@@ -162,3 +167,28 @@ def test_mapped_bytes_outlive_their_file(tmp_path):
     time.sleep(2 * mapping._GIVEN_BACK_EVERY)
     assert bytes(room) == bytes(5000) + b"\7" + bytes(4999)
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is of Linux")
+def test_a_look_at_the_heads_of_fragments_does_not_keep_the_whole_file(tmp_path, monkeypatch):
+    """For each head the system may map a megabyte or two around it, faster than a thread gives them back."""
+    monkeypatch.setattr(mapping, "_GIVEN_BACK_EVERY", 60.0)
+    fragments = [bytes(1 << 16)] * (4 * files.TOUCHES)
+    whole = DataSet(
+        [
+            string_element(0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.7"),
+            string_element(0x00080018, "UI", "2.25.1"),
+            Encapsulated(PIXEL_DATA, "OB", (b"", *fragments)),
+        ]
+    )
+    unnamed = files.UnnamedFile(tmp_path)
+    for piece in dicom_file.marshal(whole, JPEG_2000_LOSSLESS):
+        unnamed.append(bytes(piece))
+    view = unnamed.mapped()
+    assert len(dicom_file.parse(view).data_set.get(PIXEL_DATA).fragments) == len(fragments) + 1
+    resident = [
+        int(line.split()[1])
+        for line in Path("/proc/self/smaps").read_text("ascii").split("(deleted)")[1].splitlines()
+        if line.startswith("Rss:")
+    ]
+    assert resident[0] <= (len(view) >> 10) // 2

@@ -29,6 +29,7 @@ from dicompack.dicom.dataset import (
 from dicompack.dicom.dictionary import LONG_VRS, SHORT_VRS, WORD_BYTES, dictionary_vr
 from dicompack.dicom.transfer_syntaxes import TransferSyntax
 from dicompack.errors import FormatError
+from dicompack.files import TOUCHES, give_back_now
 
 MAX_DEPTH = 64  # nested sequences; real objects stay below 15, pydicom's recursion fails near 200
 _TINY = 64  # bytes of a fragment, up to which a copy takes less memory than a view
@@ -237,6 +238,8 @@ class _Walk:
                 raise _broken(f"more than {MAX_ELEMENTS} elements and fragments", "DCM-9", at)
             fragment = self.data[at : at + length]
             fragments.append(fragment if length > _TINY else bytes(fragment))
+            if len(fragments) % TOUCHES == 0:
+                give_back_now()
             at += length
         if not fragments:
             raise _broken("Pixel Data lack the offset table item", "DCM-10", at)

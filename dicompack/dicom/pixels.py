@@ -36,6 +36,7 @@ from dicompack.dicom.pixelformat import (
     pixel_format,
 )
 from dicompack.errors import FormatError, UnsupportedError
+from dicompack.files import TOUCHES, give_back_now
 
 __all__ = [
     "PixelFormat",
@@ -262,8 +263,10 @@ def decompress(data_set: DataSet, restore: Restore, codec: Codec, handling: Hand
 
     if native.frames == 1 and native.frame_bits % 16 == 0 and handling is AS_USUAL:  # no need of a place
         return _restored(data_set, restore, coder.decode(bytes_of(fragments[0]), native, transform=transform))
-    for fragment in fragments:
+    for number, fragment in enumerate(fragments, start=1):
         coder.check(bytes_of(fragment), native, transform=transform)
+        if number % TOUCHES == 0:
+            give_back_now()
     value = handling.room(native.native_size + native.native_size % 2)
 
     def put(number: int) -> bytes:

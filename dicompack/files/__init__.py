@@ -8,7 +8,7 @@ it gives the same result; only the promise for a power cut is weaker there.
 
 from __future__ import annotations
 
-from dicompack.files.mapping import MAPPED_ABOVE, give_back_mapped, map_for_reading
+from dicompack.files.mapping import MAPPED_ABOVE, TOUCHES, give_back_mapped, give_back_now, map_for_reading
 from dicompack.files.names import RestoredNames, member_path
 from dicompack.files.publishing import (
     VOLUMES,
@@ -47,12 +47,14 @@ __all__ = [
     "STAGING_SUFFIX",
     "SourceBytes",
     "Staging",
+    "TOUCHES",
     "UnnamedFile",
     "VOLUMES",
     "allow_many_files",
     "check_room",
     "check_target_folder",
     "give_back_mapped",
+    "give_back_now",
     "is_filled",
     "make_folders",
     "map_for_reading",

@@ -12,6 +12,9 @@ MAPPED_ABOVE = 64 << 20
 """Bytes of a file that is not read into memory but mapped."""
 # Pages of a mapped file count as this process's memory until they are given back, which costs little: they
 # stay in the system's cache, and come back when they are touched.
+TOUCHES = 32
+"""Places of a mapped file that may be looked at before pages are given back: for each the system may map a
+megabyte or two around it."""
 _GIVEN_BACK_EVERY = 0.02  # seconds, in which some 40 MB can be touched
 _maps: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 _changing_maps = threading.Lock()
@@ -46,13 +49,18 @@ def _all_maps() -> list[mmap.mmap]:
         return [*_maps]
 
 
+def give_back_now() -> None:
+    """Give pages back where they are touched faster than a thread comes to its turn; views remain valid."""
+    if hasattr(mmap, "MADV_DONTNEED"):
+        for mapping in _all_maps():
+            mapping.madvise(mmap.MADV_DONTNEED)
+
+
 def _give_back() -> None:
     """While there are mappings, none of their pages stays for long; views remain valid all the time."""
     while True:
-        while mappings := _all_maps():
-            for mapping in mappings:
-                mapping.madvise(mmap.MADV_DONTNEED)
-            del mapping, mappings
+        while _all_maps():
+            give_back_now()
             time.sleep(_GIVEN_BACK_EVERY)
         _giving_back.release()
         # Who made a mapping just before the release has found us still at work, and began no other thread.
