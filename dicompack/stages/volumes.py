@@ -42,6 +42,8 @@ def object_bytes(extents: Sequence[Extent]) -> Buffer:
     if sum(extent.size for extent in extents) <= MAPPED_ABOVE:
         return b"".join(piece for extent in extents for piece in _pieces(extent, extent.size))
     if len(extents) == 1:
+        for _ in _pieces(extents[0], _READ_SIZE):
+            pass  # of a bad place that is mapped nothing but the end of the process would be told
         with FileAccess(Path(extents[0].path)) as access:
             return access.mapped()[extents[0].offset : extents[0].offset + extents[0].size]
     whole = UnnamedFile(None)  # it is sealed, and may lie anywhere
