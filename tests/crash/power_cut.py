@@ -185,7 +185,7 @@ class Recording:
         opened = _OPENED.match(arguments)
         if call in ("chmod", "fchmodat"):
             if node := self._find(paths[0]):
-                node.mode = int(arguments.rpartition(" ")[2], 8)
+                node.mode = int(arguments.split()[-1], 8)
             return False
         assert opened is not None, line[:200]
         node, key = self._find(opened[2]), (opened[1], opened[2])
@@ -225,7 +225,7 @@ class Recording:
         if "O_CREAT" not in arguments or self._find(path) is not None:
             assert "O_TRUNC" not in arguments, path
             return False
-        self._change((path, self._new(_Node(int(arguments.rpartition(" ")[2], 8)))))
+        self._change((path, self._new(_Node(int(arguments.split()[-1], 8)))))
         return True
 
     def _named(self, call: str, paths: list[str]) -> bool:
